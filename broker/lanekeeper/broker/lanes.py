@@ -1,0 +1,258 @@
+"""The life of lanes as commands ask for it: `lane.create`, `lane.attach`, `lane.cleanup`.
+
+Owns the steps from the first event to the kept answer, and what follows when a lane cannot be made
+or ended. A lane without a worker is ended by the keeper's sweep. Sans-IO handlers of the core; what
+the keeper answers arrives in `keepers`, what workers say in `workers`.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from lanekeeper.broker.addresses import check_name, locate, workspace_by_id
+from lanekeeper.broker.deadlines import Due, Key
+from lanekeeper.broker.desk import Desk, Ids
+from lanekeeper.broker.lane import Lane, Readiness, Request, readiness
+from lanekeeper.broker.registry import LaneEntry
+from lanekeeper.broker.stimuli import NeedKeeper, ToKeeper, ToWorker
+from lanekeeper.wire.codec import decode_body
+from lanekeeper.wire.errors import ErrorInfo, WireError
+from lanekeeper.wire.limits import MAX_LANES
+from lanekeeper.wire.messages.events import Assignment, Happened
+from lanekeeper.wire.messages.lane import Ended, LaneCleanup, LaneCreate, LaneInfo, LaneResult
+from lanekeeper.wire.messages.plane import Context
+from lanekeeper.wire.states import LaneState
+
+CREATE_SECONDS: Final = 10.0
+"""From the grant to the registration; a warm worker takes milliseconds."""
+
+NO_KEEPER: Final = (
+    "no keeper on DIR/keeper.sock; start one with lane up, "
+    "or start a worker by hand: lane worker NAME"
+)
+
+
+def create(desk: Desk, request: Request) -> Struct | None:
+    """`lane.create`: answered when the lane's worker has registered.
+
+    Raises:
+        WireError: WORKSPACE_NOT_FOUND, INVALID_ARGUMENT, ALREADY_EXISTS, INVALID_TRANSITION,
+            LIMIT_EXCEEDED or BACKPRESSURE.
+    """
+    command = request.command
+    body = decode_body(command.payload, LaneCreate, command.method)
+    workspace = workspace_by_id(desk.registry, command.workspace_id or "")
+    check_name(body.name, "the lane's name")
+    existing = desk.registry.lane_named(workspace.id, body.name)
+    if existing is not None:
+        return _existing(desk, request, body, existing)
+    if len(desk.registry.lanes) >= MAX_LANES:
+        raise WireError(
+            "LIMIT_EXCEEDED",
+            f"there are {MAX_LANES} lanes already; clean one up with lane.cleanup",
+            limit=MAX_LANES,
+        )
+    if not desk.keeper:
+        desk.awaiting_keeper.append(request)
+        desk.actions.append(NeedKeeper())
+        return None
+    info = LaneInfo(
+        id=desk.new_id("lane"),
+        workspace_id=workspace.id,
+        name=body.name,
+        status=str(LaneState.NEW),
+        generation=1,
+        project=body.project,
+        provider=body.provider,
+        created=desk.instant.ts,
+        updated=desk.instant.ts,
+    )
+    _provision(desk, request, info, workspace.name)
+    return None
+
+
+def attach(desk: Desk, request: Request) -> Struct | None:
+    """`lane.attach`: make a lane the active one.
+
+    Raises:
+        WireError: a NOT_FOUND, WORKER_LOST or BACKPRESSURE.
+    """
+    entry = locate(desk.registry, request.command)
+    ready = readiness(entry.state, request.method)
+    if ready is Readiness.WAIT:
+        wait(desk, entry, request)
+        return None
+    if ready is Readiness.AWAY:
+        raise away(entry)
+    cause = desk.cause(request.command)
+    desk.publish_lane("lane.attached", entry, cause)
+    context = desk.registry.context
+    if context.lane_id != entry.info.id:
+        context = Context(workspace_id=entry.info.workspace_id, lane_id=entry.info.id)
+    desk.set_context(context, cause)
+    return LaneResult(lane=entry.view())
+
+
+def cleanup(desk: Desk, request: Request) -> Struct | None:
+    """`lane.cleanup`: the worker ends everything; without a worker the keeper's sweep does.
+
+    Raises:
+        WireError: INVALID_ARGUMENT, a NOT_FOUND, WORKER_LOST or BACKPRESSURE.
+    """
+    entry = locate(desk.registry, request.command)
+    lane = desk.lanes[entry.info.id]
+    decode_body(request.command.payload, LaneCleanup, request.command.method)
+    if readiness(entry.state, request.method) is Readiness.WAIT:
+        wait(desk, entry, request)
+        return None
+    if lane.route is None and not desk.keeper:
+        raise WireError("WORKER_LOST", f"lane {entry.info.name} has no worker, and {NO_KEEPER}")
+    lane.send(request, lasting=True)
+    desk.patience(lane.id, request.command)
+    lane.ending = request.command.id
+    fenced = entry.state in {LaneState.FAILED, LaneState.RECOVERING}
+    desk.change_lane(entry, "clean", desk.cause(request.command))
+    if lane.route is not None and not fenced:
+        desk.actions.append(ToWorker(lane.route, request.data, lane.id, request.command.id))
+    else:
+        # A worker that is late rather than dead must not run beside the sweep.
+        desk.actions.append(ToKeeper({"op": "fence", "id": lane.id, "lane_id": lane.id}))
+    return None
+
+
+def wait(desk: Desk, entry: LaneEntry, request: Request) -> None:
+    """Let a command wait for the lane's next state; raises BACKPRESSURE."""
+    lane = desk.lanes[entry.info.id]
+    lane.wait(request)
+    desk.patience(lane.id, request.command)
+
+
+def away(entry: LaneEntry) -> WireError:
+    """Return the refusal of a command for a lane that cannot be served now."""
+    info = entry.info
+    advice = (
+        "try again shortly"
+        if entry.state is LaneState.RECOVERING
+        else "read its log with lane logs, and clean it up with lane cleanup"
+    )
+    why = info.reason or "its worker is gone"
+    return WireError("WORKER_LOST", f"lane {info.name} is {info.status} ({why}); {advice}")
+
+
+def created(desk: Desk, entry: LaneEntry) -> None:
+    """Finish a `lane.create`: its worker has registered and the lane is ready."""
+    lane = desk.lanes[entry.info.id]
+    desk.deadlines.clear(Key(Due.CREATE, lane.id))
+    command_id = lane.creating or ""
+    pending = desk.take(lane, command_id)
+    lane.creating = None
+    desk.creating.pop(command_id, None)
+    cause = desk.own_cause() if pending is None else desk.cause(pending.request.command)
+    desk.change_lane(entry, "ready", cause)
+    desk.publish_lane("lane.created", entry, cause)
+    if pending is not None:
+        result = LaneResult(lane=entry.view(), created=True)
+        desk.answer(pending.request, pending.callers, result)
+    desk.release(lane)
+
+
+def creation_failed(desk: Desk, entry: LaneEntry, error: ErrorInfo) -> None:
+    """End a `lane.create` that has not worked; the name is free again."""
+    lane = desk.lanes[entry.info.id]
+    command_id = lane.creating or ""
+    pending = desk.take(lane, command_id)
+    desk.creating.pop(command_id, None)
+    cause = desk.own_cause() if pending is None else desk.cause(pending.request.command)
+    desk.change_lane(entry, "fail", cause, error.message)
+    happened = Happened(error=error, reason=error.message)
+    desk.publish_lane("lane.create.failed", entry, cause, happened)
+    desk.abandon(lane.id)
+    if pending is not None:
+        desk.refuse(pending.request, pending.callers, error, keep=True)
+    desk.forget_lane(lane)
+
+
+def cleaned(desk: Desk, entry: LaneEntry, ended: Ended, response: bytes | None = None) -> None:
+    """Finish a `lane.cleanup`; `response` is the worker's own, if a worker has done it."""
+    lane = desk.lanes[entry.info.id]
+    pending = desk.take(lane, lane.ending or "")
+    cause = desk.own_cause() if pending is None else desk.cause(pending.request.command)
+    desk.change_lane(entry, "close", cause)
+    desk.publish_lane("lane.cleaned", entry, cause, Happened(ended=ended))
+    if desk.registry.context.lane_id == lane.id:
+        desk.set_context(Context(workspace_id=entry.info.workspace_id), cause)
+    if pending is not None and response is not None:
+        desk.give(pending.request, pending.callers, response, keep=True)
+    elif pending is not None:
+        desk.answer(pending.request, pending.callers, ended)
+    desk.abandon(lane.id)
+    drop_pending(desk, lane, ErrorInfo(code="LANE_NOT_FOUND", message="the lane was cleaned up"))
+    desk.forget_lane(lane)
+
+
+def cleanup_failed(desk: Desk, entry: LaneEntry, error: ErrorInfo) -> None:
+    """Note that a `lane.cleanup` has not worked: the lane is `failed` and can be cleaned again."""
+    lane = desk.lanes[entry.info.id]
+    pending = desk.take(lane, lane.ending or "")
+    lane.ending = None
+    cause = desk.own_cause() if pending is None else desk.cause(pending.request.command)
+    desk.change_lane(entry, "fail", cause, f"clean-up failed: {error.message}")
+    if pending is not None:
+        desk.refuse(pending.request, pending.callers, error)
+    desk.release(lane)
+
+
+def drop_pending(desk: Desk, lane: Lane, error: ErrorInfo) -> None:
+    """Answer everything that is in flight to a lane with one error."""
+    for command_id in list(lane.pending):
+        pending = desk.take(lane, command_id)
+        if pending is not None:
+            desk.refuse(pending.request, pending.callers, error)
+
+
+def _existing(
+    desk: Desk, request: Request, body: LaneCreate, entry: LaneEntry
+) -> LaneResult | None:
+    ending = entry.state is LaneState.CLEANING
+    if ending or (body.ensure and entry.state is LaneState.PROVISIONING):
+        wait(desk, entry, request)
+        return None
+    if not body.ensure:
+        raise WireError(
+            "ALREADY_EXISTS",
+            f"lane {body.name} exists ({entry.info.id}); use it, or choose another name",
+            lane_id=entry.info.id,
+        )
+    if readiness(entry.state, request.method) is Readiness.AWAY:
+        raise away(entry)
+    return LaneResult(lane=entry.view())
+
+
+def _provision(desk: Desk, request: Request, info: LaneInfo, workspace: str) -> None:
+    command = request.command
+    cause = desk.cause(command)
+    lane = Lane(info.id, creating=command.id)
+    lane.send(request, lasting=True)
+    desk.lanes[lane.id] = lane
+    desk.creating[command.id] = lane.id
+    desk.publish(
+        "lane.create.started", Happened(lane=info), Ids(info.workspace_id, info.id), cause
+    )
+    desk.change_lane(desk.registry.lanes[lane.id], "provision", cause)
+    assignment = Assignment(
+        lane_id=info.id,
+        workspace_id=info.workspace_id,
+        workspace=workspace,
+        name=info.name,
+        generation=info.generation,
+        created=info.created,
+        project=info.project,
+        provider=info.provider,
+        correlation_id=cause.correlation_id,
+    )
+    desk.actions.append(
+        ToKeeper({"op": "grant", "id": lane.id, "lane": msgspec.to_builtins(assignment)})
+    )
+    desk.patience(lane.id, command)
+    desk.deadlines.set(Key(Due.CREATE, lane.id), desk.now + CREATE_SECONDS)

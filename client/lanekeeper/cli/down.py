@@ -1,0 +1,112 @@
+"""`lane down`: stop the plane with everything in it; without a keeper, do the keeper's work."""
+
+import contextlib
+from typing import Any, Final
+
+import click
+
+from lanekeeper.cli.ending import end_all, leftovers, remove
+from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.keeper_link import KeeperLink, reach
+from lanekeeper.cli.lazy import Verb
+from lanekeeper.cli.options import json_option, pass_settings
+from lanekeeper.cli.settings import Settings, confirm
+from lanekeeper.keeper.identity import plane_children, plane_processes
+from lanekeeper.keeper.rundir import Rundir
+
+EXAMPLES = """lane down
+lane down --yes
+lane --runtime-dir /tmp/plane down --yes --json"""
+PATIENCE: Final = 45.0
+"""Seconds: workers drain for 10, daemons for 5, what remains is killed after 2 more; then room."""
+
+
+@click.command(cls=Verb, epilog=EXAMPLES)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask when lanes live.")
+@click.option("--dry-run", is_flag=True, help="Say what would be stopped, and stop nothing.")
+@json_option()
+@pass_settings
+def down(settings: Settings, *, yes: bool, dry_run: bool) -> None:
+    """Stop the plane: every program, every lane, every process of its own.
+
+    Asks first when lanes live; without a terminal to ask on it needs --yes. When the keeper is
+    dead, this does its work: it ends everything that carries the plane's marks.
+    """
+    rundir = settings.rundir
+    rundir.check()
+    link = reach(rundir)
+    if link is None:
+        without_keeper(settings, rundir, yes=yes, dry_run=dry_run)
+        return
+    with link:
+        status = link.status()
+        lanes = [str(p["lane"]) for p in status["processes"] if p.get("lane")]
+        if dry_run:
+            tell_plan(settings, rundir, status["processes"])
+            return
+        if lanes:
+            confirm(f"{len(lanes)} lanes live in {rundir.path}", yes=yes)
+        by_keeper(settings, rundir, link)
+    tell(settings, rundir, {"by": "keeper", "lanes": len(lanes)}, f"{len(lanes)} lanes ended")
+
+
+def by_keeper(settings: Settings, rundir: Rundir, link: KeeperLink) -> None:
+    """Ask the keeper to stop everything, and wait until it has gone.
+
+    Raises:
+        Failure: TIMEOUT, it still runs.
+    """
+    link.ask({"op": "down"}, PATIENCE)
+    settings.detail(f"keeper {link.keeper.pid} is stopping the plane")
+    if not link.wait_closed(PATIENCE):
+        raise Failure(
+            "TIMEOUT",
+            f"the keeper (pid {link.keeper.pid}) is still stopping the plane in {rundir.path}",
+            hint="`lane status` shows what is left; kill the keeper and run `lane down` again "
+            "to end it all at once",
+        )
+
+
+def without_keeper(settings: Settings, rundir: Rundir, *, yes: bool, dry_run: bool) -> None:
+    """End what a dead keeper left: processes first, then sockets and files.
+
+    Raises:
+        Failure: NO_PLANE, nothing is left.
+    """
+    daemons, children = plane_processes(rundir), plane_children(rundir)
+    files = leftovers(rundir)
+    if not daemons and not children and not files:
+        raise Failure("NO_PLANE", f"no plane runs in {rundir.path}")
+    found = f"{len(daemons)} processes of a plane without a keeper, {len(children)} of its programs"
+    if dry_run:
+        settings.say(f"{found}, {len(files)} files in {rundir.path}; nothing was stopped")
+        return
+    if daemons or children:
+        confirm(f"{found} live in {rundir.path}", yes=yes)
+    ended = end_all(rundir)
+    with contextlib.suppress(FileNotFoundError):
+        rundir.wanted.unlink()
+    remove(leftovers(rundir))
+    fields = {"by": "command line", "processes": ended.ended, "killed": ended.killed}
+    tell(
+        settings,
+        rundir,
+        fields,
+        f"without a keeper: ended {ended.ended} processes ({ended.killed} killed), "
+        f"removed {len(files)} files",
+    )
+
+
+def tell_plan(settings: Settings, rundir: Rundir, processes: list[dict[str, Any]]) -> None:
+    """Say what a `down` would stop."""
+    fields = {"runtime_dir": str(rundir.path), "dry_run": True, "processes": processes}
+    if settings.json:
+        settings.emit(fields)
+    settings.say(f"{len(processes)} processes in {rundir.path}; nothing was stopped")
+
+
+def tell(settings: Settings, rundir: Rundir, fields: dict[str, Any], text: str) -> None:
+    """Say what was stopped."""
+    if settings.json:
+        settings.emit({"runtime_dir": str(rundir.path), "state": "down", **fields})
+    settings.say(f"plane down in {rundir.path}: {text}")

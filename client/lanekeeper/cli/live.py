@@ -1,0 +1,39 @@
+"""Names of what lives, for the completion: asked of the plane within a second or not at all."""
+
+from typing import Final
+
+from lanekeeper.cli.plane import connected
+from lanekeeper.cli.settings import Settings
+from lanekeeper.wire.messages.session import SessionList
+from lanekeeper.wire.messages.terminal import TerminalList
+
+PATIENCE: Final = 1.0
+"""Seconds a person waits for a completion."""
+DEFAULT: Final = "default"
+
+
+def workspaces(settings: Settings, incomplete: str) -> list[str]:
+    """Return the names of all workspaces."""
+    del incomplete
+    with connected(settings, timeout=PATIENCE) as plane:
+        return sorted(workspace.name for workspace in plane.workspaces())
+
+
+def addresses(settings: Settings, incomplete: str) -> list[str]:
+    """Return addresses of lanes; of sessions and terminals when what was typed goes that far."""
+    with connected(settings, timeout=PATIENCE) as plane:
+        names = {workspace.id: workspace.name for workspace in plane.workspaces()}
+        lanes = {
+            lane.id: lane.name if names.get(lane.workspace_id) == DEFAULT
+            # another workspace is part of the address
+            else f"{names.get(lane.workspace_id, lane.workspace_id)}/{lane.name}"
+            for lane in plane.lanes()
+        }
+        found = list(lanes.values())
+        if ":" in incomplete:
+            sessions = plane.call("session.list", result=SessionList).sessions
+            found += [f"{lanes[s.lane_id]}:{s.name}" for s in sessions if s.lane_id in lanes]
+        if "." in incomplete:
+            terminals = plane.call("terminal.list", result=TerminalList).terminals
+            found += [f"{lanes[t.lane_id]}.{t.name}" for t in terminals if t.lane_id in lanes]
+        return sorted(found)

@@ -1,0 +1,63 @@
+"""Options and arguments that several verbs share, each written once.
+
+Owns their names and texts; values end up in the verb's parameters, `--json` in the settings.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+
+from lanekeeper.cli.complete import addresses, signals
+from lanekeeper.cli.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., object])
+Decorator = Callable[[F], F]
+
+pass_settings = click.make_pass_decorator(Settings)
+"""Hands a verb its `Settings` as first argument."""
+
+ADDRESS_HELP: Final = "[WORKSPACE/]LANE[:SESSION][.TERMINAL]"
+
+
+def _set_json(ctx: click.Context, _parameter: click.Parameter, value: object) -> None:
+    ctx.ensure_object(Settings).json = value is True
+
+
+def json_option(text: str = "Print one JSON object.") -> Callable[[F], F]:
+    """Add `--json`, which sets `Settings.json`."""
+    return click.option(
+        "--json", "as_json", is_flag=True, expose_value=False, callback=_set_json, help=text
+    )
+
+
+address = click.argument("address", metavar=ADDRESS_HELP, shell_complete=addresses)
+"""What a verb is about."""
+
+idempotency_key = click.option(
+    "--idempotency-key",
+    "key",
+    metavar="KEY",
+    help="Command id: a repeated one is answered, not done again.",
+)
+"""Makes a retry of a changing verb safe across invocations."""
+
+GRACE: Final = 3.0
+
+grace = click.option(
+    "--grace",
+    type=click.FloatRange(0, 600),
+    default=GRACE,
+    show_default=True,
+    metavar="SECONDS",
+    help="From SIGHUP to SIGKILL, with SIGTERM after a third of it.",
+)
+"""How long programs may take to end."""
+
+timeout = click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="Give up after so long; what happened is then unknown.",
+)
+"""How long a verb may wait."""

@@ -1,0 +1,170 @@
+"""The way from a verb to the broker: connect, find what an address means, change it.
+
+Owns the command id that a changing verb shows and accepts, and the plain form of the wire's
+structures for `--json`. Called by every verb that needs the broker.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from msgspec import Struct
+
+from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.settings import Settings
+from lanekeeper.client import LaneError, Plane, connect
+from lanekeeper.wire.envelope import Actor
+from lanekeeper.wire.ids import RANDOM_BYTES, make_id
+from lanekeeper.wire.messages.plane import Resolve, Resolved
+from lanekeeper.wire.messages.terminal import TerminalInfo
+
+T = TypeVar("T", bound=Struct)
+CONNECT_SECONDS: Final = 5.0
+SPACE: Final = 5.0
+"""Seconds an answer may take beyond what was asked to be waited for."""
+
+
+def connected(settings: Settings, *, timeout: float = CONNECT_SECONDS) -> Plane:
+    """Return the plane of this run, to be used in a `with`.
+
+    Raises:
+        RundirError: no plane, or an unsafe runtime directory.
+        Failure: UNREACHABLE, no broker answers.
+    """
+    rundir = settings.rundir
+    rundir.check()
+    actor = Actor(kind="operator", id=f"uid:{os.getuid()}")
+    try:
+        return connect(rundir.path, timeout=timeout, actor=actor)
+    except LaneError as error:
+        if error.code != "UNREACHABLE":
+            raise
+        raise Failure(
+            "UNREACHABLE",
+            f"no broker answers in {rundir.path}",
+            hint="`lane status` shows what runs, `lane up` starts a plane",
+            retryable=True,
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The ids of a command's envelope."""
+
+    workspace_id: str | None = None
+    lane_id: str | None = None
+    session_id: str | None = None
+    terminal_id: str | None = None
+
+
+NOWHERE: Final = Target()
+
+
+def of_terminal(info: TerminalInfo) -> Target:
+    """Return the ids of a terminal."""
+    return Target(info.workspace_id, info.lane_id, info.session_id, info.id)
+
+
+def resolve(plane: Plane, address: str) -> Resolved:
+    """Return what an address means."""
+    return plane.call("address.resolve", Resolve(address=address), result=Resolved)
+
+
+def find_terminal(plane: Plane, address: str) -> TerminalInfo:
+    """Return the one terminal an address means.
+
+    Raises:
+        Failure: TERMINAL_NOT_FOUND, there is none; INVALID_ARGUMENT, several: lists them.
+    """
+    found = resolve(plane, address)
+    if found.terminal is not None:
+        return found.terminal
+    choices = [t for t in found.terminals if found.session is None or t.session_id == found.session.id]
+    if not choices:
+        raise Failure(
+            "TERMINAL_NOT_FOUND",
+            f"{address!r} has no terminal",
+            hint=f"`lane run {found.lane.name} -- COMMAND` starts one",
+        )
+    sessions = {session.id: session.name for session in found.sessions}
+    names = [
+        f"{found.lane.name}:{sessions.get(t.session_id, t.session_id)}.{t.name}" for t in choices
+    ]
+    raise Failure(
+        "INVALID_ARGUMENT",
+        f"{address!r} means {len(names)} terminals: {', '.join(names)}",
+        hint="name one of them",
+        details={"choices": names},
+    )
+
+
+class Change:
+    """One changing command: its id comes from `--idempotency-key`, or is fresh."""
+
+    def __init__(
+        self, settings: Settings, key: str | None, *, timeout: float | None = None
+    ) -> None:
+        """Take the key and the seconds that were given."""
+        self._settings = settings
+        self._timeout = timeout
+        self.id = key or make_id("command", os.urandom(RANDOM_BYTES))
+
+    def make(
+        self,
+        plane: Plane,
+        method: str,
+        payload: Struct | None,
+        result: type[T],
+        target: Target = NOWHERE,
+    ) -> T:
+        """Send the command and return its result; `-v` shows its id.
+
+        It may take `timeout` seconds, the library's default when that is None, and what a payload
+        grants the programs to end comes on top.
+        """
+        self._settings.detail(f"{method}: command {self.id}")
+        return plane.call(
+            method,
+            payload,
+            result=result,
+            workspace_id=target.workspace_id,
+            lane_id=target.lane_id,
+            session_id=target.session_id,
+            terminal_id=target.terminal_id,
+            command_id=self.id,
+            timeout=self._patience(payload),
+        )
+
+    def _patience(self, payload: Struct | None) -> float | None:
+        grace = getattr(payload, "grace_s", None)
+        if self._timeout is None and isinstance(grace, int | float):
+            return grace + SPACE
+        return self._timeout
+
+    def done(self, text: str, fields: Mapping[str, object]) -> None:
+        """Print the outcome: one line, or one JSON object with the command's id."""
+        if self._settings.json:
+            self._settings.emit({"command_id": self.id, **fields})
+        else:
+            self._settings.say(text)
+
+
+def fields(value: Struct) -> dict[str, object]:
+    """Return a structure of the wire as plain data for JSON, every field there.
+
+    Words that are not UTF-8 become text with surrogate escapes, as Python's own file names do.
+    """
+    return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Struct):
+        return fields(value)
+    if isinstance(value, bytes):
+        return os.fsdecode(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,137 @@
+"""Taking a program's questions to its terminal out of old output.
+
+A program asks its terminal things (which one are you, where is the cursor, which colours), and the
+terminal answers by typing into the program. Played back to a person's terminal, old questions would
+be answered again, into a program that no longer waits for the answer. Pure; fed piece by piece, a
+sequence may be cut anywhere. Called by `attach` for history and by `read` on a terminal.
+
+Left out: DA (CSI c, CSI > c, CSI = c, ESC Z), DSR (CSI n, CSI ? n), XTVERSION (CSI > q), DECRQM
+(CSI $ p, CSI ? $ p), keyboard protocol queries (CSI ? u), window reports (CSI 11..21 t), DECREQTPARM
+(CSI x), DECRQSS, XTGETTCAP and tmux-style DCS queries (DCS $ q, DCS + q), colour and clipboard
+queries (OSC 4/5/10..19/52 with `?`), and ENQ. Everything else passes as it is.
+"""
+
+import re
+from typing import Final
+
+MAX_SEQUENCE: Final = 4096
+"""Bytes of a sequence that is held back until it is whole; a longer one is no question."""
+
+_ESC: Final = 0x1B
+_ENQ: Final = 0x05
+_BEL: Final = 0x07
+_STRINGS: Final = frozenset(b"]P_^X")
+"""What opens a string after ESC: OSC, DCS, APC, PM, SOS."""
+
+_PLAIN: Final = re.compile(rb"[^\x05\x1b]+")
+_CSI_QUERY: Final = re.compile(
+    rb"""\x1b\[(?:
+        [>=]?[0-9;]*c            # device attributes
+      | \??[0-9;]*n              # status, cursor position
+      | >[0-9;]*q                # version
+      | \??[0-9;]*\$p            # modes
+      | \?u                      # keyboard protocol
+      | (?:1[1-9]|2[01])[0-9;]*t # window and title reports
+      | [0-9;]*x                 # terminal parameters
+    )""",
+    re.VERBOSE,
+)
+_OSC_QUERY: Final = re.compile(rb"\x1b\](?:1[0-9]|4|5|52)(?:;[^;]*)*;\?(?:;.*)?", re.DOTALL)
+_DCS_QUERY: Final = re.compile(rb"\x1bP[0-9;]*[$+]q")
+
+
+class QueryFilter:
+    """Passes output through without its questions."""
+
+    def __init__(self) -> None:
+        """Start between sequences."""
+        self._held = b""
+
+    @property
+    def pending(self) -> bool:
+        """Whether the beginning of a sequence is held back."""
+        return bool(self._held)
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what may be shown of `data`; the beginning of a sequence waits for its rest."""
+        data = self._held + data
+        self._held = b""
+        shown = bytearray()
+        place = 0
+        while place < len(data):
+            plain = _PLAIN.match(data, place)
+            if plain:
+                shown += plain[0]
+                place = plain.end()
+                continue
+            end = sequence_end(data, place)
+            if end is None:
+                if len(data) - place <= MAX_SEQUENCE:
+                    self._held = data[place:]
+                    break
+                end = len(data)
+            sequence = data[place:end]
+            if not is_query(sequence):
+                shown += sequence
+            place = end
+        return bytes(shown)
+
+    def flush(self) -> bytes:
+        """Return what was held back, at the end of the output."""
+        held, self._held = self._held, b""
+        return held
+
+
+def is_query(sequence: bytes) -> bool:
+    """Return whether one whole sequence makes a terminal answer."""
+    if sequence[0] == _ENQ or sequence == b"\x1bZ":
+        return True
+    if sequence.startswith(b"\x1b["):
+        return _CSI_QUERY.fullmatch(sequence) is not None
+    if sequence.startswith(b"\x1b]"):
+        body = sequence.removesuffix(b"\x07").removesuffix(b"\x1b\\")
+        return _OSC_QUERY.fullmatch(body) is not None
+    return sequence.startswith(b"\x1bP") and _DCS_QUERY.match(sequence) is not None
+
+
+def sequence_end(data: bytes, start: int) -> int | None:
+    """Return where the sequence at `start` (ESC or ENQ) ends; None while its end is missing."""
+    if data[start] == _ENQ:
+        return start + 1
+    if start + 1 >= len(data):
+        return None
+    kind = data[start + 1]
+    if kind == ord("["):
+        return _control_end(data, start + 2)
+    if kind in _STRINGS:
+        return _string_end(data, start + 2)
+    place = start + 1
+    while place < len(data) and 0x20 <= data[place] <= 0x2F:  # noqa: PLR2004
+        place += 1
+    return place + 1 if place < len(data) else None
+
+
+def _control_end(data: bytes, place: int) -> int | None:
+    """Return the end of a CSI sequence; a byte that cannot be in one ends it before that byte."""
+    while place < len(data):
+        byte = data[place]
+        if 0x40 <= byte <= 0x7E:
+            return place + 1
+        if not 0x20 <= byte <= 0x3F:
+            return place
+        place += 1
+    return None
+
+
+def _string_end(data: bytes, place: int) -> int | None:
+    """Return the end of an OSC, DCS, APC, PM or SOS: BEL, ST, or the ESC of something else."""
+    while place < len(data):
+        byte = data[place]
+        if byte == _BEL or byte in {0x18, 0x1A}:
+            return place + 1
+        if byte == _ESC:
+            if place + 1 >= len(data):
+                return None
+            return place + 2 if data[place + 1] == ord("\\") else place
+        place += 1
+    return None

@@ -1,0 +1,150 @@
+"""Words and tables for a person's terminal.
+
+Owns what makes foreign text safe to show (a lane's argv may hold escape sequences) and the
+columns of listings. Pure; called by every verb that prints for people.
+"""
+
+import signal
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from lanekeeper.wire.messages.lane import Ended
+from lanekeeper.wire.messages.terminal import ExitStatus
+
+STYLES: Final = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
+_STATES: Final = {
+    "ready": "green",
+    "running": "green",
+    "active": "green",
+    "attached": "green",
+    "ok": "green",
+    "throttled": "yellow",
+    "recovering": "yellow",
+    "provisioning": "yellow",
+    "cleaning": "yellow",
+    "warn": "yellow",
+    "degraded": "yellow",
+    "failed": "red",
+    "errored": "red",
+    "fail": "red",
+}
+"""Colour of a state; the word itself always stands beside it."""
+
+_SECONDS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
+
+
+def safe(text: str | bytes, width: int = 0) -> str:
+    r"""Return `text` with everything a terminal would act on written out (`\x1b`, `\u202e`).
+
+    Args:
+        text: any text; bytes that are not UTF-8 are written as `\xNN`.
+        width: cut to so many characters, with an ellipsis; 0 for no limit.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "backslashreplace")
+    shown = "".join(_character(c) for c in text)
+    return shown if not width or len(shown) <= width else shown[: width - 1] + "…"
+
+
+def command_line(argv: Sequence[str | bytes], width: int = 0) -> str:
+    """Return a command as one line, words with spaces quoted."""
+    words = [safe(word) for word in argv]
+    return safe(" ".join(w if w and " " not in w else f"'{w}'" for w in words), width)
+
+
+def paint(text: str, style: str, *, color: bool) -> str:
+    """Return `text` in a style of `STYLES`, or as it is without colour."""
+    return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if color and style else text
+
+
+def paint_state(state: str, *, color: bool, width: int = 0) -> str:
+    """Return a state in its colour, padded to `width` first."""
+    return paint(state.ljust(width), _STATES.get(state, ""), color=color)
+
+
+def table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, color: bool, state: int = -1
+) -> str:
+    """Return aligned columns.
+
+    Args:
+        heads: the column titles.
+        rows: cells that are `safe` already.
+        color: whether to paint the heads and states.
+        state: the column that holds states; -1 for none.
+    """
+    widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
+    lines = [paint(_line(heads, widths), "bold", color=color)]
+    for row in rows:
+        cells = [
+            paint_state(cell, color=color, width=width)
+            if index == state
+            else cell.ljust(width if index < len(row) - 1 else 0)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def age(then: str, now: datetime | None = None) -> str:
+    """Return how long ago an RFC 3339 time was, in its two largest units at most; `-` if unknown."""
+    try:
+        moment = datetime.fromisoformat(then)
+    except ValueError:
+        return "-"
+    return duration(((now or datetime.now(UTC)) - moment).total_seconds())
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as `3d4h`, `2h5m`, `7m3s` or `9s`."""
+    left = max(0, int(seconds))
+    parts: list[str] = []
+    for unit, size in _SECONDS:
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count}{unit}")
+    parts.append(f"{left}s")
+    return "".join(parts[:2])
+
+
+def ended(result: Ended) -> str:
+    """Return what was ended, in words."""
+    killed = f", {result.killed} of them killed" if result.killed else ""
+    return f"{result.terminals} terminals, {result.processes} processes{killed}"
+
+
+def how(status: ExitStatus | None) -> str:
+    """Return how a program ended, in words."""
+    if status is None:
+        return "running"
+    if status.kind == "exited":
+        return f"exit {status.code}"
+    if status.kind == "signaled" and status.signal is not None:
+        name = signal_name(status.signal)
+        return f"{name}, core dumped" if status.core else name
+    return "exit status unknown"
+
+
+def signal_name(number: int) -> str:
+    """Return `SIGTERM` for 15; `signal N` for one without a name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _character(character: str) -> str:
+    if character == " " or character.isprintable():
+        return character
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, kept by surrogateescape
+        return f"\\x{code - 0xDC00:02x}"
+    if unicodedata.category(character) == "Cc" and code <= 0xFF:
+        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(character, f"\\x{code:02x}")
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

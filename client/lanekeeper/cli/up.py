@@ -1,0 +1,158 @@
+"""`lane up`: start the plane, in the foreground or detached."""
+
+import os
+import select
+import subprocess
+import sys
+import time
+from typing import Final, NoReturn, TypedDict, Unpack
+
+import click
+
+from lanekeeper.cli.daemons import arguments, environment
+from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.lazy import Verb
+from lanekeeper.cli.options import json_option, pass_settings
+from lanekeeper.cli.settings import Settings
+from lanekeeper.keeper.lock import holder
+from lanekeeper.keeper.rundir import Rundir
+
+EXAMPLES = """lane up --detach
+lane --runtime-dir /tmp/plane up
+lane up --detach --json | jq .pid"""
+READY_SECONDS: Final = 15.0
+SECOND_KEEPER: Final = 5
+"""Exit status of a keeper that finds the lock held."""
+
+
+class Options(TypedDict):
+    """The options of the verb."""
+
+    detach: bool
+    ephemeral: bool
+    log_level: str
+    log_format: str
+
+
+@click.command(cls=Verb, epilog=EXAMPLES)
+@click.option("-d", "--detach", is_flag=True, help="Return when it is ready.")
+@click.option("--ephemeral", is_flag=True, help="Remove the logs too when it stops.")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text")
+@json_option()
+@pass_settings
+def up(settings: Settings, **options: Unpack[Options]) -> None:
+    """Start the plane.
+
+    In the foreground Ctrl-C stops it with everything in it; a second Ctrl-C does so at once.
+    """
+    rundir = settings.rundir
+    rundir.create()
+    refuse_second(rundir)
+    words = ["--log-level", options["log_level"], "--log-format", options["log_format"]]
+    if options["ephemeral"]:
+        words.append("--ephemeral")
+    if options["detach"]:
+        pid = detach(rundir, words)
+        if settings.json:
+            settings.emit({"runtime_dir": str(rundir.path), "pid": pid, "state": "running"})
+        settings.say(f"plane up in {rundir.path} (keeper {pid}); `lane down` stops it")
+        return
+    settings.notice(f"plane in {rundir.path} (keeper {os.getpid()}); Ctrl-C or `lane down` stops it")
+    foreground(rundir, words)
+
+
+def refuse_second(rundir: Rundir) -> None:
+    """Refuse to start beside a running plane.
+
+    Raises:
+        Failure: PLANE_RUNS, naming the keeper that holds the lock.
+    """
+    pid = holder(rundir.lock)
+    if pid is not None:
+        raise Failure(
+            "PLANE_RUNS",
+            f"a plane runs in {rundir.path} already: keeper {pid}",
+            hint="`lane status` shows it, `lane down` stops it, --runtime-dir starts another",
+            details={"pid": pid},
+        )
+
+
+def foreground(rundir: Rundir, words: list[str]) -> NoReturn:
+    """Become the keeper."""
+    command = arguments("lanekeeper.keeper", rundir, words)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(command[0], command, environment("keeper", rundir))
+
+
+def detach(rundir: Rundir, words: list[str]) -> int:
+    """Start the keeper in a session of its own and return its pid when the plane is ready.
+
+    Raises:
+        Failure: it ended or was not ready in time.
+    """
+    reading, writing = os.pipe()
+    with rundir.log_file("keeper").open("ab") as log:
+        process = subprocess.Popen(
+            arguments("lanekeeper.keeper", rundir, [*words, "--ready-fd", str(writing)]),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment("keeper", rundir),
+            cwd="/",
+            start_new_session=True,
+            pass_fds=(writing,),
+        )
+    os.close(writing)
+    try:
+        word = first_line(reading, READY_SECONDS)
+    finally:
+        os.close(reading)
+    if word == "ready":
+        process.returncode = 0  # it lives on by itself: nothing here waits for it
+        return process.pid
+    raise not_ready(rundir, process, word)
+
+
+def first_line(descriptor: int, seconds: float) -> str | None:
+    """Return the first line a pipe gives, "" at its end; None when the time is over."""
+    deadline = time.monotonic() + seconds
+    line = b""
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    while b"\n" not in line:
+        left = deadline - time.monotonic()
+        if left <= 0 or not poller.poll(left * 1000):
+            return None
+        piece = os.read(descriptor, 4096)
+        if not piece:
+            break
+        line += piece
+    return line.partition(b"\n")[0].decode("utf-8", "replace").strip()
+
+
+def not_ready(rundir: Rundir, process: subprocess.Popen[bytes], word: str | None) -> Failure:
+    """Return why a detached start failed; a keeper that is still there is ended."""
+    log = rundir.log_file("keeper")
+    if word is None:
+        process.terminate()
+        return Failure(
+            "TIMEOUT",
+            f"the plane was not ready in {READY_SECONDS:g} s and was told to stop",
+            hint=f"see {log}",
+        )
+    try:
+        status = process.wait(READY_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        status = process.wait()
+    if status == SECOND_KEEPER:
+        return Failure("PLANE_RUNS", word.removeprefix("error ") or "another plane was faster")
+    reason = word.removeprefix("error ") or f"its keeper ended with {status}"
+    return Failure("IO", f"the plane did not start: {reason}", hint=f"see {log}")

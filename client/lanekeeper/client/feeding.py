@@ -1,0 +1,96 @@
+"""Input on its way to one terminal: cut into chunks, sent in order, one at a time.
+
+Sans-IO. One command at a time keeps the order even when one of them is refused for now or sent
+again; whoever hands data in need not wait, up to `QUEUE_BYTES`. `operations.deliver` drives it.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from lanekeeper.client.errors import LaneError, error_for
+from lanekeeper.wire.limits import MAX_CHUNK
+
+QUEUE_BYTES: Final = 16 * 1024 * 1024
+"""Bytes that may wait in the client for one terminal."""
+
+
+@dataclass(slots=True, eq=False)
+class Parcel:
+    """One piece of input as the caller gave it."""
+
+    data: bytes
+    eof: bool
+    sent: int = 0
+    done: bool = False
+    error: LaneError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What one `terminal.input` carries."""
+
+    parcel: Parcel
+    data: bytes
+    eof: bool
+
+
+class InputQueue:
+    """The input of one terminal that is not yet delivered."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._parcels: deque[Parcel] = deque()
+        self.running = False
+
+    @property
+    def waiting(self) -> int:
+        """Bytes not yet delivered."""
+        return sum(len(parcel.data) - parcel.sent for parcel in self._parcels)
+
+    def put(self, data: bytes, *, eof: bool) -> Parcel:
+        """Take input.
+
+        Raises:
+            LaneError: BACKPRESSURE, when more than `QUEUE_BYTES` would wait.
+        """
+        if self._parcels and self.waiting + len(data) > QUEUE_BYTES:
+            raise error_for(
+                "BACKPRESSURE",
+                f"{self.waiting} bytes of input wait already; send more when some are delivered",
+                retryable=True,
+                details={"limit": QUEUE_BYTES},
+            )
+        parcel = Parcel(data, eof)
+        self._parcels.append(parcel)
+        return parcel
+
+    def next_chunk(self) -> Chunk | None:
+        """Return what to send next, or None."""
+        if not self._parcels:
+            return None
+        parcel = self._parcels[0]
+        data = parcel.data[parcel.sent : parcel.sent + MAX_CHUNK]
+        last = parcel.sent + len(data) == len(parcel.data)
+        return Chunk(parcel, data, parcel.eof and last)
+
+    def delivered(self, chunk: Chunk) -> None:
+        """Note that a chunk has reached the program's terminal."""
+        parcel = chunk.parcel
+        parcel.sent += len(chunk.data)
+        if parcel.sent == len(parcel.data):
+            parcel.done = True
+            if self._parcels and self._parcels[0] is parcel:
+                self._parcels.popleft()
+
+    def withdraw(self, parcel: Parcel, error: LaneError) -> None:
+        """Give up the rest of one parcel."""
+        if not parcel.done:
+            parcel.done, parcel.error = True, error
+            if parcel in self._parcels:
+                self._parcels.remove(parcel)
+
+    def fail(self, error: LaneError) -> None:
+        """Give up everything that waits."""
+        while self._parcels:
+            self.withdraw(self._parcels[0], error)

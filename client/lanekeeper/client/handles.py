@@ -1,0 +1,191 @@
+"""Blocking handles of a session and a terminal.
+
+A handle keeps what it last heard (`info`) and asks again with `refresh`. Made by `Plane` and
+`Lane`; everything goes through the plane's shell, so closing the plane ends them all.
+"""
+
+from typing import Literal
+
+from lanekeeper.client import operations
+from lanekeeper.client.effects import Ids
+from lanekeeper.client.feeding import InputQueue
+from lanekeeper.client.flows import Attachment, OutputStream, Pending
+from lanekeeper.client.following import OutputFlow, tend
+from lanekeeper.client.joining import Place
+from lanekeeper.client.programs import Launched, Policy, flow_of
+from lanekeeper.client.shell import Shell
+from lanekeeper.client.stream import Assembly
+from lanekeeper.wire.limits import MAX_CHUNK
+from lanekeeper.wire.messages.lane import Ended
+from lanekeeper.wire.messages.session import SessionInfo
+from lanekeeper.wire.messages.terminal import (
+    ExitStatus,
+    Read,
+    ReadResult,
+    Resize,
+    Signal,
+    TerminalInfo,
+)
+
+Target = Literal["foreground", "leader", "tree"]
+INPUT_TIMEOUT = 30.0
+"""Seconds `Terminal.send` waits for a program that does not read."""
+
+
+class Session:
+    """One session of a lane."""
+
+    def __init__(self, shell: Shell, info: SessionInfo) -> None:
+        """Wrap what the lane said of the session."""
+        self._shell = shell
+        self.info = info
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.info.id
+
+    def attach(self) -> Attachment:
+        """Attach, with a lease that is renewed in every wait of the plane."""
+        lease, attached = self._shell.perform(operations.attach_session(self._ids()))
+        self.info = attached.session
+        return Attachment(self._shell, lease, attached)
+
+    def terminate(self, grace_s: float = 3.0) -> Ended:
+        """End everything in the session; `grace_s` is the time from SIGHUP to SIGKILL."""
+        return self._shell.perform(operations.terminate_session(self._ids(), grace_s))
+
+    def _ids(self) -> Ids:
+        return Ids(self.info.workspace_id, self.info.lane_id, self.info.id)
+
+
+class Terminal:
+    """One terminal: a program on a PTY."""
+
+    def __init__(self, shell: Shell, place: Place, launched: Launched | None = None) -> None:
+        """Wrap what the lane said of the terminal.
+
+        Args:
+            shell: the plane's shell.
+            place: the terminal and where its lane is.
+            launched: a start whose registered consumer the first `output` takes over.
+        """
+        self._shell = shell
+        self._place = place
+        self._launched = launched if launched and launched.lease else None
+        self._input = InputQueue()
+        self.info: TerminalInfo = place.info
+
+    @property
+    def id(self) -> str:
+        """The terminal's id."""
+        return self.info.id
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of input that wait in this client."""
+        return self._input.waiting
+
+    def send(self, data: bytes | str, *, eof: bool = False, timeout: float = INPUT_TIMEOUT) -> int:
+        """Deliver input and return the number of bytes; `eof` ends the program's input after it.
+
+        Raises:
+            TimedOutError: the program did not read it in time; `details` has `delivered`, the rest
+                is withdrawn.
+        """
+        parcel = self.send_nowait(data, eof=eof)
+        try:
+            return parcel.wait(timeout)
+        finally:
+            parcel.withdraw()
+
+    def send_nowait(self, data: bytes | str, *, eof: bool = False) -> Pending:
+        """Put input on its way, behind what is on its way already, and return at once.
+
+        It moves on whenever the plane is stepped or waited for.
+
+        Raises:
+            BusyError: more than 16 MiB would wait; look at `unsent`.
+        """
+        raw = data.encode() if isinstance(data, str) else data
+        parcel = self._input.put(raw, eof=eof)
+        if not self._input.running:
+            link = self._place.endpoints.control
+            self._shell.hub.start(operations.deliver(self._input, self.id, link))
+            self._shell.hub.turn()
+        return Pending(self._shell, self._input, parcel)
+
+    def resize(self, cols: int, rows: int) -> TerminalInfo:
+        """Set the size in character cells."""
+        return self._simple("terminal.resize", Resize(cols=cols, rows=rows))
+
+    def signal(self, signal: str | int, target: Target = "foreground") -> TerminalInfo:
+        """Send a signal (`INT`, `SIGINT` or 2) to the foreground group, the leader or the tree."""
+        return self._simple("terminal.signal", Signal(signal=signal, target=target))
+
+    def read(self, offset: int | None = None, size: int = MAX_CHUNK) -> ReadResult:
+        """Return output from `offset` (None: the oldest kept byte), at most `size` bytes."""
+        body = Read(offset=offset, max=size)
+        return self._shell.perform(operations.read(self.id, body, self._place.endpoints.control))
+
+    def output(
+        self,
+        offset: int | None = 0,
+        *,
+        follow: bool = True,
+        policy: Policy = "block",
+        timeout: float | None = None,
+    ) -> OutputStream:
+        """Return the output from `offset` on (None: from the oldest kept byte).
+
+        Args:
+            offset: where to begin; what is gone from there on is a `Gap`.
+            follow: go on until the program has ended; otherwise stop where the log ends now.
+            policy: `block` may hold the program back for a moment, `forever` as long as this
+                client lives, `drop` never does (output may be retired before it is read: `Gap`).
+            timeout: seconds each step of the iteration waits at most (None: for ever).
+        """
+        flow = self._flow(offset, follow=follow, policy=policy)
+        self._shell.hub.start(tend(flow))
+        return OutputStream(self._shell, flow, timeout)
+
+    def wait(self, timeout: float | None = None) -> ExitStatus:
+        """Return how the program ended, waiting for it.
+
+        Raises:
+            TimedOutError: it still runs after `timeout` seconds.
+        """
+        return self._shell.perform(operations.wait_exit(self.id, timeout))
+
+    def respawn(self) -> TerminalInfo:
+        """Start the same program again on the ended terminal; its log goes on."""
+        self.info = self._shell.perform(operations.respawn(self.id)).terminal
+        return self.info
+
+    def close(self, grace_s: float = 3.0) -> Ended:
+        """End the program with every descendant, and forget the terminal with its log."""
+        return self._shell.perform(operations.close_terminal(self.id, grace_s))
+
+    def refresh(self) -> TerminalInfo:
+        """Return the terminal as it is now."""
+        return self._simple("terminal.get", None)
+
+    def _simple(self, method: str, body: Resize | Signal | None) -> TerminalInfo:
+        self.info = self._shell.perform(operations.simple(method, body, self.id))
+        return self.info
+
+    def _flow(self, offset: int | None, *, follow: bool, policy: Policy) -> OutputFlow:
+        launched, self._launched = self._launched, None
+        if launched is not None:
+            if offset == 0 and follow and policy != "drop":
+                return flow_of(launched, policy)
+            if launched.lease is not None:
+                self._shell.hub.start(operations.detach(launched.lease))
+        endpoints = self._place.endpoints
+        return OutputFlow(
+            ids=self._place.ids,
+            endpoint=endpoints.output,
+            link=endpoints.control,
+            policy=policy if follow else "drop",
+            assembly=Assembly(offset, follow=follow),
+        )

@@ -1,0 +1,244 @@
+"""Starting programs: the options a caller gives, and the composite operations `launch` and `run`.
+
+Owns the defaults: a program takes over the caller's environment (without the plane's own names),
+working directory and umask. `run` never loses output: its consumer is registered in the same step
+that starts the program. Called by both shells.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal, TypedDict
+
+from msgspec import structs
+
+from lanekeeper.client import environment, operations
+from lanekeeper.client.effects import Ids, Operation, Start, fresh, pause
+from lanekeeper.client.environment import Word
+from lanekeeper.client.errors import LaneError, error_for
+from lanekeeper.client.feeding import InputQueue
+from lanekeeper.client.following import OutputFlow, tend
+from lanekeeper.client.items import Data, Ended, Gap
+from lanekeeper.client.leases import Lease
+from lanekeeper.client.stream import Assembly
+from lanekeeper.wire.limits import KEEP_SECONDS, LOG_CAPACITY
+from lanekeeper.wire.messages.lane import LaneInfo
+from lanekeeper.wire.messages.session import SessionCreate
+from lanekeeper.wire.messages.terminal import Consume, ExitStatus, Spawn, Spawned
+
+Policy = Literal["block", "forever", "drop"]
+
+MAX_OUTPUT: Final = 256 * 1024 * 1024
+"""Bytes of output that `run` collects unless `max_output` says otherwise."""
+STOP_GRACE: Final = 1.0
+"""Grace of a program whose `run` was given up."""
+
+
+class SpawnOptions(TypedDict, total=False):
+    """Options of `spawn` and `run`; every one has a default.
+
+    Attributes:
+        session: name of the session, made if need be (`main`).
+        name: name of the terminal (given by the lane).
+        env: the complete environment (the caller's without LANEKEEPER_*).
+        cwd: working directory (the caller's).
+        cols: columns (80); `rows`: rows (24).
+        output: `tty` as a terminal does it, `raw` without post-processing and echo.
+        stdin: `tty`, or `pipe` for exact bytes and an end.
+        umask: file mode mask (the caller's).
+        limits: `(resource number, soft, hard)` each (those of `lane up`).
+        keep_s: seconds the log stays after the end.
+        capacity: bytes of output that are kept.
+        policy: `block` or `forever` register a consumer in the same step, for the first
+            `output()`; `drop` (the default of `spawn`) does not. `run` is always `forever`.
+    """
+
+    session: str
+    name: str | None
+    env: Mapping[str, Word] | None
+    cwd: Word | None
+    cols: int
+    rows: int
+    output: Literal["tty", "raw"]
+    stdin: Literal["tty", "pipe"]
+    umask: int | None
+    limits: Sequence[tuple[int, int, int]] | None
+    keep_s: float
+    capacity: int
+    policy: Policy
+
+
+class RunOptions(SpawnOptions, total=False):
+    """Options of `run` beside those of `spawn`.
+
+    Attributes:
+        input: what the program reads from its standard input (nothing).
+        timeout: seconds after which it is ended (never).
+        max_output: bytes of output after which it is ended (256 MiB).
+    """
+
+    input: bytes | None
+    timeout: float | None
+    max_output: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is to be started: where, and how it is consumed."""
+
+    body: Spawn
+    session: str
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A started program; `lease` is there when a consumer was registered with it."""
+
+    spawned: Spawned
+    lease: Lease | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A program that was run to its end."""
+
+    spawned: Spawned
+    output: bytes
+    exit: ExitStatus
+    gaps: tuple[Gap, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Feeding:
+    """What `run` gives a program to read and how much it may write; sizes in bytes."""
+
+    data: bytes
+    max_output: int = MAX_OUTPUT
+
+
+def program(argv: Sequence[Word], options: SpawnOptions) -> Program:
+    """Return what to start, with every default filled in.
+
+    Raises:
+        LaneError: INVALID_ARGUMENT, `argv` is empty or one string.
+    """
+    if isinstance(argv, str | bytes) or not argv:
+        raise error_for(
+            "INVALID_ARGUMENT", "argv is a list of words, the program first: ['ls', '-l']"
+        )
+    env = options.get("env")
+    umask = options.get("umask")
+    limits = options.get("limits")
+    body = Spawn(
+        argv=environment.arguments(argv),
+        cwd=environment.text(options.get("cwd") or Path.cwd()),
+        env=environment.caller_environment()
+        if env is None
+        else {name: environment.text(value) for name, value in env.items()},
+        umask=environment.caller_umask() if umask is None else umask,
+        limits=None if limits is None else list(limits),
+        cols=options.get("cols", 80),
+        rows=options.get("rows", 24),
+        name=options.get("name"),
+        output=options.get("output", "tty"),
+        stdin=options.get("stdin", "tty"),
+        keep_s=options.get("keep_s", KEEP_SECONDS),
+        capacity=options.get("capacity", LOG_CAPACITY),
+    )
+    return Program(body, options.get("session", "main"), options.get("policy", "drop"))
+
+
+def to_run(argv: Sequence[Word], options: RunOptions) -> tuple[Program, Feeding]:
+    """Return what `run` starts and feeds: exact bytes both ways unless the options say otherwise.
+
+    Raises:
+        LaneError: as `program` does.
+    """
+    defaults: RunOptions = {"stdin": "pipe", "output": "raw"}
+    what = program(argv, {**defaults, **options})
+    feeding = Feeding(options.get("input") or b"", options.get("max_output", MAX_OUTPUT))
+    return replace(what, policy="forever"), feeding
+
+
+def launch(lane: LaneInfo, what: Program, correlation_id: str | None = None) -> Operation[Launched]:
+    """Ensure the session and start the program on a new terminal."""
+    correlation = correlation_id or (yield from fresh("correlation"))
+    session = yield from operations.ensure_session(
+        lane.id, SessionCreate(name=what.session), correlation
+    )
+    ids = Ids(lane.workspace_id, lane.id, session.id)
+    if what.policy == "drop":
+        return Launched((yield from operations.spawn(ids, what.body, correlation)), None)
+    lease, _ = yield from operations.attach_session(ids, correlation)
+    consume = Consume(lease_id=lease.lease_id, policy=what.policy, offset=0)
+    body = structs.replace(what.body, consume=consume)
+    try:
+        spawned = yield from operations.spawn(ids, body, correlation)
+    except LaneError:
+        yield from operations.detach(lease)
+        raise
+    return Launched(spawned, lease)
+
+
+def flow_of(launched: Launched, policy: Policy) -> OutputFlow:
+    """Return the output stream of a program from its first byte."""
+    spawned = launched.spawned
+    info = spawned.terminal
+    assembly = Assembly(0)
+    return OutputFlow(
+        ids=Ids(info.workspace_id, info.lane_id, info.session_id, info.id),
+        endpoint=spawned.endpoints.output,
+        link=spawned.endpoints.control,
+        policy=policy,
+        assembly=assembly,
+        lease=launched.lease,
+        consumer_id=spawned.consumer_id,
+    )
+
+
+def run(lane: LaneInfo, what: Program, feeding: Feeding) -> Operation[Finished]:
+    """Run a program to its end; when it is interrupted, the program is ended."""
+    launched = yield from launch(lane, what)
+    flow = flow_of(launched, "forever")
+    terminal_id = launched.spawned.terminal.id
+    queue = InputQueue()
+    if what.body.stdin == "pipe" or feeding.data:
+        queue.put(feeding.data, eof=what.body.stdin == "pipe")
+        yield Start(operations.deliver(queue, terminal_id, flow.link))
+    yield Start(tend(flow))
+    try:
+        output, status, gaps = yield from _collect(flow, feeding.max_output)
+    except LaneError:
+        flow.closed = True
+        try:
+            yield from operations.close_terminal(terminal_id, STOP_GRACE)
+        except LaneError as second:
+            flow.error = second
+        raise
+    yield from pause(lambda: flow.released, operations.DETACH_SECONDS)
+    return Finished(launched.spawned, output, status, gaps)
+
+
+def _collect(flow: OutputFlow, limit: int) -> Operation[tuple[bytes, ExitStatus, tuple[Gap, ...]]]:
+    output = bytearray()
+    gaps: list[Gap] = []
+    while True:
+        item = flow.assembly.take()
+        if isinstance(item, Data):
+            output += item.data
+        elif isinstance(item, Gap):
+            gaps.append(item)
+        elif isinstance(item, Ended):
+            return bytes(output), item.exit, tuple(gaps)
+        elif item is None and flow.ended:
+            raise flow.error or error_for("INTERNAL", "the output ended without its end")
+        elif item is None:
+            yield from pause(lambda: flow.ready or flow.over)
+        if len(output) > limit:
+            raise error_for(
+                "LIMIT_EXCEEDED",
+                f"the program wrote more than {limit} bytes; follow its output instead, or give "
+                "a larger max_output",
+                details={"limit": limit},
+            )

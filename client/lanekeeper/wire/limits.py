@@ -1,0 +1,88 @@
+"""Every bound of the plane, with its reason. A refusal names the bound it hit."""
+
+from typing import Final
+
+MAX_FRAME: Final = 256 * 1024
+"""Bytes of one frame: a 64 KiB chunk with its envelope fits four times over."""
+
+MAX_FRAMES: Final = 8
+"""Frames of one multipart message, routing ids included."""
+
+MAX_CONTROL: Final = 192 * 1024
+"""Bytes of one control message: the largest argv (64 KiB) and environment (96 KiB) with their
+envelope.
+"""
+
+MAX_CHUNK: Final = 64 * 1024
+"""Bytes of terminal data in one message, either way."""
+
+MAX_ID: Final = 128
+"""Characters of any id a client chooses."""
+
+MAX_ARGV_ITEMS: Final = 256
+MAX_ARGV_BYTES: Final = 64 * 1024
+MAX_ENV_ITEMS: Final = 1024
+MAX_ENV_BYTES: Final = 96 * 1024
+MAX_PATH: Final = 4096
+
+MIN_COLS: Final = 2
+"""One column makes terminal emulators fail; nobody works in one."""
+MAX_COLS: Final = 1000
+MIN_ROWS: Final = 1
+MAX_ROWS: Final = 1000
+
+MAX_INPUT_QUEUE: Final = 1024 * 1024
+"""Bytes waiting for one terminal's program; beyond it `BACKPRESSURE`."""
+
+LOG_CAPACITY: Final = 4 * 1024 * 1024
+"""Bytes of output kept per terminal unless `capacity` says otherwise."""
+MIN_LOG_CAPACITY: Final = 64 * 1024
+MAX_LOG_CAPACITY: Final = 64 * 1024 * 1024
+
+SEND_HIGH_WATER: Final = 64
+"""Messages queued per subscriber on a lane's XPUB before ZeroMQ drops for that subscriber."""
+
+MAX_TERMINALS_PER_LANE: Final = 256
+MAX_SESSIONS_PER_LANE: Final = 256
+MAX_LANES: Final = 2048
+MAX_WORKSPACES: Final = 256
+MAX_CONSUMERS: Final = 64
+"""Registered consumers of one terminal."""
+MAX_WAITERS: Final = 256
+"""`terminal.wait` commands pending in one lane."""
+MAX_IN_FLIGHT: Final = 1024
+"""Commands the broker has forwarded and not yet answered, per lane."""
+MAX_LIST: Final = 500
+"""Entries of one listing; `next` continues it."""
+
+ANSWERS_KEPT: Final = 10_000
+"""Answers kept for retries of mutating commands, per process."""
+ANSWER_SECONDS: Final = 600.0
+"""How long an answer is kept; after it a repeated id is `INDETERMINATE`."""
+TOMBSTONES_KEPT: Final = 20_000
+"""Ids remembered after their answer was dropped, so that a late retry is not run again."""
+
+EVENTS_KEPT: Final = 10_000
+"""Lifecycle events that `events.replay` can still give."""
+EVENT_REPLAY: Final = 500
+"""Events of one `events.replay` answer."""
+
+DEFAULT_DEADLINE_MS: Final = 5_000
+MAX_DEADLINE_MS: Final = 24 * 3600 * 1000
+
+LEASE_BEAT: Final = 2.0
+"""Seconds between renewals of a client's lease."""
+LEASE_SECONDS: Final = 6.0
+"""Seconds after which a lease that was not renewed expires."""
+
+KEEP_SECONDS: Final = 3600.0
+"""How long the log of an ended terminal stays unless `keep_s` says otherwise."""
+MAX_KEPT_TERMINALS: Final = 64
+"""Ended terminals kept in one lane; the oldest goes first."""
+BEACON_SECONDS: Final = 0.1
+"""Silence after output before a `head` beacon tells where the log ends."""
+
+HANGUP_SECONDS: Final = 1.0
+"""From SIGHUP to SIGTERM when a terminal is ended."""
+TERM_SECONDS: Final = 2.0
+"""From SIGTERM to SIGKILL when a terminal is ended."""

@@ -1,0 +1,1 @@
+"""Payloads and results of every method and topic, one module per noun."""

@@ -1,0 +1,108 @@
+"""Which part may import which, and which modules are pure.
+
+Owns two tables. Imports run one way: `wire` <- `client` <- `cli`; the daemons know the wire and the
+keeper's leaf modules; the keeper knows the standard library alone. A core is handed time, ids and
+randomness as arguments, so it imports nothing that could fetch them, nor a module that does.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from kit.house.tree import NAMESPACE, Module, product
+
+_LEAVES: Final = tuple(
+    f"lanekeeper.keeper.{leaf}" for leaf in ("channel", "identity", "journal", "logs", "rundir")
+)
+_CLIENT_LEAVES: Final = tuple(
+    f"lanekeeper.keeper.{leaf}" for leaf in ("channel", "identity", "lock", "rundir")
+)
+
+MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
+    "wire": (),
+    "keeper": (),
+    "client": ("lanekeeper.wire", *_CLIENT_LEAVES),
+    "cli": ("lanekeeper.wire", "lanekeeper.client", *_CLIENT_LEAVES),
+    "broker": ("lanekeeper.wire", *_LEAVES),
+    "collector": ("lanekeeper.wire", *_LEAVES),
+    "workers": ("lanekeeper.wire", *_LEAVES),
+    "soak": ("lanekeeper.client", "lanekeeper.wire"),
+}
+"""Modules of ours, by prefix, that a package may import beside itself."""
+
+STANDARD_LIBRARY_ONLY: Final = ("keeper",)
+
+IMPURE: Final = frozenset(
+    {
+        "asyncio",
+        "logging",
+        "os",
+        "random",
+        "select",
+        "selectors",
+        "signal",
+        "socket",
+        "subprocess",
+        "threading",
+        "time",
+        "zmq",
+    }
+)
+"""What a core may not import: clocks, the system, other threads, randomness."""
+
+CORES: Final[tuple[str, ...]] = ("lanekeeper.wire",)
+"""Modules and packages that do no input or output."""
+
+
+def wrong_directions(root: Path) -> Iterator[str]:
+    """Yield imports of ours that run against the table."""
+    for module in product(root):
+        if module.package not in MAY_IMPORT:
+            yield module.at(1, f"{module.name or module.path} belongs to no package of the table")
+            continue
+        allowed = (f"{NAMESPACE}.{module.package}", *MAY_IMPORT[module.package])
+        for found in module.imports():
+            ours = found.module.split(".")[0] == NAMESPACE
+            if ours and not _below(found.module, allowed):
+                text = f"{module.package} imports {found.module}"
+                yield module.at(found.line, f"{text}; allowed: {', '.join(allowed)}")
+
+
+def foreign_imports(root: Path) -> Iterator[str]:
+    """Yield imports of packages that are not the standard library's where only it is allowed."""
+    for module in product(root):
+        if module.package not in STANDARD_LIBRARY_ONLY:
+            continue
+        for found in module.imports():
+            top = found.module.split(".")[0]
+            if top != NAMESPACE and top not in sys.stdlib_module_names:
+                yield module.at(found.line, f"{module.package} imports {top}: not standard library")
+
+
+def impure_cores(root: Path, cores: tuple[str, ...] = CORES) -> Iterator[str]:
+    """Yield imports that make a core impure, and cores that do not exist."""
+    modules = product(root)
+    for core in cores:
+        if not any(_below(module.name, (core,)) for module in modules):
+            yield f"{core} is listed as a core but there is no such module"
+    names = {module.name for module in modules}
+    for module in modules:
+        if _below(module.name, cores):
+            yield from _impurities(module, cores, names)
+
+
+def _impurities(module: Module, cores: tuple[str, ...], names: set[str]) -> Iterator[str]:
+    for found in module.imports():
+        if found.typing_only:
+            continue
+        top = found.module.split(".")[0]
+        if top in IMPURE:
+            yield module.at(found.line, f"the core {module.name} imports {top}")
+        target = found.module if found.module in names else found.module.rpartition(".")[0]
+        if top == NAMESPACE and target in names and not _below(target, cores):
+            yield module.at(found.line, f"the core {module.name} imports {target}, not a core")
+
+
+def _below(name: str, prefixes: tuple[str, ...]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)

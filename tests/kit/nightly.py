@@ -1,0 +1,103 @@
+"""`python -m kit.nightly`: the long suite, and its report in docs/reports/nightly.md.
+
+Owns what runs at night: every test including those marked `nightly`, several times over, and the
+benchmark. Refuses to hide a run that failed: the report says it, and so does the exit status.
+Called by `make nightly`.
+"""
+
+import argparse
+import datetime as dt
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+REPORT: Final = ROOT / "docs" / "reports" / "nightly.md"
+ROUNDS: Final = 5
+"""Runs of the whole suite: a test that fails once in five is found most nights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command of the night and how it ended."""
+
+    name: str
+    status: int
+    seconds: float
+    closing: str
+    output: str
+
+    @property
+    def row(self) -> str:
+        """One row of the report's table."""
+        word = "ok" if self.status == 0 else f"failed ({self.status})"
+        return f"| {self.name} | {word} | {self.seconds:.0f} | {self.closing} |"
+
+
+def run(name: str, command: Sequence[str]) -> Step:
+    """Run one command to its end and keep what it said."""
+    sys.stdout.write(f"{name}: {' '.join(command)}\n")
+    sys.stdout.flush()
+    started = time.monotonic()
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"LANEKEEPER_NIGHTLY": "1", "LANEKEEPER_COMPLETE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    closing = (done.stdout.strip().splitlines() or ["no output"])[-1].strip("= ")
+    return Step(name, done.returncode, time.monotonic() - started, closing, done.stdout)
+
+
+def report(steps: Sequence[Step]) -> str:
+    """Return the report as Markdown."""
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    cores = os.cpu_count()
+    parts = [
+        "# Nightly run",
+        "",
+        f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC, commit {commit or 'unknown'}, "
+        f"Python {platform.python_version()}, Linux {platform.release()}, {cores} cores.",
+        "",
+        "| step | result | seconds | closing line |",
+        "| --- | --- | --- | --- |",
+        *(step.row for step in steps),
+    ]
+    for step in steps:
+        if step.status or step.name == "bench":
+            parts += ["", f"## {step.name}", "", "```text", step.output.strip()[-8000:], "```"]
+    return "\n".join(parts) + "\n"
+
+
+def main(args: Sequence[str]) -> int:
+    """Run the night and write the report; return 1 if anything failed."""
+    parser = argparse.ArgumentParser(prog="make nightly", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="runs of the whole suite")
+    options = parser.parse_args(args)
+    pytest = [sys.executable, "-m", "pytest", "-q"]
+    steps = [run(f"suite {turn + 1}", pytest) for turn in range(options.rounds)]
+    steps.append(run("bench", [str(Path(sys.executable).with_name("lane")), "bench"]))
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text(report(steps), "utf-8")
+    sys.stdout.write(f"wrote {REPORT.relative_to(ROOT)}\n")
+    return int(any(step.status for step in steps))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,52 @@
+"""`python -m lanekeeper.keeper`: one keeper in the foreground.
+
+Owns its arguments. Runs itself again when its environment lacks the markers by which the processes
+of a plane are found: they are read from /proc, where only the first environment shows.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from lanekeeper.keeper import identity, keeper, launch, rundir
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="lanekeeper.keeper", description="Keep a plane.")
+    parser.add_argument("--runtime-dir", default=None)
+    parser.add_argument("--ready-fd", type=int, default=None)
+    parser.add_argument("--log-level", default="info")
+    parser.add_argument("--log-format", choices=("text", "json"), default="text")
+    parser.add_argument("--entry", default=launch.DEFAULT_ENTRY)
+    parser.add_argument("--warm", type=int, default=launch.DEFAULT_WARM)
+    parser.add_argument("--ephemeral", action="store_true")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a keeper with these arguments; return its exit code."""
+    given = _arguments(argv)
+    where = rundir.resolve(given.runtime_dir, os.environ, os.getuid())
+    wanted = launch.environment(where, "keeper", os.environ)
+    markers = (identity.PLANE_MARKER, identity.ROLE_MARKER)
+    if any(os.environ.get(name) != wanted[name] for name in markers):
+        command = [sys.executable, "-P", "-m", "lanekeeper.keeper", *argv]
+        if given.ready_fd is not None:
+            os.set_inheritable(given.ready_fd, True)
+        os.execve(sys.executable, command, wanted)
+    if given.ready_fd is not None:
+        os.set_inheritable(given.ready_fd, False)
+    options = launch.Options(
+        ready_fd=given.ready_fd,
+        log_level=given.log_level,
+        log_format=given.log_format,
+        entry=given.entry,
+        warm=given.warm,
+        ephemeral=given.ephemeral,
+    )
+    return keeper.main(where, options)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,342 @@
+"""The keeper's channels: one small JSON object per SEQPACKET message, descriptors beside it.
+
+Owns the codec and both ends of keeper.sock and nursery.sock. Refuses what is not an object with a
+string "op", what is larger than 64 KiB, and descriptors that do not match their count. Received
+descriptors are close-on-exec from the first instant: an inherited one once swallowed a death
+notice. Called by keeper, nursery, broker, workers and the command line.
+"""
+
+import array
+import contextlib
+import json
+import os
+import socket
+import stat
+import struct
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from lanekeeper.keeper.rundir import SOCKET_PATH_MAX
+
+MESSAGE_MAX: Final = 64 * 1024
+"""Bytes of one encoded message; below the default send buffer, so that it always fits."""
+
+QUEUE_MAX: Final = 1_024
+"""Messages that wait for a peer which does not read; more is a peer that hangs."""
+
+FDS_MAX: Final = 16
+"""Descriptors beside one message: one terminal's. The kernel's own limit is 253."""
+
+_BATCH_MAX: Final = 1_024
+_BACKLOG: Final = 1_024
+_CREDENTIALS: Final = struct.Struct("3i")
+_FD_SIZE: Final = array.array("i").itemsize
+
+
+class ChannelError(Exception):
+    """A message, a path or a peer broke the rules of the channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message and the descriptors that came with it; the receiver owns and closes them."""
+
+    message: dict[str, Any]
+    fds: tuple[int, ...] = ()
+
+    def close(self) -> None:
+        """Close the descriptors; for a receiver that has no use for them."""
+        _close_all(self.fds)
+
+
+@dataclass(slots=True)
+class _Queued:
+    data: bytes
+    fds: list[int] = field(default_factory=list)
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """Encode one message as ASCII JSON, so that undecodable bytes in names survive as escapes.
+
+    Raises:
+        ChannelError: no string "op", not JSON, or over 64 KiB.
+    """
+    if not isinstance(message.get("op"), str):
+        raise ChannelError('a message needs a string "op"')
+    try:
+        data = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ChannelError(f"message {message['op']!r} is not JSON: {error}") from error
+    if len(data) > MESSAGE_MAX:
+        raise ChannelError(
+            f"message {message['op']!r} has {len(data)} bytes, more than {MESSAGE_MAX}; "
+            "send it in parts"
+        )
+    return data
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """Decode one message.
+
+    Raises:
+        ChannelError: not one JSON object with a string "op", or over 64 KiB.
+    """
+    if len(data) > MESSAGE_MAX:
+        raise ChannelError(f"a message of {len(data)} bytes is more than {MESSAGE_MAX}")
+    try:
+        message = json.loads(data.decode("ascii"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ChannelError(f"not a JSON message: {error}") from error
+    if not isinstance(message, dict) or not isinstance(message.get("op"), str):
+        raise ChannelError('a message is one JSON object with a string "op"')
+    return message
+
+
+class Channel:
+    """One non-blocking end of a SEQPACKET connection.
+
+    `closed` tells that the peer has gone or broke the rules; a closed channel is closed by its
+    owner with `close`. Nothing here blocks.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        """Take over a connected SEQPACKET socket."""
+        sock.settimeout(0.0)
+        self._sock = sock
+        self._queue: deque[_Queued] = deque()
+        self.closed = False
+        self.fault: ChannelError | None = None
+
+    def fileno(self) -> int:
+        """Return the descriptor to poll; -1 after `close`."""
+        return self._sock.fileno()
+
+    @property
+    def wants_write(self) -> bool:
+        """Whether messages wait for the peer: poll for writing and call `flush`."""
+        return bool(self._queue) and not self.closed
+
+    def peer(self) -> tuple[int, int]:
+        """Return pid and uid of the peer as they were when it connected."""
+        raw = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid, uid, _ = _CREDENTIALS.unpack(raw)
+        return pid, uid
+
+    def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+        """Send a message, or queue it when the kernel's buffer is full.
+
+        The descriptors are duplicated if the message has to wait; the caller keeps its own.
+        "fds" is added to a message that has descriptors. To a closed channel this does nothing.
+
+        Raises:
+            ChannelError: the message cannot be encoded, its "fds" is not the number of
+                descriptors, there are too many, or 1,024 messages wait already.
+        """
+        if len(fds) > FDS_MAX:
+            raise ChannelError(f"{len(fds)} descriptors beside one message, more than {FDS_MAX}")
+        if message.get("fds", len(fds)) != len(fds):
+            raise ChannelError(f'"fds" says {message["fds"]}, there are {len(fds)}')
+        data = encode({**message, "fds": len(fds)} if fds else message)
+        if self.closed:
+            return
+        if not self._queue and self._write(data, fds):
+            return
+        if len(self._queue) >= QUEUE_MAX:
+            raise ChannelError(f"{QUEUE_MAX} messages wait for a peer that does not read")
+        self._queue.append(_Queued(data, [os.dup(fd) for fd in fds]))
+
+    def flush(self) -> None:
+        """Send what waits, as far as the kernel takes it."""
+        while self._queue and not self.closed:
+            waiting = self._queue[0]
+            if not self._write(waiting.data, waiting.fds):
+                break
+            if self._queue:  # a peer that has gone empties it
+                _close_all(self._queue.popleft().fds)
+
+    def receive(self) -> list[Received]:
+        """Return the messages that have arrived; sets `closed` when the peer has gone.
+
+        A message that breaks the rules closes the channel: what came before it is returned, and
+        `fault` says what was wrong.
+
+        Raises:
+            ChannelError: the first message there breaks the rules.
+        """
+        batch: list[Received] = []
+        while not self.closed and len(batch) < _BATCH_MAX:
+            try:
+                received = self._read()
+            except ChannelError as error:
+                self.closed = True
+                self.fault = error
+                if not batch:
+                    raise
+                break
+            if received is None:
+                break
+            batch.append(received)
+        return batch
+
+    def close(self) -> None:
+        """Close the socket and drop what waits."""
+        self.closed = True
+        while self._queue:
+            _close_all(self._queue.popleft().fds)
+        self._sock.close()
+
+    def _write(self, data: bytes, fds: Sequence[int]) -> bool:
+        ancillary: list[tuple[int, int, Any]] = []
+        if fds:
+            ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+        try:
+            self._sock.sendmsg([data], ancillary, socket.MSG_NOSIGNAL | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except (BrokenPipeError, ConnectionResetError, ConnectionRefusedError):
+            # Messages the peer sent before it went can still be read, so this only stops sending.
+            while self._queue:
+                _close_all(self._queue.pop().fds)
+        except OSError as error:
+            raise ChannelError(f"the channel cannot send: {error.strerror}") from error
+        return True
+
+    def _read(self) -> Received | None:
+        size = socket.CMSG_SPACE(FDS_MAX * _FD_SIZE)
+        asked = socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
+        try:
+            data, ancillary, flags, _ = self._sock.recvmsg(MESSAGE_MAX, size, asked)
+        except BlockingIOError:
+            return None
+        except ConnectionResetError:
+            self.closed = True
+            return None
+        except OSError as error:
+            raise ChannelError(f"the channel cannot receive: {error.strerror}") from error
+        fds = _descriptors(ancillary)
+        if not data and not fds:
+            self.closed = True
+            return None
+        try:
+            return Received(_checked(data, flags, len(fds)), fds)
+        except ChannelError:
+            _close_all(fds)
+            raise
+
+
+class Listener:
+    """The listening end: accepts peers of our own uid, refuses all others."""
+
+    def __init__(self, path: Path) -> None:
+        """Listen at `path` (mode 0600), in place of whatever socket stands there.
+
+        The caller holds the plane's lock, so a socket found there is a dead plane's.
+
+        Raises:
+            ChannelError: the path is too long or cannot be bound.
+        """
+        check_path(path)
+        self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            path.unlink(missing_ok=True)
+            self._sock.bind(os.fspath(path))
+            path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+            self._sock.listen(_BACKLOG)
+            self._sock.settimeout(0.0)
+        except OSError as error:
+            self._sock.close()
+            raise ChannelError(f"{path} cannot be listened on: {error.strerror}") from error
+
+    def fileno(self) -> int:
+        """Return the descriptor to poll."""
+        return self._sock.fileno()
+
+    def accept(self) -> Channel | None:
+        """Return the next peer, or None when there is none.
+
+        Raises:
+            ChannelError: the peer has another uid (it is closed), or descriptors ran out.
+        """
+        try:
+            sock, _ = self._sock.accept()
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise ChannelError(f"a peer cannot be accepted: {error.strerror}") from error
+        channel = Channel(sock)
+        pid, uid = channel.peer()
+        if uid != os.getuid():
+            channel.close()
+            raise ChannelError(
+                f"refused pid {pid} of uid {uid}; only uid {os.getuid()} may connect"
+            )
+        return channel
+
+    def close(self) -> None:
+        """Stop listening; the path stays."""
+        self._sock.close()
+
+
+def connect(path: Path) -> Channel:
+    """Connect to a listener and return the channel.
+
+    Raises:
+        ChannelError: the path is longer than a unix socket's may be.
+        OSError: nobody listens there.
+    """
+    check_path(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        sock.connect(os.fspath(path))
+    except OSError:
+        sock.close()
+        raise
+    return Channel(sock)
+
+
+def check_path(path: Path) -> None:
+    """Refuse a path that no unix socket can have.
+
+    Raises:
+        ChannelError: it is longer than 107 bytes.
+    """
+    length = len(os.fsencode(path))
+    if length > SOCKET_PATH_MAX:
+        raise ChannelError(
+            f"{path} has {length} bytes, a socket path at most {SOCKET_PATH_MAX}; "
+            "choose a shorter runtime directory"
+        )
+
+
+def _checked(data: bytes, flags: int, count: int) -> dict[str, Any]:
+    if flags & socket.MSG_CTRUNC:
+        raise ChannelError(
+            f"descriptors were lost: over {FDS_MAX} of them, or the limit is reached"
+        )
+    if flags & socket.MSG_TRUNC:
+        raise ChannelError(f"a message is longer than {MESSAGE_MAX} bytes")
+    message = decode(data)
+    if message.get("fds", 0) != count:
+        raise ChannelError(f'"fds" says {message.get("fds", 0)!r}, {count} descriptors came')
+    return message
+
+
+def _descriptors(ancillary: Iterable[tuple[int, int, bytes]]) -> tuple[int, ...]:
+    fds = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[: len(data) - len(data) % _FD_SIZE])
+    return tuple(fds)
+
+
+def _close_all(fds: Iterable[int]) -> None:
+    for fd in fds:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")

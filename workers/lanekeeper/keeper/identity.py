@@ -1,0 +1,233 @@
+"""Who a process is: pid and start time together, signals through pidfds, searches in /proc.
+
+Owns the parsing of /proc/PID/stat and the markers that tell a plane's processes apart. Refuses
+to signal a bare pid: pids are reused, a pidfd is not. Called by keeper, nursery, workers and the
+command line.
+"""
+
+import contextlib
+import os
+import signal
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lanekeeper.keeper.rundir import Rundir
+
+PLANE_MARKER: Final = "LANEKEEPER_PLANE"
+ROLE_MARKER: Final = "LANEKEEPER_ROLE"
+DIR_MARKER: Final = "LANEKEEPER_DIR"
+TERMINAL_MARKER: Final = "LANEKEEPER_TERMINAL"
+
+_GONE_STATES: Final = frozenset("ZXx")
+
+
+class StatError(ValueError):
+    """A line does not have the shape of /proc/PID/stat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """The fields of /proc/PID/stat that matter here."""
+
+    pid: int
+    comm: str
+    state: str
+    ppid: int
+    start_time: int
+    """Clock ticks after boot."""
+    session: int = 0
+    """The process that made the session, which every descendant keeps until it makes its own."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether the process has ended, reaped or not."""
+        return self.state in _GONE_STATES
+
+
+def parse_stat(line: str) -> Stat:
+    """Parse one /proc/PID/stat line.
+
+    The command's name stands in parentheses and may itself hold spaces and parentheses, so the
+    fields are counted from the last closing one.
+
+    Raises:
+        StatError: the line has another shape.
+    """
+    head, _, tail = line.rpartition(")")
+    pid, opening, comm = head.partition("(")
+    fields = tail.split()
+    try:
+        if not opening:
+            fields.clear()
+        return Stat(
+            int(pid), comm, fields[0], int(fields[1]), int(fields[19]), session=int(fields[3])
+        )
+    except (ValueError, IndexError):
+        raise StatError(f"not a stat line: {line[:200]!r}") from None
+
+
+def read_stat(pid: int) -> Stat | None:
+    """Return the stat of a process, or None when there is none with that pid."""
+    try:
+        raw = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    return parse_stat(raw.decode("utf-8", "surrogateescape"))
+
+
+def start_time(pid: int, *, zombies: bool = False) -> int | None:
+    """Return when a process started, in clock ticks after boot; None when it is gone.
+
+    A process that has ended and waits to be reaped is gone too, unless `zombies` is set.
+    """
+    found = read_stat(pid)
+    if found is None or (found.gone and not zombies):
+        return None
+    return found.start_time
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One incarnation of a pid."""
+
+    pid: int
+    start_time: int
+
+    def alive(self) -> bool:
+        """Whether this very process still runs (an unreaped one does not)."""
+        return start_time(self.pid) == self.start_time
+
+    def open_pidfd(self) -> int | None:
+        """Return a pidfd (close-on-exec) of this very process, or None when it is gone.
+
+        The start time is read after opening: a pid that was reused meanwhile is not mistaken
+        for it. An unreaped process still has a pidfd.
+
+        Raises:
+            OSError: descriptors or memory ran out.
+        """
+        try:
+            pidfd = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return None
+        if start_time(self.pid, zombies=True) != self.start_time:
+            os.close(pidfd)
+            return None
+        return pidfd
+
+    def signal(self, number: int) -> bool:
+        """Send a signal through a pidfd; return whether the process was there to get it.
+
+        Raises:
+            OSError: descriptors ran out, or the signal is not permitted.
+        """
+        pidfd = self.open_pidfd()
+        if pidfd is None:
+            return False
+        try:
+            signal.pidfd_send_signal(pidfd, number)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(pidfd)
+        return True
+
+
+def current() -> Process:
+    """Return the identity of the calling process.
+
+    Raises:
+        OSError: /proc is not mounted.
+    """
+    pid = os.getpid()
+    started = start_time(pid)
+    if started is None:
+        raise OSError("/proc/self/stat cannot be read; /proc must be mounted")
+    return Process(pid, started)
+
+
+def every_stat() -> Iterator[Stat]:
+    """Yield the stat of every process there is, ended ones that are not reaped included."""
+    for pid in _pids():
+        found = read_stat(pid)
+        if found is not None:
+            yield found
+
+
+def descendants(pid: int) -> list[Process]:
+    """Return the processes below `pid`, parents before their children, in one pass over /proc.
+
+    Ended ones are left out, but not what hangs below them.
+    """
+    children: dict[int, list[Stat]] = defaultdict(list)
+    for found in every_stat():
+        children[found.ppid].append(found)
+    below: list[Process] = []
+    pending = [pid]
+    while pending:
+        for child in children.pop(pending.pop(0), ()):
+            pending.append(child.pid)
+            if not child.gone:
+                below.append(Process(child.pid, child.start_time))
+    return below
+
+
+def environment(pid: int) -> dict[str, str] | None:
+    """Return the environment a process was started with; None when it cannot be read."""
+    try:
+        raw = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return None
+    pairs = (item.partition(b"=") for item in raw.split(b"\0") if item)
+    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+
+
+def marked(name: str, value: str) -> Iterator[Process]:
+    """Yield the live processes of this uid whose first environment holds NAME=VALUE."""
+    for process, _ in _marked(name, value):
+        yield process
+
+
+def plane_processes(rundir: Rundir) -> list[tuple[str, Process]]:
+    """Return role and identity of every live process of the plane in this runtime directory."""
+    return [
+        (environ[ROLE_MARKER], process)
+        for process, environ in _marked(PLANE_MARKER, str(rundir.path))
+        if ROLE_MARKER in environ
+    ]
+
+
+def plane_children(rundir: Rundir) -> list[Process]:
+    """Return the live processes that the terminals of this runtime directory started.
+
+    They carry a terminal's marker and no role: what they started inherits that, in whatever
+    session it put itself.
+    """
+    return [
+        process
+        for process, environ in _marked(DIR_MARKER, str(rundir.path))
+        if TERMINAL_MARKER in environ and ROLE_MARKER not in environ
+    ]
+
+
+def _marked(name: str, value: str) -> Iterator[tuple[Process, dict[str, str]]]:
+    uid = os.getuid()
+    for pid in _pids():
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}").stat().st_uid != uid:
+                continue
+            environ = environment(pid)
+            if environ is None or environ.get(name) != value:
+                continue
+            started = start_time(pid)
+            if started is not None:
+                yield Process(pid, started), environ
+
+
+def _pids() -> Iterator[int]:
+    for entry in os.scandir("/proc"):
+        if entry.name.isdecimal():
+            yield int(entry.name)

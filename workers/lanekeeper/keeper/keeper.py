@@ -1,0 +1,274 @@
+"""The keeper's shell: its lock, its socket, its loop; every decision is the supervisor's.
+
+Owns the descriptors behind peers and watched processes, and carries actions out. Refuses to block
+and to decide. Called by `python -m lanekeeper.keeper` and the command line.
+"""
+
+import contextlib
+import logging
+import os
+import resource
+import secrets
+import shutil
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from lanekeeper.keeper import events, identity, launch, logs
+from lanekeeper.keeper.channel import Channel, ChannelError, Listener, Received
+from lanekeeper.keeper.exits import Orphans, become_subreaper, reap
+from lanekeeper.keeper.lock import LockedError, acquire
+from lanekeeper.keeper.loop import Handlers, Loop
+from lanekeeper.keeper.rundir import Rundir, RundirError
+from lanekeeper.keeper.status import PlaneInfo
+from lanekeeper.keeper.supervisor import Supervisor
+
+EXIT_FAILED: Final = 1
+EXIT_REFUSED: Final = 3
+EXIT_CONFLICT: Final = 5
+
+_LOGGER: Final = logging.getLogger(__name__)
+_LEVELS: Final = logging.getLevelNamesMapping()
+
+
+class Keeper:
+    """One plane, from its start to its end."""
+
+    def __init__(
+        self, rundir: Rundir, options: launch.Options, commands: Mapping[str, list[str]]
+    ) -> None:
+        """Listen on keeper.sock; the lock is held.
+
+        Raises:
+            ChannelError: the socket cannot be made.
+        """
+        own = identity.current()
+        info = PlaneInfo(f"plane_{secrets.token_hex(8)}", own.pid, own.start_time, time.time())
+        self._rundir = rundir
+        self._commands = commands
+        self._ready_fd = options.ready_fd
+        self._core = Supervisor(info, options.warm)
+        self._pidfds: dict[int, int] = {}
+        self._peers: dict[int, Channel] = {}
+        self._numbers: dict[Channel, int] = {}
+        self._next_peer = 0
+        self._pending: deque[events.Event] = deque()
+        self._busy = False
+        self._code: int | None = None
+        self._orphans = Orphans(self._pidfds.__contains__)
+        self._loop = Loop(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        self._listener = Listener(rundir.keeper_sock)
+        self._handlers = Handlers(self._on_message, self._on_gone)
+        self._actions: dict[type[events.Action], Callable[[Any], None]] = {
+            events.Launch: self._launch,
+            events.Watch: self._watch,
+            events.Kill: self._kill,
+            events.Send: self._send,
+            events.Close: self._close,
+            events.Sweep: self._sweep,
+            events.Announce: self._announce,
+            events.Note: self._note,
+            events.Finish: self._finish,
+        }
+
+    def run(self) -> int:
+        """Keep the plane until it is down; return the exit code."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self._loop.on_signals((signal.SIGINT, signal.SIGTERM, signal.SIGCHLD), self._on_signal)
+        self._loop.listen(self._listener, self._on_connect)
+        self._feed(events.Started())
+        while self._code is None:
+            now = time.monotonic()
+            dues = [due for due in (self._core.next_deadline(), self._orphans.deadline) if due]
+            self._loop.turn(max(0.0, min(dues) - now) if dues else None)
+            self._orphans.sweep(time.monotonic())
+            due = self._core.next_deadline()
+            if due is not None and due <= time.monotonic():
+                self._feed(events.Tick())
+        self._listener.close()
+        self._loop.release()
+        return self._code
+
+    def _feed(self, event: events.Event) -> None:
+        """Hand an event to the core and do what it says; events of doing so come after it."""
+        self._pending.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._pending:
+                for action in self._core.handle(self._pending.popleft(), time.monotonic()):
+                    self._actions[type(action)](action)
+        finally:
+            self._busy = False
+
+    def _on_signal(self, number: int) -> None:
+        if number == signal.SIGCHLD:
+            self._orphans.notice(time.monotonic())
+        else:
+            self._feed(events.Asked(number))
+
+    def _on_connect(self, channel: Channel) -> None:
+        self._next_peer += 1
+        self._peers[self._next_peer] = channel
+        self._numbers[channel] = self._next_peer
+        self._loop.join(channel, self._handlers)
+        self._feed(events.PeerOpened(self._next_peer))
+
+    def _on_gone(self, channel: Channel) -> None:
+        number = self._numbers.pop(channel)
+        del self._peers[number]
+        self._feed(events.PeerGone(number))
+
+    def _on_message(self, channel: Channel, received: Received) -> None:
+        received.close()
+        message = received.message
+        if message["op"] == "hello" and not _truthful(channel, message):
+            text = "pid and start_time are not those of the peer"
+            refusal = events.answer(message, "error", code="INVALID_ARGUMENT", message=text)
+            self._loop.send(channel, refusal)
+            self._loop.drop(channel)
+            return
+        self._feed(events.PeerSaid(self._numbers[channel], message))
+
+    def _launch(self, action: events.Launch) -> None:
+        try:
+            self._rundir.ensure_subdirs()
+            process = launch.launch(self._rundir, action.role, self._commands[action.role])
+        except (OSError, RundirError) as error:
+            self._feed(events.LaunchFailed(action.role, str(error)))
+            return
+        self._feed(events.Launched(action.role, process.pid, process.start_time))
+        self._watch_process(process)
+
+    def _watch(self, action: events.Watch) -> None:
+        if not self._watch_process(identity.Process(action.pid, action.start_time)):
+            self._feed(events.Ended(action.pid, known=False))
+
+    def _watch_process(self, process: identity.Process) -> bool:
+        if process.pid in self._pidfds:
+            return True
+        pidfd = process.open_pidfd()
+        if pidfd is None:
+            return False
+        self._pidfds[process.pid] = pidfd
+
+        def ended() -> None:
+            self._on_end(process.pid)
+
+        self._loop.watch(pidfd, ended)
+        return True
+
+    def _on_end(self, pid: int) -> None:
+        pidfd = self._pidfds.pop(pid)
+        self._loop.forget(pidfd)
+        os.close(pidfd)
+        try:
+            found = reap(pid)
+        except ChildProcessError:
+            found = None
+        if found is None:
+            self._feed(events.Ended(pid, known=False))
+        else:
+            self._feed(events.Ended(pid, found.code, found.signal))
+
+    def _kill(self, action: events.Kill) -> None:
+        pidfd = self._pidfds.get(action.pid)
+        if pidfd is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, action.signal)
+
+    def _send(self, action: events.Send) -> None:
+        channel = self._peers.get(action.peer)
+        if channel is not None:
+            self._loop.send(channel, dict(action.message))
+
+    def _close(self, action: events.Close) -> None:
+        channel = self._peers.get(action.peer)
+        if channel is not None:
+            self._loop.drop(channel)
+
+    def _sweep(self, action: events.Sweep) -> None:
+        found = {*identity.plane_children(self._rundir), *identity.descendants(os.getpid())}
+        there = [process for process in found if self._watch_process(process)]
+        for process in there:
+            self._kill(events.Kill(process.pid, action.signal))
+        self._feed(events.Swept(tuple(process.pid for process in there)))
+
+    def _announce(self, action: events.Announce) -> None:
+        announce(self._ready_fd, action.line)
+        self._ready_fd = None
+
+    def _note(self, action: events.Note) -> None:
+        _LOGGER.log(_LEVELS[action.level.upper()], "%s", action.text, extra=dict(action.keys))
+
+    def _finish(self, action: events.Finish) -> None:
+        self._code = action.code
+
+
+def main(rundir: Rundir, options: launch.Options) -> int:
+    """Run the keeper of a runtime directory until its plane is down; return the exit code.
+
+    Codes: 0 down, 1 failed, 3 the directory cannot be used, 5 another keeper runs there,
+    130 and 143 forced by SIGINT and SIGTERM.
+    """
+    inherited = launch.prepare()
+    try:
+        rundir.create()
+        lock = acquire(rundir.lock)
+    except RundirError as error:
+        return _refuse(options, str(error), EXIT_REFUSED)
+    except LockedError as error:
+        return _refuse(options, str(error), EXIT_CONFLICT)
+    try:
+        logs.configure("keeper", rundir.log_file("keeper"), options.log_level, options.log_format)
+        clean(rundir)
+        rundir.wanted.touch(mode=0o600)
+        become_subreaper()
+        os.chdir("/")
+        code = Keeper(rundir, options, launch.commands(rundir, options, inherited)).run()
+    except (OSError, ValueError, ChannelError) as error:
+        _LOGGER.exception("keeper failed")
+        return _refuse(options, f"the keeper failed: {error}", EXIT_FAILED)
+    finally:
+        logs.reset()
+    clean(rundir)
+    for path in (rundir.wanted, rundir.lock):
+        path.unlink(missing_ok=True)
+    if options.ephemeral:
+        shutil.rmtree(rundir.path, ignore_errors=True)
+    os.close(lock)
+    return code
+
+
+def clean(rundir: Rundir) -> None:
+    """Remove the sockets of a plane that is gone; its lock is held.
+
+    Raises:
+        OSError: one of them cannot be removed.
+    """
+    for path in (*rundir.sockets(), *launch.lane_files(rundir)):
+        path.unlink(missing_ok=True)
+
+
+def announce(fd: int | None, line: str) -> None:
+    """Write one line to whoever started the keeper, and close the descriptor."""
+    if fd is not None:
+        with contextlib.suppress(OSError):
+            os.write(fd, logs.clean_line(line))
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+
+def _refuse(options: launch.Options, text: str, code: int) -> int:
+    announce(options.ready_fd, f"error {text}")
+    sys.stderr.write(f"{text}\n")
+    return code
+
+
+def _truthful(channel: Channel, message: Mapping[str, Any]) -> bool:
+    pid, _ = channel.peer()
+    return message.get("pid") == pid and message.get("start_time") == identity.start_time(pid)

@@ -1,0 +1,116 @@
+"""How the daemons of a plane are started, and with which surroundings.
+
+Owns the command lines, the markers in the environment, and what the keeper changes of its own
+limits. Refuses to keep a handle on a process: the keeper watches pidfds. Called by the keeper; the
+command line uses `environment` to start a keeper the same way.
+"""
+
+import os
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from lanekeeper.keeper import identity
+from lanekeeper.keeper.events import BROKER, COLLECTOR, NURSERY
+from lanekeeper.keeper.forking import Inherited
+from lanekeeper.keeper.rundir import Rundir
+
+DEFAULT_ENTRY: Final = "lanekeeper.workers.runner:main"
+DEFAULT_WARM: Final = 2
+
+_FOREIGN: Final = ("LANEKEEPER_LANE", "LANEKEEPER_SESSION", "LANEKEEPER_TERMINAL")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a keeper runs its plane."""
+
+    ready_fd: int | None = None
+    """Gets `ready` or `error MESSAGE`, one line, and is closed."""
+
+    log_level: str = "info"
+    log_format: str = "text"
+    entry: str = DEFAULT_ENTRY
+    """What workers run, as MODULE:FUNCTION."""
+
+    warm: int = DEFAULT_WARM
+    """Workers kept ready."""
+
+    ephemeral: bool = False
+    """Whether the runtime directory goes away, logs included, with the plane."""
+
+    commands: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Command lines by role, in place of the usual ones."""
+
+
+def prepare() -> Inherited:
+    """Raise the descriptor limit, set umask 077, and return what was before."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return Inherited(umask=os.umask(0o077), nofile=(soft, hard))
+
+
+def environment(rundir: Rundir, role: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process of ours: with its markers, without a terminal's."""
+    kept = {name: value for name, value in environ.items() if name not in _FOREIGN}
+    directory = os.fspath(rundir.path)
+    return {
+        **kept,
+        identity.DIR_MARKER: directory,
+        identity.PLANE_MARKER: directory,
+        identity.ROLE_MARKER: role,
+    }
+
+
+def commands(rundir: Rundir, options: Options, inherited: Inherited) -> dict[str, list[str]]:
+    """Return the command line of each daemon.
+
+    -P keeps the working directory out of the import path: a plane may be started anywhere.
+    """
+    directory = os.fspath(rundir.path)
+    python = [sys.executable, "-P", "-m"]
+    nursery = [*python, "lanekeeper.keeper.nursery", "--runtime-dir", directory]
+    nursery += ["--entry", options.entry, "--umask", f"{inherited.umask:o}"]
+    nursery += ["--nofile", *(str(limit) for limit in inherited.nofile)]
+    nursery += ["--log-level", options.log_level, "--log-format", options.log_format]
+    usual = {
+        NURSERY: nursery,
+        BROKER: [*python, "lanekeeper.broker", "--runtime-dir", directory],
+        COLLECTOR: [*python, "lanekeeper.collector", "--runtime-dir", directory],
+    }
+    return {role: list(options.commands.get(role, usual[role])) for role in usual}
+
+
+def launch(rundir: Rundir, role: str, argv: Sequence[str]) -> identity.Process:
+    """Start a daemon in its own session, its output appended to its log.
+
+    Descriptors are not inherited: all of ours are close-on-exec.
+
+    Raises:
+        OSError: the program cannot be executed.
+    """
+    log = os.fspath(rundir.log_file(role))
+    append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    pid = os.posix_spawn(
+        argv[0],
+        argv,
+        environment(rundir, role, os.environ),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, append, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigmask=(),
+    )
+    # Nobody but us reaps it, so that the pid is its own even if it has ended already.
+    started = identity.start_time(pid, zombies=True)
+    return identity.Process(pid, started or 0)
+
+
+def lane_files(rundir: Rundir) -> list[Path]:
+    """Return what lies in `lanes/`: the sockets of workers that are gone, when no plane runs."""
+    return sorted(rundir.lanes.iterdir()) if rundir.lanes.is_dir() else []

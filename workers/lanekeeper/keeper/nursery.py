@@ -1,0 +1,264 @@
+"""The nursery: a fork server with everything imported, one thread and no ZeroMQ.
+
+Owns the warm workers it forks for the keeper, the terminal children it forks for workers, and how
+they end: a status is peeked, told to the owner, and reaped when the owner has it. Refuses to start
+threads and to die with the keeper. Started by the keeper as `python -m lanekeeper.keeper.nursery`.
+"""
+
+import argparse
+import contextlib
+import errno
+import importlib
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from lanekeeper.keeper import identity, logs
+from lanekeeper.keeper.channel import Channel, Listener, Received, connect
+from lanekeeper.keeper.exits import Orphans, become_subreaper, peek, reap
+from lanekeeper.keeper.forking import (
+    ChildFds,
+    Inherited,
+    SpecError,
+    WorkerStart,
+    fork_child,
+    fork_worker,
+    read_spec,
+    settle,
+)
+from lanekeeper.keeper.loop import Handlers, Loop
+from lanekeeper.keeper.rundir import Rundir
+
+_LOGGER: Final = logging.getLogger(__name__)
+
+_SPAWN_FDS: Final = {"tty": 4, "pipe": 5}
+
+
+@dataclass(slots=True)
+class _Offspring:
+    """One process we forked, until it is reaped."""
+
+    process: identity.Process
+    pidfd: int
+    owner: Channel
+    worker: bool
+    ended: bool = False
+
+
+class Nursery:
+    """Forks on request and tells how what it forked has ended."""
+
+    def __init__(self, rundir: Rundir, start: WorkerStart, inherited: Inherited) -> None:
+        """Listen on nursery.sock and join the keeper.
+
+        Raises:
+            ChannelError: the socket cannot be made.
+            OSError: the keeper does not listen.
+        """
+        self._start = start
+        self._inherited = inherited
+        self._stopping = False
+        self._offspring: dict[int, _Offspring] = {}
+        self._orphans = Orphans(self._offspring.__contains__)
+        self._loop = Loop(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        self._listener = Listener(rundir.nursery_sock)
+        self._keeper = connect(rundir.keeper_sock)
+        self._handlers = Handlers(self._on_message, self._on_gone)
+        self._operations: dict[str, Callable[[Channel, Received], None]] = {
+            "fork": self._fork,
+            "spawn": self._spawn,
+            "reap": self._reap,
+        }
+
+    def run(self) -> int:
+        """Serve until SIGTERM; return the exit code."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._loop.on_signals((signal.SIGTERM, signal.SIGCHLD), self._on_signal)
+        self._loop.listen(self._listener, self._on_connect)
+        self._loop.join(self._keeper, self._handlers)
+        own = identity.current()
+        hello = {"op": "hello", "role": "nursery", "pid": own.pid, "start_time": own.start_time}
+        self._loop.send(self._keeper, hello)
+        self._loop.send(self._keeper, {"op": "ready"})
+        while not self._stopping:
+            deadline = self._orphans.deadline
+            self._loop.turn(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            self._orphans.sweep(time.monotonic())
+        return 0
+
+    def _release(self) -> None:
+        self._loop.release()
+        self._listener.close()
+
+    def _on_signal(self, number: int) -> None:
+        if number == signal.SIGTERM:
+            self._stopping = True
+        else:
+            self._orphans.notice(time.monotonic())
+
+    def _on_connect(self, channel: Channel) -> None:
+        self._loop.join(channel, self._handlers)
+
+    def _on_gone(self, channel: Channel) -> None:
+        if channel is self._keeper:
+            _LOGGER.warning("lost the keeper; serving on")
+        for offspring in tuple(self._offspring.values()):
+            if offspring.owner is channel and offspring.ended:
+                self._finish(offspring)
+
+    def _on_message(self, channel: Channel, received: Received) -> None:
+        message = received.message
+        operation = self._operations.get(message["op"])
+        try:
+            if operation is not None:
+                operation(channel, received)
+            elif message["op"] not in {"welcome", "hello", "error"}:
+                self._refuse(channel, message, f"unknown operation {message['op'][:80]!r}")
+        finally:
+            received.close()
+
+    def _fork(self, channel: Channel, received: Received) -> None:
+        message = received.message
+        if channel is not self._keeper:
+            self._refuse(channel, message, "only the keeper asks for workers")
+            return
+        try:
+            pid = fork_worker(self._start, self._release)
+            offspring = self._adopt(pid, channel, worker=True)
+        except OSError as error:
+            self._fail(channel, message, error)
+            return
+        answer = {"pid": pid, "start_time": offspring.process.start_time}
+        self._loop.send(channel, {"op": "forked", "id": message.get("id"), **answer})
+
+    def _spawn(self, channel: Channel, received: Received) -> None:
+        message, fds = received.message, received.fds
+        if _SPAWN_FDS.get(str(message.get("stdin"))) != len(fds):
+            self._refuse(channel, message, 'stdin is "tty" with 4 descriptors or "pipe" with 5')
+            return
+        try:
+            spec = read_spec(fds[0], self._inherited)
+            stdin = fds[4] if message["stdin"] == "pipe" else None
+            pid = fork_child(spec, ChildFds(fds[1], fds[2], fds[3], stdin))
+            offspring = self._adopt(pid, channel, worker=False)
+        except SpecError as error:
+            self._fail(channel, message, OSError(errno.EINVAL, str(error)))
+            return
+        except OSError as error:
+            self._fail(channel, message, error)
+            return
+        answer = {"pid": pid, "start_time": offspring.process.start_time}
+        spawned = {"op": "spawned", "id": message.get("id"), **answer}
+        self._loop.send(channel, spawned, (offspring.pidfd,))
+
+    def _reap(self, channel: Channel, received: Received) -> None:
+        pid = received.message.get("pid")
+        offspring = self._offspring.get(pid) if isinstance(pid, int) else None
+        if offspring is None or offspring.owner is not channel or not offspring.ended:
+            self._refuse(channel, received.message, "there is no ended child of yours of that pid")
+            return
+        self._finish(offspring)
+
+    def _adopt(self, pid: int, owner: Channel, *, worker: bool) -> _Offspring:
+        """Track a child; its pid stays its own, since nobody else reaps it."""
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            raise
+        started = identity.start_time(pid, zombies=True) or 0
+        offspring = _Offspring(identity.Process(pid, started), pidfd, owner, worker)
+        self._offspring[pid] = offspring
+
+        def ended() -> None:
+            self._on_exit(offspring)
+
+        self._loop.watch(pidfd, ended)
+        return offspring
+
+    def _on_exit(self, offspring: _Offspring) -> None:
+        self._loop.forget(offspring.pidfd)
+        offspring.ended = True
+        found = peek(offspring.process.pid)
+        if found is not None:
+            status: dict[str, Any] = {
+                "op": "worker-exited" if offspring.worker else "exited",
+                "pid": found.pid,
+                "start_time": offspring.process.start_time,
+                "code": found.code,
+                "signal": found.signal,
+                "core": found.core,
+            }
+            self._loop.send(offspring.owner, status)
+        if offspring.worker or offspring.owner.closed:
+            self._finish(offspring)
+
+    def _finish(self, offspring: _Offspring) -> None:
+        if self._offspring.pop(offspring.process.pid, None) is None:
+            return
+        os.close(offspring.pidfd)
+        with contextlib.suppress(ChildProcessError):
+            reap(offspring.process.pid)
+
+    def _refuse(self, channel: Channel, message: dict[str, Any], text: str) -> None:
+        answer = {"id": message.get("id"), "code": "INVALID_ARGUMENT", "message": text}
+        self._loop.send(channel, {"op": "error", **answer})
+
+    def _fail(self, channel: Channel, message: dict[str, Any], error: OSError) -> None:
+        _LOGGER.warning("did not fork: %s", error)
+        answer = {"id": message.get("id"), "errno": error.errno, "message": error.strerror}
+        self._loop.send(channel, {"op": "failed", **answer})
+
+
+def load(entry: str) -> Callable[[str], int]:
+    """Import the module of `MODULE:FUNCTION` and return the function.
+
+    Raises:
+        TypeError: there is no such function.
+        ImportError: the module cannot be imported.
+    """
+    module, _, name = entry.partition(":")
+    function: Callable[[str], int] | None = getattr(importlib.import_module(module), name, None)
+    if function is None or not callable(function):
+        raise TypeError(f"{entry!r} does not name a function as MODULE:FUNCTION")
+    return function
+
+
+def main(rundir: Rundir, start: WorkerStart, inherited: Inherited) -> int:
+    """Run a nursery until SIGTERM; return the exit code.
+
+    Raises:
+        ChannelError: nursery.sock cannot be made.
+        OSError: the keeper does not listen.
+    """
+    become_subreaper()
+    nursery = Nursery(rundir, start, inherited)
+    settle()
+    return nursery.run()
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="lanekeeper.keeper.nursery", description="Fork server.")
+    parser.add_argument("--runtime-dir", required=True, type=Path)
+    parser.add_argument("--entry", default="lanekeeper.workers.runner:main")
+    parser.add_argument("--umask", type=lambda text: int(text, 8), default=0o077)
+    parser.add_argument("--nofile", type=int, nargs=2, required=True, metavar=("SOFT", "HARD"))
+    parser.add_argument("--log-level", default="info")
+    parser.add_argument("--log-format", default="text")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    given = _arguments(sys.argv[1:])
+    where = Rundir(given.runtime_dir)
+    logs.configure("nursery", where.log_file("nursery"), given.log_level, given.log_format)
+    worker_start = WorkerStart(load(given.entry), where.path, given.log_level, given.log_format)
+    soft, hard = given.nofile
+    sys.exit(main(where, worker_start, Inherited(given.umask, (soft, hard))))

@@ -1,0 +1,387 @@
+"""The supervisor: the keeper's decisions, without any I/O.
+
+Owns who may say what, the way up and the way down of a plane, and the order of both. Refuses to
+look at clocks, processes or sockets: events and the time go in by one door, actions come out in
+the order in which they are to be done. Called by the keeper's loop.
+
+Going down: workers are drained, then daemons end, then what terminals left behind is swept. Each
+step begins when the one before is over, which its deadlines make sure of.
+"""
+
+import math
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lanekeeper.keeper.daemons import Daemons
+from lanekeeper.keeper.events import (
+    BROKER,
+    COLLECTOR,
+    DAEMONS,
+    NURSERY,
+    PEER_ROLES,
+    WORKER,
+    Action,
+    Announce,
+    Asked,
+    Close,
+    Ended,
+    Event,
+    Finish,
+    Launched,
+    LaunchFailed,
+    Message,
+    Note,
+    PeerGone,
+    PeerOpened,
+    PeerSaid,
+    RequestError,
+    Send,
+    Started,
+    Sweep,
+    Swept,
+    Tick,
+    answer,
+    require_number,
+    require_text,
+)
+from lanekeeper.keeper.pool import Pool, how
+from lanekeeper.keeper.states import PLANE_TABLE, Plane, PlaneCause, follow
+from lanekeeper.keeper.status import PlaneInfo, status_messages, workers_messages
+
+HELLO_TIMEOUT: Final = 10.0
+"""Seconds a peer may take to say who it is."""
+
+UP_TIMEOUT: Final = 20.0
+"""Seconds in which a plane must be up for the first time."""
+
+UP_FAILURES: Final = 5
+"""Failures of one daemon after which a plane that was never up is given up."""
+
+SWEEP_TIMEOUT: Final = 2.0
+"""Seconds between two sweeps, the first with SIGTERM, the others with SIGKILL."""
+
+SWEEPS_MAX: Final = 6
+"""Sweeps after which what cannot be killed is left behind, and said so."""
+
+EXIT_FAILED: Final = 1
+
+_REPLACED: Final = (BROKER, COLLECTOR, NURSERY)
+
+
+@dataclass(slots=True)
+class _Peer:
+    role: str | None
+    pid: int
+    deadline: float
+
+
+class Supervisor:
+    """The keeper's core; `handle` is its one door."""
+
+    def __init__(self, info: PlaneInfo, warm: int) -> None:
+        """Supervise a plane that keeps `warm` workers ready."""
+        self._info = info
+        self._daemons = Daemons(DAEMONS)
+        self._pool = Pool(warm)
+        self._peers: dict[int, _Peer] = {}
+        self._state = Plane.RUNNING
+        self._announced = False
+        self._up_deadline = math.inf
+        self._code = 0
+        self._asked = 0
+        self._sweeping: set[int] = set()
+        self._sweep_deadline = math.inf
+        self._sweeps = 0
+        self._sweep_signal: int = signal.SIGTERM
+        self._events: dict[type[Event], Callable[[Any, float], list[Action]]] = {
+            Started: self._on_started,
+            Launched: self._on_launched,
+            LaunchFailed: self._on_launch_failed,
+            PeerOpened: self._on_opened,
+            PeerSaid: self._on_said,
+            PeerGone: self._on_gone,
+            Ended: self._on_ended,
+            Asked: self._on_asked,
+            Swept: self._on_swept,
+            Tick: self._on_tick,
+        }
+        self._operations: dict[str, tuple[frozenset[str], _Operation]] = {
+            "ready": (frozenset(DAEMONS), self._ready),
+            "beat": (frozenset(PEER_ROLES), self._beat),
+            "grant": (frozenset({BROKER}), self._grant),
+            "fence": (frozenset({BROKER}), self._fence),
+            "forked": (frozenset({NURSERY}), self._forked),
+            "failed": (frozenset({NURSERY}), self._fork_failed),
+            "worker-exited": (frozenset({NURSERY}), self._worker_exited),
+            "status": (frozenset(PEER_ROLES), self._status),
+            "down": (frozenset(PEER_ROLES), self._down),
+            "restart": (frozenset(PEER_ROLES), self._restart),
+            "error": (frozenset(PEER_ROLES), self._error),
+        }
+
+    @property
+    def state(self) -> Plane:
+        """Where the plane stands."""
+        return self._state
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Take one event in and return what to do; never raises because of a peer."""
+        if self._state is Plane.DONE:
+            return []
+        actions = self._events[type(event)](event, now)
+        return [*actions, *self._advance(now)]
+
+    def next_deadline(self) -> float | None:
+        """Return when `Tick` is due, if anything is."""
+        hello = min((peer.deadline for peer in self._peers.values()), default=math.inf)
+        soonest = min(
+            hello,
+            self._daemons.deadline(),
+            self._pool.deadline(),
+            self._up_deadline,
+            self._sweep_deadline,
+        )
+        return None if math.isinf(soonest) else soonest
+
+    # The way up.
+
+    def _on_started(self, _: Started, now: float) -> list[Action]:
+        self._up_deadline = now + UP_TIMEOUT
+        return self._daemons.start()
+
+    def _on_launched(self, event: Launched, now: float) -> list[Action]:
+        return self._daemons.launched(event, now)
+
+    def _on_launch_failed(self, event: LaunchFailed, now: float) -> list[Action]:
+        actions = self._daemons.launch_failed(event.role, event.reason, now)
+        return [*actions, *self._give_up(now)]
+
+    def _give_up(self, now: float) -> list[Action]:
+        """End a plane that was never up and does not come up."""
+        if self._announced or self._state is not Plane.RUNNING:
+            return []
+        failing = next((one for one in self._daemons if one.failures >= UP_FAILURES), None)
+        late = next((one for one in self._daemons if one.state.value != "ready"), None)
+        if failing is None and (now < self._up_deadline or late is None):
+            return []
+        culprit = failing or late
+        role, reason = (culprit.role, culprit.reason) if culprit else (NURSERY, "")
+        text = f"{role} does not start ({reason or 'it took too long'}); see its log"
+        self._announced = True
+        self._code = EXIT_FAILED
+        return [Note(text, "error"), Announce(f"error {text}"), *self._begin_down(now)]
+
+    # Peers.
+
+    def _on_opened(self, event: PeerOpened, now: float) -> list[Action]:
+        self._peers[event.peer] = _Peer(None, 0, now + HELLO_TIMEOUT)
+        return []
+
+    def _on_said(self, event: PeerSaid, now: float) -> list[Action]:
+        peer = self._peers.get(event.peer)
+        if peer is None:
+            return []
+        try:
+            if event.message["op"] == "hello":
+                return self._hello(event.peer, peer, event.message, now)
+            return self._operate(event.peer, peer, event.message, now)
+        except RequestError as error:
+            refusal = answer(event.message, "error", code=error.code, message=str(error))
+            actions: list[Action] = [Send(event.peer, refusal)]
+            return actions if peer.role else [*actions, Close(event.peer)]
+
+    def _hello(self, number: int, peer: _Peer, message: Message, now: float) -> list[Action]:
+        role = message.get("role")
+        if peer.role is not None or role not in PEER_ROLES:
+            raise RequestError("INVALID_ARGUMENT", f"one hello, as one of {', '.join(PEER_ROLES)}")
+        pid, started = require_number(message, "pid"), require_number(message, "start_time")
+        if role in DAEMONS:
+            self._daemons.claim(role, pid, number)
+        welcome = {"op": "welcome", "plane": self._info.plane, "keeper_pid": self._info.pid}
+        actions: list[Action] = [Send(number, welcome)]
+        if role == WORKER:
+            actions += self._pool.arrived(number, pid, started, now)
+        if role == BROKER:
+            self._pool.broker = number
+            actions += [Send(number, page) for page in workers_messages(self._pool.lanes())]
+        peer.role, peer.pid, peer.deadline = role, pid, math.inf
+        return actions
+
+    def _operate(self, number: int, peer: _Peer, message: Message, now: float) -> list[Action]:
+        if peer.role is None:
+            raise RequestError("INVALID_ARGUMENT", "the first message is hello")
+        roles, operation = self._operations.get(message["op"], (frozenset(), None))
+        if operation is None:
+            raise RequestError("INVALID_ARGUMENT", f"unknown operation {message['op'][:80]!r}")
+        if peer.role not in roles:
+            raise RequestError("UNAUTHORIZED", f"{message['op']} is not for a {peer.role}")
+        return operation(number, message, now)
+
+    def _on_gone(self, event: PeerGone, now: float) -> list[Action]:
+        peer = self._peers.pop(event.peer, None)
+        if peer is None:
+            return []
+        self._pool.peer_gone(event.peer)
+        record = self._daemons.get(peer.role or "")
+        if record is None or record.peer != event.peer:
+            return []
+        record.peer = None
+        return self._pool.nursery_gone(now) if peer.role == NURSERY else []
+
+    # Operations.
+
+    def _ready(self, number: int, _: Message, now: float) -> list[Action]:
+        role = self._role(number)
+        actions = self._daemons.ready(role)
+        if role == NURSERY and self._state is Plane.RUNNING:
+            actions += self._pool.nursery_ready(number, now)
+        if role == BROKER:
+            actions += self._pool.tell({"op": "broker"})
+        if self._daemons.serving and not self._announced:
+            self._announced = True
+            self._up_deadline = math.inf
+            actions += [Note("the plane is up"), Announce("ready")]
+        return actions
+
+    def _beat(self, number: int, _: Message, now: float) -> list[Action]:
+        record = self._daemons.get(self._role(number))
+        if record is not None:
+            record.last_beat = now
+        return []
+
+    def _grant(self, number: int, message: Message, now: float) -> list[Action]:
+        return self._pool.grant(number, message, now)
+
+    def _fence(self, number: int, message: Message, _: float) -> list[Action]:
+        return self._pool.fence(number, message)
+
+    def _forked(self, _: int, message: Message, now: float) -> list[Action]:
+        return self._pool.forked(message, now)
+
+    def _fork_failed(self, _: int, message: Message, now: float) -> list[Action]:
+        return self._pool.fork_failed(message, now)
+
+    def _worker_exited(self, _: int, message: Message, now: float) -> list[Action]:
+        code, number = message.get("code"), message.get("signal")
+        return self._pool.ended(
+            require_number(message, "pid"),
+            code if isinstance(code, int) else None,
+            number if isinstance(number, int) else None,
+            now,
+        )
+
+    def _status(self, number: int, message: Message, _: float) -> list[Action]:
+        wanted = self._state is Plane.RUNNING
+        pages = status_messages(message, self._info, self._daemons, self._pool, wanted=wanted)
+        return [Send(number, page) for page in pages]
+
+    def _down(self, number: int, message: Message, now: float) -> list[Action]:
+        return [Send(number, answer(message, "stopping")), *self._begin_down(now)]
+
+    def _restart(self, number: int, message: Message, now: float) -> list[Action]:
+        role = require_text(message, "role")
+        record = self._daemons.get(role)
+        if record is None:
+            raise RequestError("INVALID_ARGUMENT", f"role is one of {', '.join(_REPLACED)}")
+        if self._state is not Plane.RUNNING:
+            raise RequestError("INVALID_TRANSITION", "the plane is being shut down")
+        return self._daemons.restart(record, number, message, now)
+
+    def _error(self, number: int, message: Message, _: float) -> list[Action]:
+        return [Note(f"{self._role(number)} refused: {message.get('message')!r:.500}", "warning")]
+
+    # Ends and time.
+
+    def _on_ended(self, event: Ended, now: float) -> list[Action]:
+        swept = self._sweep_over(event.pid)
+        if swept:
+            return swept
+        record = self._daemons.of_pid(event.pid)
+        if record is not None:
+            actions = self._pool.nursery_gone(now) if record.role == NURSERY else []
+            if record.peer is not None and record.peer == self._pool.broker:
+                self._pool.broker = None
+            actions += self._daemons.exited(record, how(event.code, event.signal), now)
+            return [*actions, *self._give_up(now)]
+        if event.known:
+            return self._pool.ended(event.pid, event.code, event.signal, now)
+        return self._pool.vanished(event.pid, now)
+
+    def _on_asked(self, event: Asked, now: float) -> list[Action]:
+        self._asked += 1
+        if self._state is Plane.RUNNING:
+            return [Note(f"going down on signal {event.signal}"), *self._begin_down(now)]
+        self._code = 128 + event.signal
+        self._sweep_signal = signal.SIGKILL
+        actions: list[Action] = [Note("going down by force", "warning")]
+        actions += [*self._pool.kill(), *self._daemons.kill()]
+        return [*actions, Sweep(signal.SIGKILL)] if self._state is Plane.SWEEPING else actions
+
+    def _on_tick(self, _: Tick, now: float) -> list[Action]:
+        actions = [*self._daemons.due(now), *self._pool.due(now), *self._give_up(now)]
+        for number, peer in self._peers.items():
+            if peer.deadline <= now:
+                peer.deadline = math.inf
+                actions.append(Close(number))
+        if self._sweep_deadline <= now:
+            actions += self._sweep_late(now)
+        return actions
+
+    # The way down.
+
+    def _begin_down(self, now: float) -> list[Action]:
+        first = self._state is Plane.RUNNING
+        self._state = follow(PLANE_TABLE, self._state, PlaneCause.DOWN)
+        self._up_deadline = math.inf
+        return self._pool.drain(now) if first else []
+
+    def _advance(self, now: float) -> list[Action]:
+        actions: list[Action] = []
+        if self._state is Plane.DRAINING and self._pool.empty:
+            self._state = follow(PLANE_TABLE, self._state, PlaneCause.WORKERS_GONE)
+            forced = self._sweep_signal == signal.SIGKILL
+            actions += self._daemons.kill() if forced else self._daemons.stop(now)
+        if self._state is Plane.STOPPING and self._daemons.stopped and self._pool.empty:
+            self._state = follow(PLANE_TABLE, self._state, PlaneCause.DAEMONS_GONE)
+            actions += self._sweep(self._sweep_signal, now)
+        return actions
+
+    def _sweep(self, number: int, now: float) -> list[Action]:
+        self._sweep_signal = number
+        self._sweep_deadline = now + SWEEP_TIMEOUT
+        return [Sweep(number)]
+
+    def _sweep_late(self, now: float) -> list[Action]:
+        """Kill what outlived a sweep; give up after some."""
+        self._sweeps += 1
+        if self._sweeps < SWEEPS_MAX:
+            return self._sweep(signal.SIGKILL, now)
+        self._code = self._code or EXIT_FAILED
+        text = f"could not end pids {sorted(self._sweeping)[:20]}"
+        return [Note(text, "error"), *self._finish()]
+
+    def _sweep_over(self, pid: int) -> list[Action]:
+        """Sweep again when all of a sweep have ended: they may have started others."""
+        if pid not in self._sweeping:
+            return []
+        self._sweeping.discard(pid)
+        return [] if self._sweeping else [Sweep(self._sweep_signal)]
+
+    def _on_swept(self, event: Swept, _: float) -> list[Action]:
+        if not event.pids:
+            return self._finish()
+        self._sweeping = set(event.pids)
+        return []
+
+    def _finish(self) -> list[Action]:
+        self._state = follow(PLANE_TABLE, self._state, PlaneCause.SWEPT)
+        self._sweep_deadline = math.inf
+        return [Finish(self._code)]
+
+    def _role(self, number: int) -> str:
+        return self._peers[number].role or ""
+
+
+_Operation = Callable[[int, Message, float], list[Action]]

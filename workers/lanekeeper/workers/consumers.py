@@ -1,0 +1,172 @@
+"""Registered consumers of one terminal's output, and when they hold its program back.
+
+Rules, for a log of capacity C:
+
+    a holding consumer (`block`, `forever`) that is C/2 behind stops the reading of the PTY;
+    reading goes on when the slowest holding consumer is at most C/4 behind;
+    a `block` consumer may hold for GRACE seconds in any WINDOW, then it is demoted to `drop`,
+    and its lease may register again after PENALTY seconds;
+    nothing at or after the offset of a holding consumer leaves the log.
+
+Sans-IO: offsets and the time are arguments. The worker's runner asks after every read and every
+acknowledgement.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from lanekeeper.wire.errors import WireError
+from lanekeeper.wire.limits import MAX_CONSUMERS
+
+GRACE: Final = 1.0
+WINDOW: Final = 10.0
+PENALTY: Final = 30.0
+
+
+@dataclass(slots=True)
+class Consumer:
+    """One registration. `offset` is acknowledged: everything before it was processed."""
+
+    id: str
+    lease_id: str
+    policy: str
+    offset: int
+    held: deque[tuple[float, float]] = field(default_factory=deque)
+
+    @property
+    def holds(self) -> bool:
+        """Whether this consumer may hold the program back."""
+        return self.policy != "drop"
+
+    def held_seconds(self, now: float) -> float:
+        """How long it held the program back within the last `WINDOW` seconds."""
+        while self.held and self.held[0][1] <= now - WINDOW:
+            self.held.popleft()
+        return sum(end - max(start, now - WINDOW) for start, end in self.held)
+
+
+class Consumers:
+    """The consumers of one terminal."""
+
+    def __init__(self, capacity: int) -> None:
+        """Make an empty table for a log of `capacity` bytes."""
+        self._high = capacity // 2
+        self._low = capacity // 4
+        self._table: dict[str, Consumer] = {}
+        self._penalties: dict[str, float] = {}
+        self._since: float | None = None
+        self._charged = 0.0
+        self.demotions = 0
+
+    @property
+    def throttled(self) -> bool:
+        """Whether reading is held back now."""
+        return self._since is not None
+
+    @property
+    def throttled_since(self) -> float | None:
+        """When reading was last held back (monotonic seconds), None while it is not."""
+        return self._since
+
+    def all(self) -> list[Consumer]:
+        """The registrations, oldest first."""
+        return list(self._table.values())
+
+    def put(self, consumer: Consumer) -> None:
+        """Add a registration that `check` let pass, or bring one up to date."""
+        known = self._table.get(consumer.id)
+        if known is None:
+            self._table[consumer.id] = consumer
+        else:
+            known.policy, known.offset = consumer.policy, consumer.offset
+
+    def check(self, lease_id: str, policy: str, now: float) -> None:
+        """Refuse a registration that may not be.
+
+        Raises:
+            WireError: LIMIT_EXCEEDED, or BACKPRESSURE while its lease is barred after a demotion.
+        """
+        if len(self._table) >= MAX_CONSUMERS:
+            raise WireError(
+                "LIMIT_EXCEEDED",
+                f"a terminal may have {MAX_CONSUMERS} consumers; release one or just subscribe",
+                limit=MAX_CONSUMERS,
+            )
+        until = self._penalties.get(lease_id, 0.0)
+        if policy == "block" and now < until:
+            raise WireError(
+                "BACKPRESSURE",
+                f"this client held the program back; register again in {until - now:.0f} s",
+                retry_after_s=round(until - now, 3),
+            )
+
+    def get(self, consumer_id: str) -> Consumer:
+        """Return a registration; WireError INVALID_ARGUMENT when there is none of that id."""
+        consumer = self._table.get(consumer_id)
+        if consumer is None:
+            raise WireError(
+                "INVALID_ARGUMENT",
+                f"no consumer {consumer_id} here; register with terminal.consume",
+            )
+        return consumer
+
+    def acknowledged(self, consumer_id: str, offset: int, head: int) -> int:
+        """Return the new acknowledged offset, which never goes back.
+
+        Raises:
+            WireError: INVALID_ARGUMENT for an unknown consumer or an offset after `head`.
+        """
+        consumer = self.get(consumer_id)
+        if offset > head:
+            raise WireError(
+                "INVALID_ARGUMENT", f"acknowledged {offset}, but the output ends at {head}"
+            )
+        return max(consumer.offset, offset)
+
+    def release(self, consumer_id: str) -> None:
+        """Remove a registration; an unknown one is fine."""
+        self._table.pop(consumer_id, None)
+
+    def of_lease(self, lease_id: str) -> list[str]:
+        """Return the ids of the registrations of a lease."""
+        return [c.id for c in self._table.values() if c.lease_id == lease_id]
+
+    def floor(self) -> int | None:
+        """The lowest offset that a holding consumer still needs, None without one."""
+        return min((c.offset for c in self._table.values() if c.holds), default=None)
+
+    def update(self, head: int, now: float) -> list[Consumer]:
+        """Decide whether reading is held back now; return who was demoted for it."""
+        demoted = self._charge(head, now) if self._since is not None else []
+        floor = self.floor()
+        lag = 0 if floor is None else head - floor
+        if self._since is None and lag >= self._high:
+            self._since = self._charged = now
+        elif self._since is not None and lag <= self._low:
+            self._since = None
+        return demoted
+
+    def deadline(self, head: int, now: float) -> float | None:
+        """When `update` must be called next although nothing happens: a grace runs out."""
+        if self._since is None:
+            return None
+        left = [GRACE - c.held_seconds(now) for c in self._blockers(head)]
+        return self._charged + max(0.0, min(left)) if left else None
+
+    def _blockers(self, head: int) -> list[Consumer]:
+        behind = (c for c in self._table.values() if head - c.offset > self._low)
+        return [c for c in behind if c.policy == "block"]
+
+    def _charge(self, head: int, now: float) -> list[Consumer]:
+        """Charge the blockers for the time since; demote who has used up its grace."""
+        demoted = []
+        for consumer in self._blockers(head):
+            consumer.held.append((self._charged, now))
+            if consumer.held_seconds(now) >= GRACE:
+                consumer.policy = "drop"
+                self._penalties[consumer.lease_id] = now + PENALTY
+                self.demotions += 1
+                demoted.append(consumer)
+        self._charged = now
+        return demoted

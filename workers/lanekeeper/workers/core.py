@@ -1,0 +1,247 @@
+"""The lane's core: one door, stimuli in, actions out.
+
+It validates every command before anything changes, executes a mutating one once per id, keeps the
+answers that come later, and ends leases, waits and kept terminals on time. It does no I/O: the
+runner does.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from lanekeeper.wire.codec import decode_body, decode_command, encode, glimpse
+from lanekeeper.wire.envelope import Command, Response
+from lanekeeper.wire.errors import WireError
+from lanekeeper.wire.limits import LEASE_SECONDS
+from lanekeeper.wire.messages.events import Registration
+from lanekeeper.wire.methods import METHODS, Executor, Method
+from lanekeeper.wire.version import VERSION
+from lanekeeper.workers import closing, life, session_commands, terminal_commands
+from lanekeeper.workers.actions import (
+    Action,
+    Cleared,
+    Delivered,
+    Demoted,
+    Drain,
+    Drained,
+    Executed,
+    Exited,
+    Forked,
+    Frame,
+    Moment,
+    Reply,
+    Route,
+    SpawnRefused,
+    Stimulus,
+    Throttle,
+    Tick,
+    Undelivered,
+)
+from lanekeeper.workers.records import LaneIs
+from lanekeeper.workers.state import LaneState
+from lanekeeper.workers.turn import Pending, Starting, Surroundings, Turn
+
+STALL: Final = 2.0
+"""A turn that comes this late means that we were stopped: deadlines of others start again."""
+
+Handler = Callable[["LaneCore", Turn, Pending, Struct], Struct | None]
+"""Executes a command; None when the answer comes later."""
+
+HANDLERS: Final[dict[str, Handler]] = {
+    **session_commands.HANDLERS,
+    **terminal_commands.HANDLERS,
+    **closing.HANDLERS,
+}
+
+
+class LaneCore:
+    """Everything a lane decides.
+
+    Attributes:
+        pending: commands that are being executed, by id.
+        starting: the `terminal.spawn` or `respawn` of each terminal that is being started.
+        waiting: `terminal.wait` commands by terminal.
+        closings: endings under way, by id.
+    """
+
+    def __init__(self, state: LaneState, around: Surroundings) -> None:
+        """Make a core over a state that is new or was replayed."""
+        self.state = state
+        self.pending: dict[str, Pending] = {}
+        self.starting: dict[str, Starting] = {}
+        self.waiting: dict[str, list[Pending]] = {}
+        self.closings: dict[str, closing.Closing] = {}
+        self.leaving = False
+        self.commands = 0
+        self.errors = 0
+        self._around = around
+        self._last: float | None = None
+
+    def first(self, moment: Moment) -> list[Action]:
+        """Return the actions that open a new lane's journal."""
+        turn = Turn(self.state, moment, self._around)
+        turn.put(LaneIs(self.state.assignment))
+        return turn.actions
+
+    def handle(self, stimulus: Stimulus, moment: Moment) -> list[Action]:
+        """Take one stimulus and return what is to be done, in order."""
+        turn = Turn(self.state, moment, self._around)
+        self._watch_own_stall(moment.now)
+        match stimulus:
+            case Frame():
+                self._frame(turn, stimulus)
+            case Forked() | Executed() | SpawnRefused() | Exited() | Drained():
+                life.handle(self, turn, stimulus)
+            case Throttle() | Demoted():
+                life.flow(turn, stimulus)
+            case Delivered() | Undelivered():
+                self._input_done(turn, stimulus)
+            case Cleared():
+                closing.cleared(self, turn, stimulus)
+            case Tick():
+                self._tick(turn)
+            case Drain():
+                closing.drain(self, turn)
+        return turn.actions
+
+    def registration(self, pid: int, start_time: int, moment: Moment) -> Registration:
+        """Return the truth of this lane for a broker."""
+        turn = Turn(self.state, moment, self._around)
+        return Registration(
+            assignment=self.state.assignment,
+            pid=pid,
+            start_time=start_time,
+            endpoints=self._around.endpoints,
+            sessions=[turn.session_info(info) for info in self.state.sessions.values()],
+            terminals=[turn.current(t.info) for t in self.state.terminals.values()],
+        )
+
+    def deadline(self) -> float | None:
+        """When a `Tick` is due next (monotonic seconds), None for never."""
+        times = [lease.expires for lease in self.state.leases.values()]
+        times += [
+            p.deadline
+            for waiting in self.waiting.values()
+            for p in waiting
+            if p.deadline is not None
+        ]
+        times += terminal_commands.kept_until(self.state)
+        return min(times, default=None)
+
+    def check_open(self, session_id: str, terminal_id: str = "") -> None:
+        """Refuse to start anything in what is being ended; WireError INVALID_TRANSITION."""
+        targets = {c.target for c in self.closings.values()}
+        if self.leaving or not targets.isdisjoint({session_id, terminal_id}):
+            raise WireError("INVALID_TRANSITION", "it is being ended; use another one")
+
+    def _frame(self, turn: Turn, frame: Frame) -> None:
+        self.commands += 1
+        try:
+            command = decode_command(frame.data)
+        except WireError as error:
+            self.errors += 1
+            turn.do(Reply(frame.route, _malformed(frame.data, error, turn.moment.ts)))
+            return
+        method = METHODS.get(command.method) or Method()
+        pending = Pending(command, method, [frame.route])
+        try:
+            self._execute(turn, pending, frame.route)
+        except WireError as error:
+            self.errors += 1
+            turn.refuse(pending, error.info)
+
+    def _execute(self, turn: Turn, pending: Pending, route: Route) -> None:
+        command, method = pending.command, pending.method
+        handler = HANDLERS.get(command.method)
+        if handler is None or method.executor is not Executor.LANE:
+            raise _not_here(command.method)
+        running = self.pending.get(command.id)
+        if running is not None:
+            running.routes.append(route)
+            return
+        if method.mutates:
+            kept = self.state.answers.find(command.id, turn.moment.now)
+            if kept is not None:
+                turn.do(Reply(route, kept))
+                return
+        self._check(command, method)
+        payload = decode_body(command.payload, method.payload, command.method)
+        result = handler(self, turn, pending, payload)
+        if result is None:
+            self.pending[command.id] = pending
+        elif not method.one_way:
+            turn.answer(pending, result)
+
+    def _check(self, command: Command, method: Method) -> None:
+        """Refuse a command whose ids are missing or foreign."""
+        for name in method.requires:
+            if getattr(command, name) is None:
+                raise WireError(
+                    "INVALID_ENVELOPE", f"{command.method} needs {name} in the envelope"
+                )
+        if method.lifecycle and command.correlation_id is None:
+            raise WireError("INVALID_ENVELOPE", f"{command.method} needs a correlation_id")
+        assignment = self.state.assignment
+        if command.lane_id not in {None, assignment.lane_id}:
+            raise WireError(
+                "LANE_NOT_FOUND", f"this is lane {assignment.lane_id}, not {command.lane_id}"
+            )
+        if command.workspace_id not in {None, assignment.workspace_id}:
+            raise WireError("WORKSPACE_NOT_FOUND", f"this lane is not in {command.workspace_id}")
+        if command.session_id is not None:
+            self.state.session(command.session_id)
+        if command.terminal_id is not None:
+            terminal = self.state.terminal(command.terminal_id)
+            if command.session_id not in {None, terminal.info.session_id}:
+                raise WireError(
+                    "TERMINAL_NOT_FOUND", f"terminal {command.terminal_id} is in another session"
+                )
+
+    def _input_done(self, turn: Turn, stimulus: Delivered | Undelivered) -> None:
+        pending = self.pending.pop(stimulus.command_id, None)
+        if pending is None:
+            return
+        if isinstance(stimulus, Delivered):
+            turn.answer(pending, terminal_commands.delivered(stimulus.size))
+        else:
+            error = stimulus.error.info
+            turn.refuse(pending, error, keep=not error.retryable)
+
+    def _tick(self, turn: Turn) -> None:
+        now = turn.moment.now
+        for lease_id in [i for i, lease in self.state.leases.items() if lease.expires <= now]:
+            session_commands.end_lease(turn, lease_id, "the lease expired")
+        for waiting in self.waiting.values():
+            for pending in [p for p in waiting if p.deadline is not None and p.deadline <= now]:
+                waiting.remove(pending)
+                self.pending.pop(pending.command.id, None)
+                turn.refuse(
+                    pending,
+                    WireError("TIMEOUT", "the program still runs; wait again or look at it").info,
+                )
+        terminal_commands.drop_kept(turn)
+
+    def _watch_own_stall(self, now: float) -> None:
+        """Give every lease its full time again when this process was stopped itself."""
+        due = self.deadline()
+        late = due is not None and now - due > STALL
+        if late and self._last is not None and now - self._last > STALL:
+            for lease in self.state.leases.values():
+                lease.expires = max(lease.expires, now + LEASE_SECONDS)
+        self._last = now
+
+
+def _not_here(method: str) -> WireError:
+    known = METHODS.get(method)
+    if known is None:
+        return WireError("UNKNOWN_METHOD", f"no method {method}; docs/protocol.md lists them all")
+    if known.executor is None:
+        return WireError("NOT_IMPLEMENTED", f"{method} comes with {known.phase}")
+    return WireError("INVALID_ARGUMENT", f"{method} is the broker's; send it to broker.sock")
+
+
+def _malformed(data: bytes, error: WireError, ts: str) -> bytes:
+    seen = glimpse(data)
+    command_id = seen.id if seen.id is not None and len(seen.id) <= len(data) else ""
+    return encode(Response(v=VERSION, id=command_id[:128], ts=ts, status="error", error=error.info))

@@ -1,0 +1,260 @@
+"""Carries out what the core decided: one method per action, in the order the actions came.
+
+An effect can have consequences that the core must hear of (an input refused, a start that failed):
+they are returned as stimuli and handled before anything else.
+"""
+
+import contextlib
+import logging
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from lanekeeper.keeper.channel import ChannelError
+from lanekeeper.keeper.identity import Process, descendants
+from lanekeeper.keeper.journal import Journal as JournalFile
+from lanekeeper.wire.errors import WireError
+from lanekeeper.wire.output import Kind, OutputMessage, encode_exit, encode_size
+from lanekeeper.workers.actions import (
+    Action,
+    Announce,
+    Changed,
+    Deliver,
+    Delivered,
+    End,
+    Forget,
+    Hangup,
+    Journal,
+    Leave,
+    OpenGate,
+    Reap,
+    Reply,
+    Report,
+    SendSignal,
+    SetSize,
+    SpawnRefused,
+    Start,
+    Stimulus,
+    Undelivered,
+)
+from lanekeeper.workers.inputs import Entry
+from lanekeeper.workers.output_log import OutputLog
+from lanekeeper.workers.records import encode_record
+from lanekeeper.workers.sockets import Sockets
+from lanekeeper.workers.spawner import Spawner
+from lanekeeper.workers.state import LaneState
+from lanekeeper.workers.sweep import Sweep
+from lanekeeper.workers.terminal_io import TerminalIO
+
+_LOG: Final = logging.getLogger(__name__)
+_GONE: Final = WireError(
+    "INVALID_TRANSITION", "the program ended or closed its input before it took all of this"
+)
+
+
+@dataclass(slots=True)
+class Effects:
+    """The worker's hands.
+
+    Attributes:
+        terminals: descriptors by terminal id.
+        sweeps: endings under way.
+        leaving: set when the lane is closed and the worker must exit.
+    """
+
+    sockets: Sockets
+    spawner: Spawner
+    journal: JournalFile
+    state: LaneState
+    terminals: dict[str, TerminalIO]
+    sweeps: list[Sweep] = field(default_factory=list)
+    leaving: bool = False
+    published_bytes: int = 0
+    published_messages: int = 0
+
+    def carry_out(self, action: Action) -> list[Stimulus]:
+        """Do one action and return what followed from it."""
+        match action:
+            case Journal():
+                self.journal.append(encode_record(action.record))
+            case Reply():
+                self._reply(action)
+            case Report():
+                self.sockets.to_broker(action.data)
+            case Start():
+                return self._start(action)
+            case OpenGate():
+                self._open_gate(action)
+            case Reap():
+                self._reap(action)
+            case Deliver():
+                return self._deliver(action)
+            case _:
+                return self._terminal(action)
+        return []
+
+    def _terminal(self, action: Action) -> list[Stimulus]:
+        match action:
+            case SetSize():
+                self._set_size(action)
+            case SendSignal():
+                self._send_signal(action)
+            case Announce():
+                return self._announce(action)
+            case Hangup():
+                return self._hang_up(self.terminals.get(action.terminal_id))
+            case Changed():
+                self._changed(action)
+            case End():
+                self._end(action)
+            case Forget():
+                return self._forget(action)
+            case Leave():
+                self.leaving = True
+        return []
+
+    def log(self, terminal_id: str) -> OutputLog | None:
+        """Return a terminal's output log, None when it has none (yet)."""
+        io = self.terminals.get(terminal_id)
+        return None if io is None else io.log
+
+    def publish(self, io: TerminalIO, now: float) -> None:
+        """Publish what is new in a terminal's log."""
+        if not self.sockets.wanted(io.terminal_id.encode("ascii")):
+            io.skip()
+            return
+        while (chunk := io.next_chunk()) is not None:
+            offset, data = chunk
+            self.message(io, Kind.DATA, offset, data)
+            self.published_bytes += len(data)
+            io.arm_beacon(now)
+
+    def message(self, io: TerminalIO, kind: Kind, offset: int, data: bytes = b"") -> None:
+        """Publish one message of a terminal."""
+        epoch = self.state.assignment.generation
+        self.sockets.publish(
+            OutputMessage(io.terminal_id, kind, epoch, offset, time.time_ns(), data)
+        )
+        self.published_messages += 1
+
+    def write(self, io: TerminalIO) -> list[Stimulus]:
+        """Give a program the input that waits for it, as far as it takes any."""
+        done, lost = io.write()
+        return [*(Delivered(e.command_id, e.size) for e in done), *_undelivered(lost)]
+
+    def compact(self) -> None:
+        """Rewrite the journal when it has doubled."""
+        if self.journal.needs_compaction:
+            self.journal.compact([encode_record(r) for r in self.state.snapshot()])
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        for sweep in self.sweeps:
+            sweep.close()
+        for io in self.terminals.values():
+            io.close()
+        self.spawner.close()
+        self.journal.close()
+        self.sockets.close()
+
+    def _reply(self, action: Reply) -> None:
+        if action.route is None:
+            self.sockets.to_broker(action.data)
+        else:
+            self.sockets.reply(action.route, action.data)
+
+    def _start(self, action: Start) -> list[Stimulus]:
+        terminal_id = action.info.id
+        try:
+            io = self.terminals.get(terminal_id)
+            if io is None:
+                io = TerminalIO(terminal_id, action.spec.capacity)
+                self.terminals[terminal_id] = io
+            child = self.spawner.start(action.info, action.spec)
+        except (OSError, ChannelError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            _LOG.warning("no program started: %s", reason, extra={"stimulus": terminal_id})
+            return [SpawnRefused(terminal_id, reason or "out of resources")]
+        io.open(child.pty, child.stdin)
+        return []
+
+    def _open_gate(self, action: OpenGate) -> None:
+        self.spawner.open_gate(action.terminal_id)
+        io = self.terminals[action.terminal_id]
+        record = self.state.terminals[action.terminal_id]
+        if io.pty is not None and record.info.pid is not None:
+            io.pty.adopt(record.info.pid)
+
+    def _reap(self, action: Reap) -> None:
+        self.spawner.reap(action.terminal_id)
+        io = self.terminals.get(action.terminal_id)
+        if io is not None:
+            io.exited = time.monotonic()
+
+    def _deliver(self, action: Deliver) -> list[Stimulus]:
+        io = self.terminals[action.terminal_id]
+        try:
+            io.accept(action.command_id, action.data, eof=action.eof)
+        except WireError as error:
+            return [Undelivered(action.command_id, error)]
+        return self.write(io)
+
+    def _set_size(self, action: SetSize) -> None:
+        io = self.terminals[action.terminal_id]
+        if io.pty is not None:
+            self.publish(io, time.monotonic())
+            io.pty.resize(action.cols, action.rows)
+            data = encode_size(action.cols, action.rows)
+            self.message(io, Kind.RESIZE, io.log.head, data)
+
+    def _send_signal(self, action: SendSignal) -> None:
+        info = self.state.terminals[action.terminal_id].info
+        io = self.terminals[action.terminal_id]
+        if info.pid is None or info.start_time is None:
+            return
+        leader = Process(info.pid, info.start_time)
+        group = io.pty.foreground() if io.pty is not None else None
+        with contextlib.suppress(ProcessLookupError):
+            if action.target == "foreground" and group is not None and leader.alive():
+                os.killpg(group, action.signum)
+            else:
+                below = descendants(info.pid) if action.target == "tree" else []
+                for process in [*below, leader]:
+                    process.signal(action.signum)
+
+    def _announce(self, action: Announce) -> list[Stimulus]:
+        io = self.terminals[action.terminal_id]
+        self.publish(io, time.monotonic())
+        self.message(io, Kind.END, action.offset, encode_exit(action.status))
+        return self._hang_up(io)
+
+    def _hang_up(self, io: TerminalIO | None) -> list[Stimulus]:
+        if io is None:
+            return []
+        io.exited = None
+        return _undelivered(io.close_pty())
+
+    def _changed(self, action: Changed) -> None:
+        io = self.terminals.get(action.terminal_id)
+        if io is not None:
+            io.consumers_changed = True
+
+    def _end(self, action: End) -> None:
+        programs = []
+        for terminal_id in action.terminal_ids:
+            info = self.state.terminals[terminal_id].info
+            io = self.terminals.get(terminal_id)
+            if io is not None:
+                io.closing = io.consumers_changed = True
+            if info.pid is not None and info.start_time is not None:
+                programs.append(Process(info.pid, info.start_time))
+        self.sweeps.append(Sweep(action.ending_id, programs, action.marker, action.grace))
+
+    def _forget(self, action: Forget) -> list[Stimulus]:
+        io = self.terminals.pop(action.terminal_id, None)
+        return [] if io is None else _undelivered(io.close())
+
+
+def _undelivered(entries: list[Entry]) -> list[Stimulus]:
+    return [Undelivered(entry.command_id, _GONE) for entry in entries]

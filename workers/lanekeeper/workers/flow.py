@@ -1,0 +1,113 @@
+"""The flow of bytes: which descriptors can make progress, and what time makes due.
+
+It reads a terminal only while no registered consumer holds it back, publishes after every read,
+retires what nobody needs, and tells the core about ends, throttling and demotions.
+"""
+
+import time
+from typing import Any, Final
+
+import zmq
+
+from lanekeeper.wire.output import Kind
+from lanekeeper.workers.actions import Cleared, Demoted, Drained, Stimulus, Throttle
+from lanekeeper.workers.effects import Effects
+from lanekeeper.workers.terminal_io import TerminalIO
+
+TELL_AFTER: Final = 0.25
+"""A throttling is reported once it has lasted this long: a fast consumer throttles often and
+shortly.
+"""
+
+
+class Flow:
+    """Moves bytes for all terminals of the lane."""
+
+    def __init__(self, effects: Effects) -> None:
+        """Use the descriptors that `effects` owns."""
+        self._effects = effects
+
+    def wanted(self) -> dict[int, int]:
+        """Return the descriptors that can make progress, with the events to wait for."""
+        wanted: dict[int, int] = {}
+        for io in self._effects.terminals.values():
+            if io.reading and not self._held(io):
+                wanted[io.master] = zmq.POLLIN
+            if io.inputs.waiting and io.sink >= 0:
+                wanted[io.sink] = wanted.get(io.sink, 0) | zmq.POLLOUT
+        for sweep in self._effects.sweeps:
+            for pidfd in sweep.fds():
+                wanted[pidfd] = zmq.POLLIN
+        return wanted
+
+    def read(self, ready: dict[Any, int], now: float) -> list[Stimulus]:
+        """Read and write what is ready; publish what is new."""
+        stimuli: list[Stimulus] = []
+        for io in self._effects.terminals.values():
+            if ready.get(io.sink, 0) & (zmq.POLLOUT | zmq.POLLERR) and io.inputs.waiting:
+                stimuli += self._effects.write(io)
+            if io.reading and ready.get(io.master, 0) & ~zmq.POLLOUT and io.fill(now):
+                self._effects.publish(io, now)
+                io.consumers_changed = True
+        for sweep in self._effects.sweeps:
+            for pidfd in sweep.fds():
+                if pidfd in ready:
+                    sweep.gone(pidfd)
+        return stimuli
+
+    def due(self, now: float) -> list[Stimulus]:
+        """Do what time, or what was read, has made due."""
+        stimuli: list[Stimulus] = []
+        for io in self._effects.terminals.values():
+            stimuli += self._consumers(io, now)
+            if io.drained(now):
+                io.reading = False
+                io.exited = None
+                stimuli.append(Drained(io.terminal_id))
+            elif io.beacon_due(now):
+                self._effects.message(io, Kind.HEAD, io.log.head)
+        for sweep in list(self._effects.sweeps):
+            if sweep.step(now):
+                self._effects.sweeps.remove(sweep)
+                stimuli.append(Cleared(sweep.ending_id, sweep.processes, sweep.killed))
+        return stimuli
+
+    def deadlines(self) -> list[float]:
+        """Return when `due` must be called although no descriptor is ready."""
+        now = time.monotonic()
+        times = [sweep.deadline for sweep in self._effects.sweeps]
+        for io in self._effects.terminals.values():
+            own = io.deadline()
+            times += [] if own is None else [own]
+            times += self._throttle_deadlines(io, now)
+        return times
+
+    def _held(self, io: TerminalIO) -> bool:
+        consumers = self._effects.state.consumers.get(io.terminal_id)
+        return consumers is not None and consumers.throttled and not io.closing
+
+    def _consumers(self, io: TerminalIO, now: float) -> list[Stimulus]:
+        consumers = self._effects.state.consumers.get(io.terminal_id)
+        if consumers is None or not (io.consumers_changed or consumers.throttled):
+            return []
+        io.consumers_changed = False
+        stimuli: list[Stimulus] = [
+            Demoted(io.terminal_id, one.id) for one in consumers.update(io.log.head, now)
+        ]
+        io.log.retire(None if io.closing else consumers.floor())
+        since = consumers.throttled_since
+        told = since is not None and now - since >= TELL_AFTER
+        if told != io.throttle_told:
+            io.throttle_told = told
+            stimuli.append(Throttle(io.terminal_id, told))
+        return stimuli
+
+    def _throttle_deadlines(self, io: TerminalIO, now: float) -> list[float]:
+        consumers = self._effects.state.consumers.get(io.terminal_id)
+        if consumers is None or consumers.throttled_since is None:
+            return []
+        grace = consumers.deadline(io.log.head, now)
+        times = [] if grace is None else [grace]
+        if not io.throttle_told:
+            times.append(consumers.throttled_since + TELL_AFTER)
+        return times

@@ -1,0 +1,122 @@
+"""The life of a terminal's program: forked, executed, exited, drained."""
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from lanekeeper.wire.errors import WireError
+from lanekeeper.wire.messages.events import Happened
+from lanekeeper.wire.messages.terminal import ExitStatus, Spawned
+from lanekeeper.wire.states import TerminalState
+from lanekeeper.workers import closing, terminal_commands
+from lanekeeper.workers.actions import (
+    Announce,
+    Demoted,
+    Drained,
+    Executed,
+    Exited,
+    Forked,
+    Hangup,
+    OpenGate,
+    Reap,
+    SpawnRefused,
+    Throttle,
+)
+from lanekeeper.workers.records import ConsumerIs, TerminalIs
+from lanekeeper.workers.turn import Turn
+
+if TYPE_CHECKING:
+    from lanekeeper.workers.core import LaneCore
+
+UNKNOWN = ExitStatus(kind="unknown")
+
+
+def handle(
+    lane: "LaneCore",
+    turn: Turn,
+    stimulus: Forked | Executed | SpawnRefused | Exited | Drained,
+) -> None:
+    """Take one step in the life of a program; a terminal that is gone is ignored."""
+    terminal = turn.state.terminals.get(stimulus.terminal_id)
+    if terminal is None:
+        return
+    match stimulus:
+        case Forked():
+            info = replace(terminal.info, pid=stimulus.pid, start_time=stimulus.start_time)
+            turn.put(replace(terminal, info=info))
+            turn.do(OpenGate(info.id))
+        case Executed():
+            _executed(lane, turn, terminal)
+        case SpawnRefused():
+            _refused(lane, turn, terminal, stimulus.reason)
+        case Exited():
+            turn.put(replace(terminal, info=replace(terminal.info, exit=stimulus.status)))
+            turn.do(Reap(terminal.info.id))
+        case Drained():
+            _drained(lane, turn, terminal)
+
+
+def flow(turn: Turn, stimulus: Throttle | Demoted) -> None:
+    """Report that a terminal's output is held back, goes on, or no longer waits for a consumer."""
+    terminal = turn.state.terminals.get(stimulus.terminal_id)
+    if terminal is None:
+        return
+    if isinstance(stimulus, Throttle):
+        wanted = TerminalState.ACTIVE if stimulus.on else TerminalState.THROTTLED
+        if terminal.info.state == wanted:
+            turn.move(terminal, "throttle" if stimulus.on else "resume")
+        return
+    one = turn.state.consumers[terminal.info.id].get(stimulus.consumer_id)
+    turn.put(ConsumerIs(one.id, terminal.info.id, one.lease_id, one.policy, one.offset))
+
+
+def _executed(lane: "LaneCore", turn: Turn, terminal: TerminalIs) -> None:
+    terminal = turn.move(terminal, "started", runs=terminal.info.runs + 1)
+    turn.report("terminal.spawned", terminal.correlation_id, Happened(terminal=terminal.info))
+    starting = lane.starting.pop(terminal.info.id, None)
+    if starting is None:
+        return
+    lane.pending.pop(starting.pending.command.id, None)
+    turn.answer(
+        starting.pending,
+        Spawned(
+            terminal=terminal.info,
+            endpoints=turn.around.endpoints,
+            epoch=turn.state.assignment.generation,
+            consumer_id=starting.consumer_id,
+        ),
+    )
+
+
+def _refused(lane: "LaneCore", turn: Turn, terminal: TerminalIs, reason: str) -> None:
+    error = WireError("SPAWN_FAILED", reason).info
+    failed = turn.move(terminal, "fail", reason=reason, pid=None, start_time=None)
+    turn.report(
+        "terminal.spawn.failed",
+        terminal.correlation_id,
+        Happened(terminal=failed.info, error=error),
+    )
+    turn.do(Reap(terminal.info.id))
+    turn.do(Hangup(terminal.info.id))
+    if failed.info.runs == 0:
+        terminal_commands.forget(turn, failed, reason)
+    else:
+        turn.put(replace(failed, ended_at=turn.moment.now))
+    starting = lane.starting.pop(terminal.info.id, None)
+    if starting is not None:
+        lane.pending.pop(starting.pending.command.id, None)
+        turn.refuse(starting.pending, error, keep=True)
+    closing.ended(lane, turn, terminal.info.id)
+
+
+def _drained(lane: "LaneCore", turn: Turn, terminal: TerminalIs) -> None:
+    status = terminal.info.exit or UNKNOWN
+    stopped = turn.move(terminal, "exit", exit=status)
+    turn.put(replace(stopped, ended_at=turn.moment.now))
+    info = stopped.info
+    turn.do(Announce(info.id, info.head, status))
+    for pending in lane.waiting.pop(info.id, []):
+        lane.pending.pop(pending.command.id, None)
+        turn.answer(pending, terminal_commands.ended(info))
+    closing.ended(lane, turn, info.id)
+    terminal_commands.drop_kept(turn)

@@ -1,0 +1,105 @@
+"""The output log of one terminal: a memfd whose file offset is the stream offset, for ever.
+
+Bytes never pass through this process on their way in: `fill` splices from the PTY master into a
+pipe and from the pipe into the memfd, so whoever holds duplicates of the three descriptors can go
+on after a kill -9 at any instant without losing or doubling a byte. `i_size` is the head; old pages
+are given back by punching holes.
+
+One writer at a time. Readers re-check `tail` after copying, because punched pages read as zeros.
+"""
+
+import ctypes
+import fcntl
+import mmap
+import os
+from typing import Final
+
+from lanekeeper.wire.limits import MAX_CHUNK
+
+PIPE_BYTES: Final = 8 * 1024
+"""Two reads of a line discipline fit; default pipes exhaust a user's budget at 1,000 lanes."""
+PUNCH_STEP: Final = 256 * 1024
+"""Pages go back in steps of this size: one system call per step, not per read."""
+_KEEP_SIZE_PUNCH_HOLE: Final = 0x01 | 0x02
+_NONBLOCK: Final = 2
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+_LIBC.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+
+
+class OutputLog:
+    """An addressable log with a bounded memory.
+
+    Attributes:
+        capacity: bytes that are kept at least, once they were written.
+        head: the offset after the last byte.
+        tail: the first offset that is still kept, a multiple of the page size.
+    """
+
+    def __init__(self, name: str, capacity: int) -> None:
+        """Make an empty log; OSError when descriptors or memory run out."""
+        self.capacity = capacity
+        self.head = 0
+        self.tail = 0
+        self.fd = os.memfd_create(name, os.MFD_CLOEXEC)
+        try:
+            self._drain_end, self._fill_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError:
+            os.close(self.fd)
+            raise
+        fcntl.fcntl(self._fill_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+
+    def fill(self, source: int, budget: int) -> tuple[int, bool]:
+        """Move what the PTY master `source` has into the log, up to about `budget` bytes.
+
+        Returns:
+            The number of bytes moved, and whether the source has ended (EIO: the last slave closed,
+            which is how Linux says end of file here).
+        """
+        moved = 0
+        while moved < budget:
+            try:
+                count = os.splice(source, self._fill_end, PIPE_BYTES, flags=_NONBLOCK)
+            except BlockingIOError:
+                return moved, False
+            except OSError:
+                return moved, True
+            if count == 0:
+                return moved, True
+            moved += count
+            self._drain(count)
+        return moved, False
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return up to `count` bytes from `offset`; what is older than `tail` is never returned."""
+        if offset < self.tail or offset >= self.head:
+            return b""
+        return os.pread(self.fd, min(count, MAX_CHUNK, self.head - offset), offset)
+
+    def retire(self, floor: int | None) -> None:
+        """Give back pages beyond the capacity, but nothing at or after `floor`."""
+        limit = self.head - self.capacity
+        if floor is not None:
+            limit = min(limit, floor)
+        limit -= limit % mmap.PAGESIZE
+        if limit - self.tail < PUNCH_STEP:
+            return
+        self._punch(limit)
+
+    def close(self) -> None:
+        """Forget everything."""
+        for fd in (self.fd, self._drain_end, self._fill_end):
+            os.close(fd)
+
+    def _drain(self, count: int) -> None:
+        while count:
+            moved = os.splice(self._drain_end, self.fd, count, offset_dst=self.head)
+            self.head += moved
+            count -= moved
+
+    def _punch(self, limit: int) -> None:
+        # The tail moves first: a reader must never take punched pages for output.
+        start, self.tail = self.tail, limit
+        done = _LIBC.fallocate(self.fd, _KEEP_SIZE_PUNCH_HOLE, start, limit - start)
+        if done != 0:
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error))

@@ -1,0 +1,98 @@
+"""One pseudo-terminal: open it, set its modes and size, ask who is in front.
+
+The descriptors are made close-on-exec and the master non-blocking once, at creation: O_NONBLOCK
+sits on the open file description that every duplicate shares, so it is never toggled. `ptyprocess`
+holds the pair of pid and master; its `spawn` and `close` are not used (the nursery forks, and
+`close` sleeps).
+"""
+
+import errno
+import os
+import termios
+from typing import Final
+
+from ptyprocess import PtyProcess
+
+_LFLAG: Final = 3
+_OFLAG: Final = 1
+_CC: Final = 6
+
+
+class Pty:
+    """The master side of a PTY, with the slave open until the child has it."""
+
+    def __init__(self, cols: int, rows: int, *, raw_output: bool) -> None:
+        """Open a PTY of this size; with `raw_output` it does not echo or post-process output.
+
+        Raises:
+            OSError: no PTY or descriptor is left.
+        """
+        self.master, self.slave = os.openpty()
+        self._process: PtyProcess | None = None
+        try:
+            os.set_blocking(self.master, False)
+            self.resize(cols, rows)
+            if raw_output:
+                self._silence()
+        except (OSError, termios.error):
+            self.close()
+            raise
+
+    def adopt(self, pid: int) -> None:
+        """Note the child and close our end of the slave, so that the master sees its end."""
+        self._process = PtyProcess(pid, self.master)
+        self.close_slave()
+
+    def close_slave(self) -> None:
+        """Close our end of the slave; once is enough."""
+        if self.slave >= 0:
+            os.close(self.slave)
+            self.slave = -1
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Set the size in character cells; the foreground process group gets SIGWINCH."""
+        termios.tcsetwinsize(self.master, (rows, cols))
+
+    def canonical(self) -> bool:
+        """Whether the line discipline collects whole lines now."""
+        try:
+            return bool(termios.tcgetattr(self.master)[_LFLAG] & termios.ICANON)
+        except termios.error:
+            return False
+
+    def end_of_file(self) -> bytes | None:
+        """The character that means end of file now, None when the program reads keys raw."""
+        try:
+            attributes = termios.tcgetattr(self.master)
+        except termios.error:
+            return None
+        if not attributes[_LFLAG] & termios.ICANON:
+            return None
+        mark = attributes[_CC][termios.VEOF]
+        return mark if isinstance(mark, bytes) else bytes([mark])
+
+    def foreground(self) -> int | None:
+        """The process group in the foreground, None when there is none."""
+        try:
+            group = os.tcgetpgrp(self.master)
+        except OSError as error:
+            if error.errno in {errno.EIO, errno.ENOTTY}:
+                return None
+            raise
+        return group if group > 1 else None
+
+    def close(self) -> None:
+        """Close what is open; the kernel hangs up the session when no other duplicate is left."""
+        self.close_slave()
+        if self._process is not None:
+            self._process.fileobj.close()
+            self._process.closed = True  # or its finaliser would sleep and signal a foreign pid
+        elif self.master >= 0:
+            os.close(self.master)
+        self.master = -1
+
+    def _silence(self) -> None:
+        attributes = termios.tcgetattr(self.slave)
+        attributes[_OFLAG] &= ~termios.OPOST
+        attributes[_LFLAG] &= ~(termios.ECHO | termios.ECHOE | termios.ECHOK | termios.ECHONL)
+        termios.tcsetattr(self.slave, termios.TCSANOW, attributes)

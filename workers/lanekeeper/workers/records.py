@@ -1,0 +1,92 @@
+"""What the worker's journal holds: the entities of its lane as they are after each change.
+
+A record replaces the one of the same entity, a `Gone` removes it; so replaying a journal, or a
+compacted one, gives the same state. Records are MessagePack with a tag; the journal adds length and
+checksum.
+"""
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from lanekeeper.wire.messages.events import Assignment
+from lanekeeper.wire.messages.session import SessionInfo
+from lanekeeper.wire.messages.terminal import Spawn, TerminalInfo
+
+
+class LaneIs(Struct, tag="lane", frozen=True):
+    """The lane that this worker serves."""
+
+    assignment: Assignment
+
+
+class SessionIs(Struct, tag="session", frozen=True):
+    """A session after a change."""
+
+    info: SessionInfo
+
+
+class TerminalIs(Struct, tag="terminal", frozen=True):
+    """A terminal after a change, with what it takes to start its program again."""
+
+    info: TerminalInfo
+    spec: Spawn
+    correlation_id: str
+    ended_at: float | None = None
+
+
+class LeaseIs(Struct, tag="lease", frozen=True):
+    """A client's lease on a session; a successor gives it a fresh time to live."""
+
+    id: str
+    session_id: str
+
+
+class ConsumerIs(Struct, tag="consumer", frozen=True):
+    """A registration with its last acknowledged offset."""
+
+    id: str
+    terminal_id: str
+    lease_id: str
+    policy: str
+    offset: int
+
+
+class Resized(Struct, tag="resized", frozen=True):
+    """A terminal's size from `offset` on, at `time_ns` (wall clock)."""
+
+    terminal_id: str
+    offset: int
+    time_ns: int
+    cols: int
+    rows: int
+
+
+class Answered(Struct, tag="answered", frozen=True):
+    """The answer to a mutating command (None: dropped since); `at` is monotonic seconds."""
+
+    command_id: str
+    response: bytes | None
+    at: float
+
+
+class Gone(Struct, tag="gone", frozen=True):
+    """The session, terminal, lease or consumer of this id is no more."""
+
+    id: str
+
+
+Record = LaneIs | SessionIs | TerminalIs | LeaseIs | ConsumerIs | Resized | Answered | Gone
+_DECODER: Final[msgspec.msgpack.Decoder[Record]] = msgspec.msgpack.Decoder(Record)
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+def encode_record(record: Record) -> bytes:
+    """Return the payload of one journal record."""
+    return _ENCODER.encode(record)
+
+
+def decode_record(payload: bytes) -> Record:
+    """Return the record in a journal payload; msgspec.DecodeError when it is not one."""
+    return _DECODER.decode(payload)

@@ -1,0 +1,282 @@
+"""The worker process: one thread around one poller for sockets and every other descriptor.
+
+A turn: read what is ready (each terminal within its budget), let the core decide, carry its actions
+out, publish what is new, then do what time has made due. The nursery forks warm workers that call
+`main`; the keeper gives one its lane with `assign`.
+"""
+
+import gc
+import logging
+import math
+import os
+import signal
+import socket
+import time
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import zmq
+
+from lanekeeper.keeper.channel import Channel, ChannelError, connect
+from lanekeeper.keeper.identity import current
+from lanekeeper.keeper.journal import Journal
+from lanekeeper.keeper.rundir import Rundir
+from lanekeeper.wire.codec import encode
+from lanekeeper.wire.envelope import Event, raw
+from lanekeeper.wire.ids import RANDOM_BYTES, make_id
+from lanekeeper.wire.messages.events import Assignment
+from lanekeeper.wire.topics import WORKER_REGISTERED
+from lanekeeper.wire.version import VERSION
+from lanekeeper.workers.actions import Action, Drain, Frame, Moment, Stimulus, Tick
+from lanekeeper.workers.core import LaneCore
+from lanekeeper.workers.effects import Effects
+from lanekeeper.workers.flow import Flow
+from lanekeeper.workers.sockets import Sockets
+from lanekeeper.workers.spawner import Spawner
+from lanekeeper.workers.state import LaneState
+from lanekeeper.workers.turn import Surroundings
+
+BEAT: Final = 5.0
+FRAMES_PER_TURN: Final = 100
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Worker:
+    """One lane, served."""
+
+    def __init__(self, rundir: Rundir, assignment: Assignment, sockets: Sockets) -> None:
+        """Open the lane's sockets and its journal; OSError or zmq.ZMQError when that fails."""
+        self._me = current()
+        self._keeper: Channel | None = None
+        state = LaneState(assignment)
+        endpoints = sockets.open(assignment.lane_id)
+        self.effects = Effects(
+            sockets, Spawner(rundir), Journal.create("lanekeeper-lane"), state, {}
+        )
+        self.core = LaneCore(state, Surroundings(os.urandom, self.effects.log, endpoints))
+        self.flow = Flow(self.effects)
+        self._stimuli: deque[Stimulus] = deque()
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._poller = zmq.Poller()
+        self._polled: dict[int, int] = {}
+        self._beat = 0.0
+        self._paths = [
+            Path(e.removeprefix("ipc://")) for e in (endpoints.output, endpoints.control)
+        ]
+
+    def serve(self, keeper: Channel | None) -> int:
+        """Serve until the lane is closed; return the exit code."""
+        self._keeper = keeper
+        self._watch_signals()
+        sockets = self.effects.sockets
+        for each in (sockets.output, sockets.control, sockets.broker):
+            self._poller.register(each, zmq.POLLIN)
+        self._poller.register(self._wake_read.fileno(), zmq.POLLIN)
+        self._do(self.core.first(_moment()))
+        self._register()
+        try:
+            while not self.effects.leaving:
+                self._turn()
+        finally:
+            self._close()
+        return 0
+
+    def _turn(self) -> None:
+        self._poll_descriptors()
+        ready = dict(self._poller.poll(self._timeout()))
+        self._read_sockets(ready)
+        self._read_channels(ready)
+        now = time.monotonic()
+        self._stimuli += self.flow.read(ready, now)
+        self._settle()
+        self._stimuli += self.flow.due(time.monotonic())
+        self._tick()
+        self._settle()
+        self.effects.compact()
+
+    def _settle(self) -> None:
+        """Feed the core until nothing is left to decide."""
+        while self._stimuli:
+            self._do(self.core.handle(self._stimuli.popleft(), _moment()))
+
+    def _do(self, actions: list[Action]) -> None:
+        for action in actions:
+            self._stimuli += self.effects.carry_out(action)
+
+    def _read_sockets(self, ready: dict[Any, int]) -> None:
+        sockets = self.effects.sockets
+        if sockets.output in ready:
+            for token in sockets.subscriptions():
+                epoch = self.core.state.assignment.generation
+                sockets.joined(token, epoch, time.time_ns())
+        if sockets.control in ready:
+            for _ in range(FRAMES_PER_TURN):
+                try:
+                    frames = sockets.control.recv_multipart(zmq.NOBLOCK)
+                except zmq.Again:
+                    break
+                self._command(frames[0], frames[1:])
+        if sockets.broker in ready:
+            for _ in range(FRAMES_PER_TURN):
+                try:
+                    frames = sockets.broker.recv_multipart(zmq.NOBLOCK)
+                except zmq.Again:
+                    break
+                self._command(None, frames)
+
+    def _command(self, route: bytes | None, frames: list[bytes]) -> None:
+        # A wrong number of frames is an envelope that is not one; the core says so to its sender.
+        data = frames[0] if len(frames) == 1 else b""
+        self._do(self.core.handle(Frame(route, data), _moment()))
+        self._settle()
+
+    def _read_channels(self, ready: dict[Any, int]) -> None:
+        if self._wake_read.fileno() in ready and self._signalled():
+            self._stimuli.append(Drain())
+        keeper, spawner = self._keeper, self.effects.spawner
+        if keeper is not None and keeper.fileno() in ready:
+            self._read_keeper(keeper)
+        if spawner.channel is not None and spawner.channel.fileno() in ready:
+            spawner.channel.flush()
+            self._stimuli += spawner.receive()
+        for fd, child in spawner.watched().items():
+            if fd in ready:
+                self._stimuli += spawner.ready(fd, child)
+
+    def _read_keeper(self, keeper: Channel) -> None:
+        try:
+            keeper.flush()
+            for received in keeper.receive():
+                received.close()
+                match received.message["op"]:
+                    case "drain":
+                        self._stimuli.append(Drain())
+                    case "broker":
+                        self._register()
+        except ChannelError:
+            _LOG.exception("keeper broke the channel's rules")
+            keeper.closed = True
+        if keeper.closed:
+            _LOG.warning("keeper gone")
+            keeper.close()
+            self._keeper = None
+
+    def _register(self) -> None:
+        registration = self.core.registration(self._me.pid, self._me.start_time, _moment())
+        event = Event(
+            v=VERSION,
+            id=make_id("event", os.urandom(RANDOM_BYTES)),
+            ts=_moment().ts,
+            topic=WORKER_REGISTERED,
+            payload=raw(registration),
+            lane_id=registration.assignment.lane_id,
+            correlation_id=registration.assignment.correlation_id
+            or make_id("correlation", os.urandom(RANDOM_BYTES)),
+        )
+        self.effects.sockets.to_broker(encode(event))
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        due = self.core.deadline()
+        if due is not None and due <= now:
+            self._stimuli.append(Tick())
+        if now - self._beat >= BEAT and self._keeper is not None:
+            self._beat = now
+            self._keeper.send({"op": "beat"})
+
+    def _timeout(self) -> int:
+        """Milliseconds until time alone makes something due."""
+        due = [self._beat + BEAT, *self.flow.deadlines()]
+        core = self.core.deadline()
+        if core is not None:
+            due.append(core)
+        return math.ceil(max(0.0, min(due) - time.monotonic()) * 1000)
+
+    def _poll_descriptors(self) -> None:
+        """Poll exactly what can make progress now."""
+        wanted = self.flow.wanted()
+        channels = [self._keeper, self.effects.spawner.channel]
+        for channel in channels:
+            if channel is not None and not channel.closed:
+                wanted[channel.fileno()] = zmq.POLLIN | (zmq.POLLOUT if channel.wants_write else 0)
+        for fd in self.effects.spawner.watched():
+            wanted[fd] = zmq.POLLIN
+        for fd in self._polled.keys() - wanted.keys():
+            self._poller.unregister(fd)
+        for fd, flags in wanted.items():
+            if self._polled.get(fd) != flags:
+                self._poller.register(fd, flags)
+        self._polled = wanted
+
+    def _watch_signals(self) -> None:
+        self._wake_read.settimeout(0.0)
+        self._wake_write.settimeout(0.0)
+        signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, _noted)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _signalled(self) -> bool:
+        return signal.SIGTERM in self._wake_read.recv(64)
+
+    def _close(self) -> None:
+        signal.set_wakeup_fd(-1)
+        self._wake_read.close()
+        self._wake_write.close()
+        self.effects.close()
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+        if self._keeper is not None:
+            self._keeper.close()
+
+
+def main(directory: str) -> int:
+    """Become a worker: wait warm for a lane, serve it, and return the exit code.
+
+    Called by the nursery in a fresh fork. Without a keeper, or when the keeper goes before it gave
+    a lane, there is nothing to do and the worker exits with 0.
+    """
+    gc.enable()
+    rundir = Rundir(Path(directory))
+    try:
+        keeper = connect(rundir.keeper_sock)
+    except OSError:
+        return 0
+    me = current()
+    keeper.send({"op": "hello", "role": "worker", "pid": me.pid, "start_time": me.start_time})
+    sockets = Sockets(directory)
+    keeper.send({"op": "ready"})
+    assignment = _await_lane(keeper)
+    if assignment is None:
+        keeper.close()
+        sockets.close()
+        return 0
+    return Worker(rundir, assignment, sockets).serve(keeper)
+
+
+def _await_lane(keeper: Channel) -> Assignment | None:
+    """Wait, however long, for the keeper's `assign`; None when there will be none."""
+    poller = zmq.Poller()
+    poller.register(keeper.fileno(), zmq.POLLIN)
+    while not keeper.closed:
+        poller.poll()
+        for received in keeper.receive():
+            received.close()
+            if received.message["op"] == "assign":
+                return msgspec.convert(received.message["lane"], Assignment)
+            if received.message["op"] == "drain":
+                return None
+    return None
+
+
+def _moment() -> Moment:
+    time_ns = time.time_ns()
+    wall = datetime.fromtimestamp(time_ns / 1e9, UTC)
+    ts = wall.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Moment(time.monotonic(), ts, time_ns)
+
+
+def _noted(_number: int, _frame: object) -> None:
+    """Let the wakeup descriptor tell the poller; the handler itself does nothing."""

@@ -1,0 +1,177 @@
+"""Sessions of a lane: ensure, attach, detach, and the leases that keep an attachment alive."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
+
+from lanekeeper.wire.errors import WireError
+from lanekeeper.wire.ids import NAME_RULE, is_name
+from lanekeeper.wire.limits import LEASE_BEAT, LEASE_SECONDS, MAX_SESSIONS_PER_LANE
+from lanekeeper.wire.messages.events import Happened
+from lanekeeper.wire.messages.plane import Nothing
+from lanekeeper.wire.messages.session import (
+    Lease,
+    SessionAttach,
+    SessionAttached,
+    SessionCreate,
+    SessionInfo,
+    SessionResult,
+)
+from lanekeeper.wire.states import SESSION, SessionState, step
+from lanekeeper.workers.actions import Changed
+from lanekeeper.workers.records import Gone, LeaseIs, SessionIs
+from lanekeeper.workers.turn import Pending, Turn
+
+if TYPE_CHECKING:
+    from lanekeeper.workers.core import LaneCore
+
+MAX_LEASES: Final = 256
+
+
+def create(_lane: "LaneCore", turn: Turn, pending: Pending, body: SessionCreate) -> SessionResult:
+    """Ensure a session: reuse one by agent session id or by name, else make it."""
+    state = turn.state
+    for info in state.sessions.values():
+        same_agent = body.codex_session_id is not None and (
+            info.codex_session_id == body.codex_session_id
+        )
+        if same_agent or info.name == body.name:
+            _check_reuse(info, body)
+            return SessionResult(session=turn.session_info(info), created=False)
+    if not is_name(body.name):
+        raise WireError("INVALID_ARGUMENT", f"session name {body.name!r}: {NAME_RULE}")
+    if len(state.sessions) >= MAX_SESSIONS_PER_LANE:
+        raise WireError(
+            "LIMIT_EXCEEDED",
+            f"a lane may have {MAX_SESSIONS_PER_LANE} sessions; terminate one or use another lane",
+            limit=MAX_SESSIONS_PER_LANE,
+        )
+    info = SessionInfo(
+        id=turn.new_id("session"),
+        lane_id=state.assignment.lane_id,
+        workspace_id=state.assignment.workspace_id,
+        name=body.name,
+        status=str(SessionState.DETACHED),
+        codex_session_id=body.codex_session_id,
+        provider=body.provider,
+        transport=body.transport,
+        created=turn.moment.ts,
+        updated=turn.moment.ts,
+    )
+    turn.put(SessionIs(info))
+    turn.report("session.created", _correlation(pending), Happened(session=info))
+    return SessionResult(session=info, created=True)
+
+
+def attach(_lane: "LaneCore", turn: Turn, pending: Pending, body: SessionAttach) -> SessionAttached:
+    """Attach a client: it gets a lease, and the session is `attached` while one lives."""
+    info = turn.state.session(pending.command.session_id)
+    correlation = _correlation(pending)
+    refusal = _attach_refusal(turn, body)
+    if refusal is not None:
+        turn.report(
+            "session.attach.failed", correlation, Happened(session=info, error=refusal.info)
+        )
+        raise refusal
+    turn.report("session.attach.started", correlation, Happened(session=info))
+    if info.status != SessionState.ATTACHED:
+        info = _move(turn, _move(turn, info, "attach"), "attached")
+    lease_id = turn.new_id("lease")
+    turn.put(LeaseIs(lease_id, info.id))
+    info = turn.session_info(info)
+    turn.report("session.attached", correlation, Happened(session=info, lease_id=lease_id))
+    return SessionAttached(
+        session=info,
+        lease_id=lease_id,
+        beat_s=LEASE_BEAT,
+        ttl_s=LEASE_SECONDS,
+        endpoints=turn.around.endpoints,
+        generation=turn.state.assignment.generation,
+    )
+
+
+def detach(_lane: "LaneCore", turn: Turn, pending: Pending, body: Lease) -> Nothing:
+    """Give a lease back."""
+    lease = turn.state.lease(body.lease_id)
+    if lease.session_id != pending.command.session_id:
+        raise WireError("INVALID_ARGUMENT", f"lease {body.lease_id} is on another session")
+    end_lease(turn, body.lease_id, "detached", _correlation(pending))
+    return Nothing()
+
+
+def renew(_lane: "LaneCore", turn: Turn, _pending: Pending, body: Lease) -> Nothing:
+    """Give a lease its full time again. Not journalled: a successor does the same for all."""
+    turn.state.lease(body.lease_id).expires = turn.moment.now + LEASE_SECONDS
+    return Nothing()
+
+
+def end_lease(turn: Turn, lease_id: str, reason: str, correlation: str | None = None) -> None:
+    """Release a lease's consumers; a session without leases is detached."""
+    state = turn.state
+    session_id = state.lease(lease_id).session_id
+    for terminal_id, consumers in state.consumers.items():
+        released = consumers.of_lease(lease_id)
+        for consumer_id in released:
+            turn.put(Gone(consumer_id))
+        if released:
+            turn.do(Changed(terminal_id))
+    turn.put(Gone(lease_id))
+    info = state.sessions.get(session_id)
+    if info is None:
+        return
+    if not any(lease.session_id == session_id for lease in state.leases.values()):
+        info = _move(turn, info, "detach")
+    turn.report(
+        "session.detached",
+        correlation or turn.new_id("correlation"),
+        Happened(session=turn.session_info(info), lease_id=lease_id, reason=reason),
+    )
+
+
+def end_session(turn: Turn, session_id: str) -> SessionInfo:
+    """Terminate a session whose terminals are gone already; return it as it was at last."""
+    state = turn.state
+    info = _move(turn, state.session(session_id), "terminate")
+    for lease_id in [i for i, lease in state.leases.items() if lease.session_id == session_id]:
+        turn.put(Gone(lease_id))
+    turn.put(Gone(session_id))
+    return info
+
+
+def _attach_refusal(turn: Turn, body: SessionAttach) -> WireError | None:
+    if body.restore:
+        return WireError("NOT_IMPLEMENTED", "restoring a session comes with the recovery step")
+    if len(turn.state.leases) >= MAX_LEASES:
+        return WireError(
+            "LIMIT_EXCEEDED", f"a lane may have {MAX_LEASES} attached clients", limit=MAX_LEASES
+        )
+    return None
+
+
+def _move(turn: Turn, info: SessionInfo, event: str) -> SessionInfo:
+    status = step(SESSION, SessionState(info.status), event, f"session {info.name}")
+    moved = replace(info, status=str(status), updated=turn.moment.ts)
+    turn.put(SessionIs(moved))
+    return moved
+
+
+def _check_reuse(info: SessionInfo, body: SessionCreate) -> None:
+    """Refuse to reuse a session that is another agent's conversation."""
+    if body.codex_session_id is None or info.codex_session_id == body.codex_session_id:
+        return
+    raise WireError(
+        "ALREADY_EXISTS",
+        f"session {info.name} belongs to agent session {info.codex_session_id}; use another name",
+    )
+
+
+def _correlation(pending: Pending) -> str:
+    return pending.command.correlation_id or pending.command.id
+
+
+HANDLERS: Final[dict[str, Any]] = {
+    "session.create": create,
+    "session.attach": attach,
+    "session.detach": detach,
+    "lease.renew": renew,
+}

@@ -1,0 +1,115 @@
+"""The ZeroMQ sockets of one worker, all used from its one thread.
+
+output   XPUB  what the lane's terminals print; bounded per subscriber, never blocks
+control  ROUTER  the hot path: commands straight from clients
+broker   DEALER  commands through the broker, answers and events to it
+metrics  PUSH  samples for the collector; dropped and counted when it is away
+"""
+
+import zmq
+
+from lanekeeper.wire.endpoints import PlaneEndpoints
+from lanekeeper.wire.limits import MAX_FRAME, SEND_HIGH_WATER
+from lanekeeper.wire.messages.lane import Endpoints
+from lanekeeper.wire.output import Kind, OutputMessage, encode_output
+
+REPLY_HIGH_WATER = 1000
+BROKER_HIGH_WATER = 100_000
+CLOSE_MS = 1000
+
+
+class Sockets:
+    """The sockets of one worker. They are made early, while the worker is warm, and bound late."""
+
+    def __init__(self, directory: str) -> None:
+        """Make the sockets of a worker in this runtime directory; nothing is bound or connected."""
+        self._plane = PlaneEndpoints(directory)
+        self._context = zmq.Context(io_threads=1)
+        self.output = self._socket(zmq.XPUB, SEND_HIGH_WATER)
+        self.control = self._socket(zmq.ROUTER, REPLY_HIGH_WATER)
+        self.control.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self.broker = self._socket(zmq.DEALER, BROKER_HIGH_WATER)
+        self.metrics = self._socket(zmq.PUSH, 16)
+        self._topics: set[bytes] = set()
+        self._prefixes: set[bytes] = set()
+        self.vanished = 0
+        self.dropped_samples = 0
+
+    def open(self, lane_id: str) -> Endpoints:
+        """Bind the lane's own sockets and connect to broker and collector.
+
+        Raises:
+            zmq.ZMQError: the runtime directory is gone or descriptors ran out.
+        """
+        endpoints = Endpoints(
+            output=self._plane.output(lane_id), control=self._plane.control(lane_id)
+        )
+        self.output.bind(endpoints.output)
+        self.control.bind(endpoints.control)
+        self.broker.connect(self._plane.workers)
+        self.metrics.connect(self._plane.collector)
+        return endpoints
+
+    def wanted(self, topic: bytes) -> bool:
+        """Whether anybody subscribes to this terminal."""
+        return topic in self._topics or any(topic.startswith(p) for p in self._prefixes)
+
+    def publish(self, message: OutputMessage) -> None:
+        """Publish one output message; ZeroMQ drops it for subscribers that are too slow."""
+        self.output.send_multipart(encode_output(message), zmq.NOBLOCK, copy=True)
+
+    def subscriptions(self) -> list[str]:
+        """Take in subscription changes and return the tokens that came with them."""
+        tokens: list[str] = []
+        while True:
+            try:
+                data = self.output.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return tokens
+            topic = data[1:]
+            group = self._topics if topic.startswith(b"term_") else self._prefixes
+            if data[:1] == b"\x01":
+                if topic.startswith(b"tok_"):
+                    tokens.append(topic.decode("ascii", "replace"))
+                else:
+                    group.add(topic)
+            else:
+                group.discard(topic)
+
+    def joined(self, token: str, epoch: int, time_ns: int) -> None:
+        """Send a subscriber its own token back."""
+        self.publish(OutputMessage(token, Kind.JOINED, epoch, 0, time_ns, b""))
+
+    def reply(self, route: bytes, data: bytes) -> None:
+        """Answer a client on the hot path; one that has gone is counted."""
+        try:
+            self.control.send_multipart((route, data), zmq.NOBLOCK)
+        except (zmq.Again, zmq.ZMQError):
+            self.vanished += 1
+
+    def to_broker(self, data: bytes) -> None:
+        """Send a response or an event to the broker; it waits in order while there is none."""
+        self.broker.send(data, zmq.NOBLOCK)
+
+    def sample(self, data: bytes) -> None:
+        """Push a sample; never waits."""
+        try:
+            self.metrics.send(data, zmq.NOBLOCK)
+        except zmq.Again:
+            self.dropped_samples += 1
+
+    def close(self) -> None:
+        """Close everything; replies and events on their way get a second to leave."""
+        self.control.close(CLOSE_MS)
+        self.broker.close(CLOSE_MS)
+        self.output.close(CLOSE_MS)
+        self.metrics.close(0)
+        self._context.term()
+
+    def _socket(self, kind: int, high_water: int) -> "zmq.Socket[bytes]":
+        socket = self._context.socket(kind)
+        socket.setsockopt(zmq.LINGER, CLOSE_MS)
+        socket.setsockopt(zmq.SNDHWM, high_water)
+        socket.setsockopt(zmq.RCVHWM, REPLY_HIGH_WATER)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME)
+        return socket

@@ -1,0 +1,134 @@
+"""The state of one lane, changed by records alone.
+
+Theory: every change is a record that was journalled first, so `apply` over a journal gives the
+state back and a compacted journal is `snapshot()`. What is not in a record (routes of waiting
+callers, endings under way) is not state: callers ask again with the same command id.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lanekeeper.wire.answers import Answers
+from lanekeeper.wire.errors import WireError
+from lanekeeper.wire.limits import ANSWER_SECONDS, ANSWERS_KEPT, LEASE_SECONDS, TOMBSTONES_KEPT
+from lanekeeper.wire.messages.events import Assignment
+from lanekeeper.wire.messages.session import SessionInfo
+from lanekeeper.workers.consumers import Consumer, Consumers
+from lanekeeper.workers.records import (
+    Answered,
+    ConsumerIs,
+    Gone,
+    LaneIs,
+    LeaseIs,
+    Record,
+    Resized,
+    SessionIs,
+    TerminalIs,
+)
+
+
+@dataclass(slots=True)
+class Lease:
+    """A client's hold on a session; `expires` is monotonic seconds."""
+
+    session_id: str
+    expires: float
+
+
+class LaneState:
+    """Sessions, terminals, leases, consumers and answers of one lane."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        """Make the state of a lane in which nothing has happened yet."""
+        self.assignment = assignment
+        self.sessions: dict[str, SessionInfo] = {}
+        self.terminals: dict[str, TerminalIs] = {}
+        self.leases: dict[str, Lease] = {}
+        self.consumers: dict[str, Consumers] = {}
+        self.answers = Answers(ANSWERS_KEPT, ANSWER_SECONDS, TOMBSTONES_KEPT)
+
+    def apply(self, record: Record, now: float) -> None:
+        """Make the change that `record` stands for."""
+        match record:
+            case LaneIs():
+                self.assignment = record.assignment
+            case SessionIs():
+                self.sessions[record.info.id] = record.info
+            case TerminalIs():
+                self._apply_terminal(record)
+            case LeaseIs():
+                self.leases[record.id] = Lease(record.session_id, now + LEASE_SECONDS)
+            case ConsumerIs():
+                self._apply_consumer(record)
+            case Answered():
+                self.answers.restore(record.command_id, record.response, record.at)
+            case Gone():
+                self._apply_gone(record.id)
+            case Resized():
+                pass  # the size is in TerminalIs; this one is the index of a recording
+
+    def snapshot(self) -> Iterator[Record]:
+        """Yield the records that make this state from nothing."""
+        yield LaneIs(self.assignment)
+        for info in self.sessions.values():
+            yield SessionIs(info)
+        yield from self.terminals.values()
+        for lease_id, lease in self.leases.items():
+            yield LeaseIs(lease_id, lease.session_id)
+        for terminal_id, consumers in self.consumers.items():
+            for one in consumers.all():
+                yield ConsumerIs(one.id, terminal_id, one.lease_id, one.policy, one.offset)
+        for kept in self.answers.snapshot():
+            yield Answered(kept.command_id, kept.response, kept.at)
+
+    def session(self, session_id: str | None) -> SessionInfo:
+        """Return a session; WireError SESSION_NOT_FOUND."""
+        found = self.sessions.get(session_id or "")
+        if found is None:
+            raise WireError(
+                "SESSION_NOT_FOUND",
+                f"no session {session_id} in lane {self.assignment.name}; see lane session ls",
+            )
+        return found
+
+    def terminal(self, terminal_id: str | None) -> TerminalIs:
+        """Return a terminal; WireError TERMINAL_NOT_FOUND."""
+        found = self.terminals.get(terminal_id or "")
+        if found is None:
+            raise WireError(
+                "TERMINAL_NOT_FOUND",
+                f"no terminal {terminal_id} in lane {self.assignment.name}; see lane terminal ls",
+            )
+        return found
+
+    def terminals_of(self, session_id: str | None) -> list[TerminalIs]:
+        """Return the terminals of one session, or of the whole lane without one."""
+        return [t for t in self.terminals.values() if session_id in {None, t.info.session_id}]
+
+    def lease(self, lease_id: str) -> Lease:
+        """Return a lease; WireError INVALID_ARGUMENT when it has expired or never was."""
+        found = self.leases.get(lease_id)
+        if found is None:
+            raise WireError(
+                "INVALID_ARGUMENT",
+                f"no lease {lease_id}: it has expired; attach to the session again",
+            )
+        return found
+
+    def _apply_terminal(self, record: TerminalIs) -> None:
+        self.terminals[record.info.id] = record
+        if record.info.id not in self.consumers:
+            self.consumers[record.info.id] = Consumers(record.spec.capacity)
+
+    def _apply_consumer(self, record: ConsumerIs) -> None:
+        consumers = self.consumers.get(record.terminal_id)
+        if consumers is not None:
+            consumers.put(Consumer(record.id, record.lease_id, record.policy, record.offset))
+
+    def _apply_gone(self, gone: str) -> None:
+        self.sessions.pop(gone, None)
+        self.leases.pop(gone, None)
+        self.terminals.pop(gone, None)
+        self.consumers.pop(gone, None)
+        for consumers in self.consumers.values():
+            consumers.release(gone)

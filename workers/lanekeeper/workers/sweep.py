@@ -1,0 +1,122 @@
+"""Finds and ends everything that terminals started, daemons in their own sessions too.
+
+A process belongs to an ending when it is the program of a terminal, a descendant of a member, in
+the session of a program, or carries the ending's marker in the environment it was started with.
+Each step of `Ending` scans anew and signals through pidfds, whose readiness tells the runner at
+once when a process has gone.
+"""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterable
+
+from lanekeeper.keeper.identity import Process, Stat, environment, every_stat
+from lanekeeper.workers.ending import Ending
+
+
+class Sweep:
+    """One ending under way.
+
+    Attributes:
+        ending_id: whom `Cleared` answers.
+        processes: how many processes were found in all.
+        killed: how many of them were sent SIGKILL.
+    """
+
+    def __init__(
+        self, ending_id: str, programs: Iterable[Process], marker: tuple[str, str], grace: float
+    ) -> None:
+        """Prepare to end `programs` and all that belongs to them; nothing is signalled yet."""
+        self.ending_id = ending_id
+        self.processes = 0
+        self.killed = 0
+        self._programs = {p.pid: p.start_time for p in programs}
+        self._marker = marker
+        self._ending = Ending(grace)
+        self._seen: set[Process] = set()
+        self._killed: set[Process] = set()
+        self._watched: dict[int, Process] = {}
+
+    @property
+    def deadline(self) -> float:
+        """When `step` is due although nothing happened."""
+        return self._ending.deadline
+
+    def fds(self) -> list[int]:
+        """The pidfds of the processes that are waited for."""
+        return list(self._watched)
+
+    def gone(self, pidfd: int) -> None:
+        """Note that the process behind a pidfd has ended."""
+        if self._watched.pop(pidfd, None) is not None:
+            os.close(pidfd)
+
+    def step(self, now: float) -> bool:
+        """Do what is due; return whether nothing is left."""
+        if self._watched and not self._ending.due(now):
+            return False
+        left = self._scan()
+        if not left:
+            self.close()
+            return True
+        signals = self._ending.advance(now) if self._ending.due(now) else ()
+        for process in left:
+            self._signal(process, signals)
+        return False
+
+    def close(self) -> None:
+        """Close the pidfds."""
+        for pidfd in self._watched:
+            os.close(pidfd)
+        self._watched.clear()
+
+    def _signal(self, process: Process, signals: tuple[signal.Signals, ...]) -> None:
+        if process not in self._seen:
+            self._seen.add(process)
+            self.processes += 1
+        pidfd = next((fd for fd, known in self._watched.items() if known == process), None)
+        if pidfd is None:
+            pidfd = process.open_pidfd()
+            if pidfd is None:
+                return
+            self._watched[pidfd] = process
+        for number in signals:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                signal.pidfd_send_signal(pidfd, number)
+            if number == signal.SIGKILL and process not in self._killed:
+                self._killed.add(process)
+                self.killed += 1
+
+    def _scan(self) -> list[Process]:
+        table = {stat.pid: stat for stat in every_stat()}
+        members = {pid for pid, stat in table.items() if self._is_member(stat)}
+        members |= _descending(table, members)
+        members.discard(os.getpid())
+        return [
+            Process(pid, table[pid].start_time) for pid in sorted(members) if not table[pid].gone
+        ]
+
+    def _is_member(self, stat: Stat) -> bool:
+        if self._programs.get(stat.pid) == stat.start_time:
+            return True
+        started = self._programs.get(stat.session)
+        if started is not None and stat.start_time >= started:
+            return True
+        name, value = self._marker
+        environ = environment(stat.pid) if self._may_be_ours(stat) else None
+        return environ is not None and environ.get(name) == value
+
+    def _may_be_ours(self, stat: Stat) -> bool:
+        # What is older than the oldest program was not started by one: its environment is not read.
+        return not stat.gone and stat.start_time >= min(self._programs.values(), default=0)
+
+
+def _descending(table: dict[int, Stat], members: set[int]) -> set[int]:
+    found = set(members)
+    growing = True
+    while growing:
+        below = {p for p, stat in table.items() if stat.ppid in found and p not in found}
+        growing = bool(below)
+        found |= below
+    return found
