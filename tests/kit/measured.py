@@ -30,7 +30,7 @@ class Report:
         # elsewhere find it.
         self._files = tempfile.TemporaryDirectory(prefix="lk-coverage-")
         self.measured = coverage.Coverage(
-            data_file=str(Path(self._files.name, "data")), config_file=SETTINGS
+            data_file=str(Path(self._files.name, ".coverage")), config_file=SETTINGS
         )
         self.measured.start()
         self.enough = True

@@ -68,12 +68,14 @@ def report(steps: Sequence[Step]) -> str:
         text=True,
         check=False,
     ).stdout.strip()
-    cores = os.cpu_count()
+    machine = (
+        f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC, commit {commit or 'unknown'}, "
+        f"Python {platform.python_version()}, Linux {platform.release()}, {os.cpu_count()} cores."
+    )
     parts = [
         "# Nightly run",
         "",
-        f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC, commit {commit or 'unknown'}, "
-        f"Python {platform.python_version()}, Linux {platform.release()}, {cores} cores.",
+        machine,
         "",
         "| step | result | seconds | closing line |",
         "| --- | --- | --- | --- |",

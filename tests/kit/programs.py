@@ -1,10 +1,9 @@
 """Which programs the tests need beyond Python, and what happens where one is missing.
 
-Owns the table of programs with the line that installs each, and the markers `needs` and
-`nightly`. A test whose
-program is missing is left out at collection and named at the end of the run with that line, so it
-never looks like a pass. With LANEKEEPER_COMPLETE=1 anything left out fails the run.
-Loaded by tests/conftest.py; read by `.ci/run` for the packages to install.
+Owns the table of programs with the line that installs each, and the markers `needs` and `nightly`.
+A test whose program is missing is left out at collection and named at the end of the run with that
+line, so it never looks like a pass. With LANEKEEPER_COMPLETE=1 anything left out fails the run.
+Loaded by tests/conftest.py; a test holds `.ci/run` to the same table.
 """
 
 import os

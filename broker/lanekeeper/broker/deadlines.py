@@ -18,6 +18,7 @@ class Due(StrEnum):
     COMMAND = "command"
     CREATE = "create"
     DYING = "dying"
+    SWEEP = "sweep"
 
 
 class Key(NamedTuple):

@@ -57,9 +57,18 @@ class Ids:
 class Desk:
     """Durable state, lanes in memory, and the actions of this turn."""
 
-    def __init__(self, state: State, randomness: Callable[[int], bytes]) -> None:
-        """Work on `state`; `randomness` returns that many random bytes."""
+    def __init__(
+        self, state: State, randomness: Callable[[int], bytes], events_endpoint: str
+    ) -> None:
+        """Work on `state`.
+
+        Args:
+            state: what a journal gave, or an empty one.
+            randomness: returns that many random bytes.
+            events_endpoint: where events are published, for `plane.hello`.
+        """
         self.state = state
+        self.events_endpoint = events_endpoint
         self.registry = state.registry
         self.deadlines = Deadlines()
         self.story = Story()
@@ -214,7 +223,7 @@ class Desk:
         self.release(lane)
         for command_id in lane.pending:
             self.deadlines.clear(Key(Due.COMMAND, lane.id, command_id))
-        for due in (Due.CREATE, Due.DYING):
+        for due in (Due.CREATE, Due.DYING, Due.SWEEP):
             self.deadlines.clear(Key(due, lane.id))
         if lane.route is not None:
             self.routes.pop(lane.route, None)

@@ -27,6 +27,9 @@ from lanekeeper.wire.states import LaneState
 CREATE_SECONDS: Final = 10.0
 """From the grant to the registration; a warm worker takes milliseconds."""
 
+SWEEP_SECONDS: Final = 20.0
+"""For the keeper to end what a dead worker has left."""
+
 NO_KEEPER: Final = (
     "no keeper on DIR/keeper.sock; start one with lane up, "
     "or start a worker by hand: lane worker NAME"
@@ -117,13 +120,21 @@ def cleanup(desk: Desk, request: Request) -> Struct | None:
         desk.actions.append(ToWorker(lane.route, request.data, lane.id, request.command.id))
     else:
         # A worker that is late rather than dead must not run beside the sweep.
-        desk.actions.append(ToKeeper({"op": "fence", "id": lane.id, "lane_id": lane.id}))
+        ask_keeper(desk, "fence", lane.id)
+        desk.deadlines.set(Key(Due.SWEEP, lane.id), desk.now + SWEEP_SECONDS)
     return None
+
+
+def ask_keeper(desk: Desk, op: str, lane_id: str, **fields: object) -> None:
+    """Ask the keeper something about a lane; its answer carries the id `OP:LANE_ID`."""
+    desk.actions.append(ToKeeper({"op": op, "id": f"{op}:{lane_id}", "lane_id": lane_id, **fields}))
 
 
 def wait(desk: Desk, entry: LaneEntry, request: Request) -> None:
     """Let a command wait for the lane's next state; raises BACKPRESSURE."""
     lane = desk.lanes[entry.info.id]
+    if lane.join(request):
+        return
     lane.wait(request)
     desk.patience(lane.id, request.command)
 
@@ -236,9 +247,7 @@ def _provision(desk: Desk, request: Request, info: LaneInfo, workspace: str) -> 
     lane.send(request, lasting=True)
     desk.lanes[lane.id] = lane
     desk.creating[command.id] = lane.id
-    desk.publish(
-        "lane.create.started", Happened(lane=info), Ids(info.workspace_id, info.id), cause
-    )
+    desk.publish("lane.create.started", Happened(lane=info), Ids(info.workspace_id, info.id), cause)
     desk.change_lane(desk.registry.lanes[lane.id], "provision", cause)
     assignment = Assignment(
         lane_id=info.id,
@@ -251,8 +260,6 @@ def _provision(desk: Desk, request: Request, info: LaneInfo, workspace: str) -> 
         provider=info.provider,
         correlation_id=cause.correlation_id,
     )
-    desk.actions.append(
-        ToKeeper({"op": "grant", "id": lane.id, "lane": msgspec.to_builtins(assignment)})
-    )
+    ask_keeper(desk, "grant", lane.id, lane=msgspec.to_builtins(assignment))
     desk.patience(lane.id, command)
     desk.deadlines.set(Key(Due.CREATE, lane.id), desk.now + CREATE_SECONDS)

@@ -89,9 +89,8 @@ class Tick:
     """Time has passed: look at the deadlines."""
 
 
-Stimulus = (
-    FromClient | FromWorker | FromKeeper | KeeperUp | KeeperDown | Subscription | Undelivered | Tick
-)
+Notice = FromKeeper | KeeperUp | KeeperDown | Subscription | Undelivered | Tick
+Stimulus = FromClient | FromWorker | Notice
 
 
 @dataclass(slots=True)

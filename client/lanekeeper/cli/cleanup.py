@@ -6,7 +6,7 @@ import click
 
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, grace, idempotency_key, json_option, pass_settings
-from lanekeeper.cli.plane import Change, Target, connected, fields, resolve
+from lanekeeper.cli.plane import Change, Target, connected, fields
 from lanekeeper.cli.settings import Settings, confirm
 from lanekeeper.cli.text import ended
 from lanekeeper.wire.messages.lane import Ended, LaneCleanup
@@ -40,7 +40,7 @@ def cleanup(settings: Settings, address: str, **options: Unpack[Options]) -> Non
     """
     change = Change(settings, options["key"])
     with connected(settings) as plane:
-        lane = resolve(plane, address).lane
+        lane = plane.resolve(address).lane
         running = f"lane {lane.name} has {lane.running} running programs"
         if options["dry_run"]:
             change.done(f"{running}; nothing was ended", {"lane": fields(lane), "dry_run": True})

@@ -6,7 +6,7 @@ import click
 
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, grace, idempotency_key, json_option, pass_settings
-from lanekeeper.cli.plane import Change, connected, fields, find_terminal, of_terminal
+from lanekeeper.cli.plane import Change, connected, fields, of_terminal
 from lanekeeper.cli.settings import Settings, confirm
 from lanekeeper.cli.text import command_line, ended
 from lanekeeper.wire.messages.lane import Ended
@@ -35,7 +35,7 @@ def close(settings: Settings, address: str, **options: Unpack[Options]) -> None:
     """End a terminal's program with every descendant, and forget the terminal with its log."""
     change = Change(settings, options["key"])
     with connected(settings) as plane:
-        info = find_terminal(plane, address)
+        info = plane.terminal(address).info
         if info.exit is None and info.pid is not None:
             question = f"terminal {info.name} runs {command_line(info.argv, 60)}"
             confirm(question, yes=options["yes"])

@@ -16,7 +16,6 @@ from lanekeeper.cli.settings import Settings
 from lanekeeper.client import LaneError, Plane, connect
 from lanekeeper.wire.envelope import Actor
 from lanekeeper.wire.ids import RANDOM_BYTES, make_id
-from lanekeeper.wire.messages.plane import Resolve, Resolved
 from lanekeeper.wire.messages.terminal import TerminalInfo
 
 T = TypeVar("T", bound=Struct)
@@ -64,39 +63,6 @@ NOWHERE: Final = Target()
 def of_terminal(info: TerminalInfo) -> Target:
     """Return the ids of a terminal."""
     return Target(info.workspace_id, info.lane_id, info.session_id, info.id)
-
-
-def resolve(plane: Plane, address: str) -> Resolved:
-    """Return what an address means."""
-    return plane.call("address.resolve", Resolve(address=address), result=Resolved)
-
-
-def find_terminal(plane: Plane, address: str) -> TerminalInfo:
-    """Return the one terminal an address means.
-
-    Raises:
-        Failure: TERMINAL_NOT_FOUND, there is none; INVALID_ARGUMENT, several: lists them.
-    """
-    found = resolve(plane, address)
-    if found.terminal is not None:
-        return found.terminal
-    choices = [t for t in found.terminals if found.session is None or t.session_id == found.session.id]
-    if not choices:
-        raise Failure(
-            "TERMINAL_NOT_FOUND",
-            f"{address!r} has no terminal",
-            hint=f"`lane run {found.lane.name} -- COMMAND` starts one",
-        )
-    sessions = {session.id: session.name for session in found.sessions}
-    names = [
-        f"{found.lane.name}:{sessions.get(t.session_id, t.session_id)}.{t.name}" for t in choices
-    ]
-    raise Failure(
-        "INVALID_ARGUMENT",
-        f"{address!r} means {len(names)} terminals: {', '.join(names)}",
-        hint="name one of them",
-        details={"choices": names},
-    )
 
 
 class Change:

@@ -36,6 +36,14 @@ _CSI_QUERY: Final = re.compile(
     )""",
     re.VERBOSE,
 )
+_CONTROLS: Final = re.compile(rb"[\x00-\x1a\x1c-\x1f\x7f]")
+"""What a terminal acts on in the middle of a control sequence, and then goes on with it."""
+_CONTROL_END: Final = re.compile(rb"[^\x00-\x17\x19\x1c-\x3f\x7f]")
+"""A final byte, CAN, SUB, ESC, or a byte that cannot be in a control sequence."""
+_NEW_SEQUENCE: Final = b"\x1b"
+_CANCEL: Final = frozenset({_BEL, 0x18, 0x1A})
+"""BEL, CAN and SUB end a string."""
+_INTERMEDIATE: Final = range(0x20, 0x30)
 _OSC_QUERY: Final = re.compile(rb"\x1b\](?:1[0-9]|4|5|52)(?:;[^;]*)*;\?(?:;.*)?", re.DOTALL)
 _DCS_QUERY: Final = re.compile(rb"\x1bP[0-9;]*[$+]q")
 
@@ -87,7 +95,7 @@ def is_query(sequence: bytes) -> bool:
     if sequence[0] == _ENQ or sequence == b"\x1bZ":
         return True
     if sequence.startswith(b"\x1b["):
-        return _CSI_QUERY.fullmatch(sequence) is not None
+        return _CSI_QUERY.fullmatch(_CONTROLS.sub(b"", sequence)) is not None
     if sequence.startswith(b"\x1b]"):
         body = sequence.removesuffix(b"\x07").removesuffix(b"\x1b\\")
         return _OSC_QUERY.fullmatch(body) is not None
@@ -106,28 +114,24 @@ def sequence_end(data: bytes, start: int) -> int | None:
     if kind in _STRINGS:
         return _string_end(data, start + 2)
     place = start + 1
-    while place < len(data) and 0x20 <= data[place] <= 0x2F:  # noqa: PLR2004
+    while place < len(data) and data[place] in _INTERMEDIATE:
         place += 1
     return place + 1 if place < len(data) else None
 
 
 def _control_end(data: bytes, place: int) -> int | None:
-    """Return the end of a CSI sequence; a byte that cannot be in one ends it before that byte."""
-    while place < len(data):
-        byte = data[place]
-        if 0x40 <= byte <= 0x7E:
-            return place + 1
-        if not 0x20 <= byte <= 0x3F:
-            return place
-        place += 1
-    return None
+    """Return the end of a CSI sequence: its final byte, or what cuts it short."""
+    found = _CONTROL_END.search(data, place)
+    if found is None:
+        return None
+    return found.end() if found[0] not in _NEW_SEQUENCE else found.start()
 
 
 def _string_end(data: bytes, place: int) -> int | None:
     """Return the end of an OSC, DCS, APC, PM or SOS: BEL, ST, or the ESC of something else."""
     while place < len(data):
         byte = data[place]
-        if byte == _BEL or byte in {0x18, 0x1A}:
+        if byte in _CANCEL:
             return place + 1
         if byte == _ESC:
             if place + 1 >= len(data):

@@ -4,7 +4,7 @@ import click
 
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, idempotency_key, json_option, pass_settings
-from lanekeeper.cli.plane import Change, connected, fields, find_terminal, of_terminal
+from lanekeeper.cli.plane import Change, connected, fields, of_terminal
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.sizes import SIZE, Size
 from lanekeeper.wire.messages.terminal import Resize, TerminalResult
@@ -23,7 +23,7 @@ def resize(settings: Settings, address: str, size: Size, key: str | None) -> Non
     """Set the size of a terminal, in columns and rows."""
     change = Change(settings, key)
     with connected(settings) as plane:
-        target = of_terminal(find_terminal(plane, address))
+        target = of_terminal(plane.terminal(address).info)
         payload = Resize(cols=size.cols, rows=size.rows)
         info = change.make(plane, "terminal.resize", payload, TerminalResult, target).terminal
     change.done(f"terminal {info.name} is {info.cols}x{info.rows}", {"terminal": fields(info)})

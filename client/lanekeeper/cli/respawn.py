@@ -4,7 +4,7 @@ import click
 
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, idempotency_key, json_option, pass_settings
-from lanekeeper.cli.plane import Change, connected, fields, find_terminal, of_terminal
+from lanekeeper.cli.plane import Change, connected, fields, of_terminal
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import command_line
 from lanekeeper.wire.messages.terminal import Respawn, Spawned
@@ -22,7 +22,7 @@ def respawn(settings: Settings, address: str, key: str | None) -> None:
     """Start an ended program again on its terminal; the log goes on where it ended."""
     change = Change(settings, key)
     with connected(settings) as plane:
-        target = of_terminal(find_terminal(plane, address))
+        target = of_terminal(plane.terminal(address).info)
         info = change.make(plane, "terminal.respawn", Respawn(), Spawned, target).terminal
     change.done(
         f"terminal {info.name} runs {command_line(info.argv, 60)} again, run {info.runs}",

@@ -7,7 +7,7 @@ import click
 from lanekeeper.cli.complete import signals as complete_signals
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, idempotency_key, json_option, pass_settings
-from lanekeeper.cli.plane import Change, connected, fields, find_terminal, of_terminal
+from lanekeeper.cli.plane import Change, connected, fields, of_terminal
 from lanekeeper.cli.settings import Settings
 from lanekeeper.wire.messages.terminal import Signal, TerminalResult
 
@@ -40,7 +40,7 @@ def signal(
     change = Change(settings, key)
     wanted = int(name) if name.isdecimal() else name.upper()
     with connected(settings) as plane:
-        ids = of_terminal(find_terminal(plane, address))
+        ids = of_terminal(plane.terminal(address).info)
         payload = Signal(signal=wanted, target=target)
         info = change.make(plane, "terminal.signal", payload, TerminalResult, ids).terminal
     change.done(f"sent {wanted} to terminal {info.name}", {"terminal": fields(info)})

@@ -7,7 +7,7 @@ import click
 from lanekeeper.cli.errors import Failure
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, json_option, pass_settings, timeout
-from lanekeeper.cli.plane import connected, fields, find_terminal
+from lanekeeper.cli.plane import connected, fields
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import how
 from lanekeeper.wire.limits import MAX_DEADLINE_MS
@@ -51,7 +51,7 @@ def wait(
             raise Failure("NOT_IMPLEMENTED", f"`lane wait --{name}` comes with {LATER}")
     limit = options["timeout"] or MAX_DEADLINE_MS / 1000 - MARGIN
     with connected(settings) as plane:
-        info = find_terminal(plane, address)
+        info = plane.terminal(address).info
         result = plane.call(
             "terminal.wait", Wait(), result=WaitResult, terminal_id=info.id, timeout=limit
         )

@@ -39,7 +39,7 @@ T = TypeVar("T")
 def connect(
     runtime_dir: str | os.PathLike[str] | None = None,
     *,
-    timeout: float = 5.0,
+    timeout: float = joining.CONNECT_SECONDS,
     actor: Actor | None = None,
 ) -> "Plane":
     """Return the plane of a runtime directory, after its broker has answered.

@@ -25,6 +25,16 @@ class Parcel:
     done: bool = False
     error: LaneError | None = None
 
+    def late(self) -> LaneError:
+        """Return the error of a caller who waited for its delivery too long."""
+        return error_for(
+            "TIMEOUT",
+            f"{len(self.data) - self.sent} bytes of input wait for a program that does not read; "
+            "wait longer, or end it",
+            retryable=True,
+            details={"delivered": self.sent},
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:

@@ -228,13 +228,7 @@ class Pending:
             LaneError: it was refused.
         """
         if not self._shell.until(lambda: self._parcel.done, timeout):
-            raise error_for(
-                "TIMEOUT",
-                f"{len(self._parcel.data) - self._parcel.sent} bytes of input wait for a program "
-                "that does not read; wait longer, or end it",
-                retryable=True,
-                details={"delivered": self._parcel.sent},
-            )
+            raise self._parcel.late()
         if self._parcel.error is not None:
             raise self._parcel.error
         return self._parcel.sent

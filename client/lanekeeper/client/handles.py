@@ -10,11 +10,10 @@ from lanekeeper.client import operations
 from lanekeeper.client.effects import Ids
 from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.flows import Attachment, OutputStream, Pending
-from lanekeeper.client.following import OutputFlow, tend
+from lanekeeper.client.following import tend
 from lanekeeper.client.joining import Place
-from lanekeeper.client.programs import Launched, Policy, flow_of
+from lanekeeper.client.programs import Launched, Policy, output_flow
 from lanekeeper.client.shell import Shell
-from lanekeeper.client.stream import Assembly
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.lane import Ended
 from lanekeeper.wire.messages.session import SessionInfo
@@ -145,7 +144,10 @@ class Terminal:
                 client lives, `drop` never does (output may be retired before it is read: `Gap`).
             timeout: seconds each step of the iteration waits at most (None: for ever).
         """
-        flow = self._flow(offset, follow=follow, policy=policy)
+        launched, self._launched = self._launched, None
+        flow, spare = output_flow(self._place, launched, offset, follow=follow, policy=policy)
+        if spare is not None:
+            self._shell.hub.start(operations.detach(spare))
         self._shell.hub.start(tend(flow))
         return OutputStream(self._shell, flow, timeout)
 
@@ -173,19 +175,3 @@ class Terminal:
     def _simple(self, method: str, body: Resize | Signal | None) -> TerminalInfo:
         self.info = self._shell.perform(operations.simple(method, body, self.id))
         return self.info
-
-    def _flow(self, offset: int | None, *, follow: bool, policy: Policy) -> OutputFlow:
-        launched, self._launched = self._launched, None
-        if launched is not None:
-            if offset == 0 and follow and policy != "drop":
-                return flow_of(launched, policy)
-            if launched.lease is not None:
-                self._shell.hub.start(operations.detach(launched.lease))
-        endpoints = self._place.endpoints
-        return OutputFlow(
-            ids=self._place.ids,
-            endpoint=endpoints.output,
-            link=endpoints.control,
-            policy=policy if follow else "drop",
-            assembly=Assembly(offset, follow=follow),
-        )

@@ -33,6 +33,22 @@ class CallOptions(TypedDict, total=False):
     timeout: float | None
 
 
+class Patience(TypedDict, total=False):
+    """How long to wait: `timeout` in seconds (None: for ever)."""
+
+    timeout: float | None
+
+
+class ConnectOptions(TypedDict, total=False):
+    """Options of `connect`: `timeout` in seconds (5) and the `actor` of all commands."""
+
+    timeout: float
+    actor: Actor | None
+
+
+CONNECT_SECONDS = 5.0
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A terminal and the endpoints of its lane."""

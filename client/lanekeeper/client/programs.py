@@ -19,6 +19,7 @@ from lanekeeper.client.errors import LaneError, error_for
 from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.following import OutputFlow, tend
 from lanekeeper.client.items import Data, Ended, Gap
+from lanekeeper.client.joining import Place
 from lanekeeper.client.leases import Lease
 from lanekeeper.client.stream import Assembly
 from lanekeeper.wire.limits import KEEP_SECONDS, LOG_CAPACITY
@@ -156,7 +157,8 @@ def to_run(argv: Sequence[Word], options: RunOptions) -> tuple[Program, Feeding]
         LaneError: as `program` does.
     """
     defaults: RunOptions = {"stdin": "pipe", "output": "raw"}
-    what = program(argv, {**defaults, **options})
+    merged: RunOptions = {**defaults, **options}
+    what = program(argv, merged)
     feeding = Feeding(options.get("input") or b"", options.get("max_output", MAX_OUTPUT))
     return replace(what, policy="forever"), feeding
 
@@ -195,6 +197,25 @@ def flow_of(launched: Launched, policy: Policy) -> OutputFlow:
         lease=launched.lease,
         consumer_id=spawned.consumer_id,
     )
+
+
+def output_flow(
+    place: Place, launched: Launched | None, offset: int | None, *, follow: bool, policy: Policy
+) -> tuple[OutputFlow, Lease | None]:
+    """Return a stream of a terminal's output, and a lease that it has no use for.
+
+    A start with a registered consumer is taken over by a stream from the first byte on.
+    """
+    if launched is not None and offset == 0 and follow and policy != "drop":
+        return flow_of(launched, policy), None
+    flow = OutputFlow(
+        ids=place.ids,
+        endpoint=place.endpoints.output,
+        link=place.endpoints.control,
+        policy=policy if follow else "drop",
+        assembly=Assembly(offset, follow=follow),
+    )
+    return flow, launched.lease if launched is not None else None
 
 
 def run(lane: LaneInfo, what: Program, feeding: Feeding) -> Operation[Finished]:

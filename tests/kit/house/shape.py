@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from kit.house.tree import NAMESPACE, PORTIONS, Module, everything, product
+from kit.house.tree import NAMESPACE, PORTIONS, everything, product
 
 LINES_WANTED: Final = 300
 LINES_NEVER: Final = 400
@@ -109,9 +109,4 @@ def _is_overload(node: Documented) -> bool:
 
 def notes(root: Path) -> Iterator[str]:
     """Yield what is allowed but not wanted."""
-    yield from (line for line in too_long(root, LINES_WANTED))
-
-
-def module_lines(modules: list[Module]) -> int:
-    """Return how many lines the modules have together."""
-    return sum(module.lines for module in modules)
+    yield from too_long(root, LINES_WANTED)

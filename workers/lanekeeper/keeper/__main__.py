@@ -32,11 +32,7 @@ def main(argv: Sequence[str]) -> int:
     markers = (identity.PLANE_MARKER, identity.ROLE_MARKER)
     if any(os.environ.get(name) != wanted[name] for name in markers):
         command = [sys.executable, "-P", "-m", "lanekeeper.keeper", *argv]
-        if given.ready_fd is not None:
-            os.set_inheritable(given.ready_fd, True)
         os.execve(sys.executable, command, wanted)
-    if given.ready_fd is not None:
-        os.set_inheritable(given.ready_fd, False)
     options = launch.Options(
         ready_fd=given.ready_fd,
         log_level=given.log_level,

@@ -5,8 +5,11 @@ limits. Refuses to keep a handle on a process: the keeper watches pidfds. Called
 command line uses `environment` to start a keeper the same way.
 """
 
+import contextlib
+import fcntl
 import os
 import resource
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +23,10 @@ from lanekeeper.keeper.rundir import Rundir
 
 DEFAULT_ENTRY: Final = "lanekeeper.workers.runner:main"
 DEFAULT_WARM: Final = 2
+
+_STDERR: Final = 2
+_IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+"""Signals that the keeper, or who started it, may ignore; its daemons do not inherit that."""
 
 _FOREIGN: Final = ("LANEKEEPER_LANE", "LANEKEEPER_SESSION", "LANEKEEPER_TERMINAL")
 
@@ -47,7 +54,14 @@ class Options:
 
 
 def prepare() -> Inherited:
-    """Raise the descriptor limit, set umask 077, and return what was before."""
+    """Raise the descriptor limit, set umask 077, and return what was before.
+
+    Descriptors that whoever started us left open are not passed on.
+    """
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > _STDERR:
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(int(name), fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return Inherited(umask=os.umask(0o077), nofile=(soft, hard))
@@ -84,7 +98,7 @@ def commands(rundir: Rundir, options: Options, inherited: Inherited) -> dict[str
     return {role: list(options.commands.get(role, usual[role])) for role in usual}
 
 
-def launch(rundir: Rundir, role: str, argv: Sequence[str]) -> identity.Process:
+def launch(rundir: Rundir, role: str, argv: list[str]) -> identity.Process:
     """Start a daemon in its own session, its output appended to its log.
 
     Descriptors are not inherited: all of ours are close-on-exec.
@@ -105,6 +119,7 @@ def launch(rundir: Rundir, role: str, argv: Sequence[str]) -> identity.Process:
         ],
         setsid=True,
         setsigmask=(),
+        setsigdef=_IGNORED,
     )
     # Nobody but us reaps it, so that the pid is its own even if it has ended already.
     started = identity.start_time(pid, zombies=True)

@@ -115,8 +115,8 @@ class InputQueue:
         if max(map(len, pieces)) > CANONICAL_LINE:
             raise WireError(
                 "INVALID_ARGUMENT",
-                f"a line over {CANONICAL_LINE} bytes: it reads lines, "
-                "the kernel would cut it; send newlines, or give it a pipe for its input (stdin=pipe)",
+                f"a line over {CANONICAL_LINE} bytes: the program reads lines and the kernel would "
+                "cut it; send newlines, or give the program a pipe for its input (stdin=pipe)",
                 limit=CANONICAL_LINE,
             )
         return len(pieces[-1])

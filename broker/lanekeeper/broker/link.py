@@ -1,0 +1,101 @@
+"""The broker's channel to the keeper: opened when there is a keeper, missed without complaint.
+
+Owns hello, ready and beat. Refuses nothing: messages go to the core as they come. Called by
+`server`; a broker without a keeper has a closed link, and tries again when a lane is asked for.
+"""
+
+import logging
+from typing import Any, Final
+
+from lanekeeper.keeper import identity
+from lanekeeper.keeper.channel import Channel, ChannelError, connect
+from lanekeeper.keeper.rundir import Rundir
+
+BEAT_SECONDS: Final = 5.0
+"""Between signs of life of the main loop, to the keeper."""
+
+LOG: Final = logging.getLogger(__name__)
+
+
+class Link:
+    """One end of keeper.sock, open or not."""
+
+    def __init__(self, rundir: Rundir, role: str) -> None:
+        """Start closed."""
+        self._rundir = rundir
+        self._role = role
+        self._channel: Channel | None = None
+        self._beat_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return self._channel is not None
+
+    @property
+    def wants_write(self) -> bool:
+        """Whether messages wait for the keeper to read."""
+        return self._channel is not None and self._channel.wants_write
+
+    def fileno(self) -> int:
+        """Return the descriptor to poll; only while it is open."""
+        return -1 if self._channel is None else self._channel.fileno()
+
+    def open(self, now: float) -> bool:
+        """Connect, say hello and ready; return whether there is a keeper."""
+        if self._channel is not None:
+            return True
+        try:
+            self._channel = connect(self._rundir.keeper_sock)
+        except (OSError, ChannelError) as error:
+            LOG.info("found no keeper: %s", error)
+            return False
+        me = identity.current()
+        self.send({"op": "hello", "role": self._role, "pid": me.pid, "start_time": me.start_time})
+        self.send({"op": "ready"})
+        self._beat_at = now + BEAT_SECONDS
+        return self.is_open
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message; a channel that cannot send is closed."""
+        if self._channel is None:
+            return
+        try:
+            self._channel.send(message)
+        except ChannelError as error:
+            LOG.warning("lost the keeper while sending: %s", error)
+            self.close()
+
+    def beat(self, now: float) -> None:
+        """Tell the keeper that the main loop turns, if it is time to."""
+        if self._channel is not None and now >= self._beat_at:
+            self._beat_at = now + BEAT_SECONDS
+            self.send({"op": "beat"})
+
+    def next_beat(self) -> float | None:
+        """Return when the next beat is due."""
+        return None if self._channel is None else self._beat_at
+
+    def turn(self) -> list[dict[str, Any]]:
+        """Send what waits, and return the messages that have come; closes a link that has ended."""
+        channel = self._channel
+        if channel is None:
+            return []
+        messages: list[dict[str, Any]] = []
+        try:
+            channel.flush()
+            for received in channel.receive():
+                received.close()
+                messages.append(received.message)
+        except ChannelError as error:
+            LOG.warning("lost the keeper: %s", error)
+            self.close()
+        if channel.closed:
+            self.close()
+        return messages
+
+    def close(self) -> None:
+        """Close the channel."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None

@@ -1,0 +1,122 @@
+"""Commands for a lane on their way to its worker, and what becomes of them when it is away.
+
+Forwards the bytes unchanged: the envelope was decoded once, the payload never. Owns the time-outs
+and what an undeliverable message means. Sans-IO handlers of the core.
+"""
+
+from msgspec.structs import replace
+
+from lanekeeper.broker import keepers, lanes
+from lanekeeper.broker.addresses import locate
+from lanekeeper.broker.deadlines import Due, Key
+from lanekeeper.broker.desk import Desk
+from lanekeeper.broker.lane import Readiness, Request, readiness
+from lanekeeper.broker.stimuli import ToWorker, Undelivered
+from lanekeeper.wire.codec import encode
+from lanekeeper.wire.errors import WireError
+from lanekeeper.wire.states import LANE, LaneState
+
+
+def forward(desk: Desk, request: Request) -> None:
+    """Send a command to its lane's worker, or let it wait for the lane.
+
+    Raises:
+        WireError: a NOT_FOUND, WORKER_LOST or BACKPRESSURE.
+    """
+    command = request.command
+    if command.lane_id in desk.expected:
+        raise WireError("WORKER_LOST", f"lane {command.lane_id} is coming back; try again shortly")
+    entry = locate(desk.registry, command)
+    lane = desk.lanes[entry.info.id]
+    if lane.join(request):
+        return
+    ready = readiness(entry.state, request.method)
+    if ready is Readiness.WAIT:
+        lanes.wait(desk, entry, request)
+    elif ready is Readiness.AWAY or lane.route is None:
+        raise lanes.away(entry)
+    else:
+        lane.send(request)
+        if not request.method.one_way:
+            desk.patience(lane.id, command)
+        data = request.data
+        if command.workspace_id not in {None, lane.worker_workspace}:
+            # A worker that was started by hand may know its workspace by another id.
+            data = encode(replace(command, workspace_id=lane.worker_workspace))
+        desk.counters["commands.forwarded"] += 1
+        desk.actions.append(ToWorker(lane.route, data, lane.id, command.id))
+
+
+def undelivered(desk: Desk, stimulus: Undelivered) -> None:
+    """Answer for a message that its worker could not be given."""
+    lane = desk.lanes.get(stimulus.lane_id)
+    entry = desk.registry.lanes.get(stimulus.lane_id)
+    if lane is None or entry is None or lane.route != stimulus.route:
+        return
+    if stimulus.full:
+        desk.counters["workers.full"] += 1
+        _refuse_one(desk, stimulus)
+        return
+    desk.counters["workers.unreachable"] += 1
+    desk.routes.pop(stimulus.route, None)
+    lane.route = None
+    if "lost" in LANE[entry.state]:
+        desk.change_lane(entry, "lost", desk.own_cause(), "its worker is not connected")
+        lanes.drop_pending(desk, lane, lanes.away(entry).info)
+    elif entry.state is LaneState.CLEANING:
+        lane.obituary = "its worker is not connected"
+        keepers.buried(desk, entry)
+
+
+def overdue(desk: Desk, key: Key) -> None:
+    """Act on a deadline that has passed."""
+    lane = desk.lanes.get(key.lane_id)
+    entry = desk.registry.lanes.get(key.lane_id)
+    if lane is None or entry is None:
+        return
+    if key.due is Due.COMMAND:
+        _time_out(desk, key)
+    elif key.due is Due.CREATE and lane.creating is not None:
+        lanes.ask_keeper(desk, "fence", lane.id)
+        error = WireError(
+            "SPAWN_FAILED", f"no worker within {lanes.CREATE_SECONDS:.0f} s; see lane logs nursery"
+        )
+        lanes.creation_failed(desk, entry, error.info)
+    elif key.due is Due.DYING and entry.state is LaneState.CLEANING:
+        keepers.buried(desk, entry)
+    elif key.due is Due.SWEEP and entry.state is LaneState.CLEANING:
+        error = WireError("TIMEOUT", "the keeper has not ended what the lane's worker left")
+        lanes.cleanup_failed(desk, entry, error.info)
+
+
+def _time_out(desk: Desk, key: Key) -> None:
+    lane = desk.lanes[key.lane_id]
+    pending = lane.pending.get(key.command_id) or lane.waiting.pop(key.command_id, None)
+    if pending is None:
+        return
+    callers = pending.callers
+    if pending.lasting:
+        pending.callers = []
+    else:
+        lane.pending.pop(key.command_id, None)
+    desk.counters["commands.timed_out"] += 1
+    command = pending.request.command
+    message = (
+        f"no answer to {command.method} in time; what became of it is unknown: "
+        "look at the present state, or repeat the command with the same id"
+    )
+    desk.refuse(pending.request, callers, WireError("TIMEOUT", message).info)
+
+
+def _refuse_one(desk: Desk, stimulus: Undelivered) -> None:
+    lane = desk.lanes[stimulus.lane_id]
+    error = WireError("BACKPRESSURE", "the lane's worker is behind; try again shortly").info
+    if stimulus.command_id == lane.ending:
+        lanes.cleanup_failed(desk, desk.registry.lanes[lane.id], error)
+        return
+    pending = desk.take(lane, stimulus.command_id)
+    if pending is not None:
+        desk.refuse(pending.request, pending.callers, error)
+    elif stimulus.command_id in lane.one_way:
+        desk.counters["one_way.dropped"] += 1
+        del lane.one_way[stimulus.command_id]

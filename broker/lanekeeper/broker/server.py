@@ -1,0 +1,265 @@
+"""The broker's shell: one thread, one poller, and the core behind it.
+
+Owns the sockets, the clock, the journal and the log; decides nothing. Each turn drains every socket
+within a budget, workers first, so that what a worker said before it died is heard before its death.
+Wakes for messages, for deadlines and for the beat; with none of them it sleeps. Called by
+`__main__`.
+"""
+
+import errno
+import logging
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable
+from typing import Final
+
+import zmq
+
+from lanekeeper.broker import journal as journals
+from lanekeeper.broker.core import Core
+from lanekeeper.broker.link import Link
+from lanekeeper.broker.sockets import Sockets, bind
+from lanekeeper.broker.stimuli import (
+    Action,
+    FromClient,
+    FromKeeper,
+    FromWorker,
+    Instant,
+    KeeperDown,
+    KeeperUp,
+    NeedKeeper,
+    Note,
+    Publish,
+    Reply,
+    Stimulus,
+    Subscription,
+    Tick,
+    ToKeeper,
+    ToWorker,
+    Undelivered,
+    Write,
+)
+from lanekeeper.keeper.journal import Journal, JournalError
+from lanekeeper.keeper.rundir import Rundir
+from lanekeeper.wire.endpoints import PlaneEndpoints
+
+BUDGET: Final = 256
+"""Messages taken from one socket per turn, so that no socket waits for another's flood."""
+
+LOG: Final = logging.getLogger(__name__)
+_ROLE: Final = "broker"
+_SUBSCRIBE: Final = b"\x01"
+
+
+class Server:
+    """The running broker."""
+
+    def __init__(self, rundir: Rundir, sockets: Sockets, wakeup: int) -> None:
+        """Serve on bound sockets until the descriptor `wakeup` becomes readable."""
+        self._sockets = sockets
+        self._wakeup = wakeup
+        self._link = Link(rundir, _ROLE)
+        self._journal = Journal.create(journals.JOURNAL_NAME)
+        events = PlaneEndpoints(str(rundir.path)).events
+        self._state = journals.load(self._journal)
+        self._core = Core(self._state, os.urandom, events)
+        self._poller = zmq.Poller()
+        self._polled: tuple[int, int] | None = None
+        self._keeper_known = False
+
+    def run(self) -> None:
+        """Serve until a signal arrives; then answer what has already come, and return."""
+        poller = self._poller
+        for sock in (self._sockets.clients, self._sockets.workers, self._sockets.events):
+            poller.register(sock, zmq.POLLIN)
+        poller.register(self._wakeup, zmq.POLLIN)
+        self._carry_out(self._core.start(_now()))
+        self._open_link()
+        LOG.info("served")
+        while True:
+            self._watch_link()
+            ready = dict(poller.poll(self._timeout()))
+            self._turn()
+            if self._wakeup in ready:
+                break
+        self._turn()
+        self._link.close()
+        self._journal.close()
+        LOG.info("stopped; %s", dict(self._core.desk.counters))
+
+    def _turn(self) -> None:
+        now = _now()
+        self._drain(self._sockets.workers, FromWorker, now)
+        for message in self._link.turn():
+            self._feed(FromKeeper(message), now)
+        self._follow_link(now)
+        self._drain_subscriptions(now)
+        self._drain(self._sockets.clients, FromClient, now)
+        deadline = self._core.next_deadline()
+        if deadline is not None and deadline <= now.monotonic:
+            self._feed(Tick(), now)
+        self._link.beat(now.monotonic)
+
+    def _drain(
+        self,
+        sock: zmq.Socket[bytes],
+        stimulus: Callable[[bytes, list[bytes]], Stimulus],
+        now: Instant,
+    ) -> None:
+        for _ in range(BUDGET):
+            try:
+                route, *frames = sock.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._feed(stimulus(route, frames), now)
+
+    def _drain_subscriptions(self, now: Instant) -> None:
+        for _ in range(BUDGET):
+            try:
+                message = self._sockets.events.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            if message.startswith(_SUBSCRIBE):
+                self._feed(Subscription(message[1:]), now)
+
+    def _feed(self, stimulus: Stimulus, now: Instant) -> None:
+        try:
+            actions = self._core.handle(stimulus, now)
+        except Exception:
+            story = self._core.desk.story
+            LOG.exception(
+                "failed at a stimulus; the story: %s",
+                story.tell(),
+                extra={"stimulus": story.number},
+            )
+            actions = self._core.rescue()
+        self._carry_out(actions)
+
+    def _carry_out(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Reply(route=route, data=data):
+                    self._reply(route, data)
+                case ToWorker():
+                    self._to_worker(action)
+                case Write(record=record):
+                    self._write(record)
+                case Publish(topic=topic, data=data):
+                    self._sockets.events.send_multipart((topic, data), zmq.NOBLOCK)
+                case ToKeeper(message=message):
+                    self._link.send(message)
+                case NeedKeeper():
+                    self._open_link()
+                case Note(level=level, text=text, lane=lane):
+                    LOG.log(level, text, extra={"lane": lane})
+
+    def _reply(self, route: bytes, data: bytes) -> None:
+        try:
+            self._sockets.clients.send_multipart((route, data), zmq.NOBLOCK)
+        except zmq.Again:
+            self._core.desk.counters["clients.full"] += 1
+        except zmq.ZMQError as error:
+            if error.errno != errno.EHOSTUNREACH:
+                raise
+            self._core.desk.counters["clients.vanished"] += 1
+
+    def _to_worker(self, action: ToWorker) -> None:
+        try:
+            self._sockets.workers.send_multipart((action.route, action.data), zmq.NOBLOCK)
+        except zmq.Again:
+            full = True
+        except zmq.ZMQError as error:
+            if error.errno != errno.EHOSTUNREACH:
+                raise
+            full = False
+        else:
+            return
+        missed = Undelivered(action.route, action.lane_id, action.command_id, full)
+        self._feed(missed, _now())
+
+    def _write(self, record: bytes) -> None:
+        try:
+            journals.append(self._journal, record, self._state)
+        except (OSError, JournalError):
+            self._core.desk.counters["journal.failed"] += 1
+            LOG.exception("could not write to the journal")
+
+    def _open_link(self) -> None:
+        now = _now()
+        opened = self._link.open(now.monotonic)
+        self._keeper_known = opened
+        self._feed(KeeperUp() if opened else KeeperDown(), now)
+
+    def _follow_link(self, now: Instant) -> None:
+        """Tell the core when the channel has closed since the last turn."""
+        if self._keeper_known and not self._link.is_open:
+            self._keeper_known = False
+            LOG.warning("lost the keeper")
+            self._feed(KeeperDown(), now)
+
+    def _watch_link(self) -> None:
+        """Poll the channel as it is now: gone, open, or with messages that wait."""
+        wanted: tuple[int, int] | None = None
+        if self._link.is_open:
+            writing = zmq.POLLOUT if self._link.wants_write else 0
+            wanted = (self._link.fileno(), zmq.POLLIN | writing)
+        if wanted == self._polled:
+            return
+        if self._polled is not None and (wanted is None or wanted[0] != self._polled[0]):
+            self._poller.unregister(self._polled[0])
+        if wanted is not None:
+            self._poller.register(*wanted)
+        self._polled = wanted
+
+    def _timeout(self) -> int | None:
+        """Return milliseconds until something is due, rounded up; None to wait for messages."""
+        moments = [m for m in (self._core.next_deadline(), self._link.next_beat()) if m is not None]
+        if not moments:
+            return None
+        return max(int((min(moments) - time.monotonic()) * 1000) + 1, 0)
+
+
+def serve(rundir: Rundir) -> None:
+    """Bind below `rundir` and serve until SIGTERM or SIGINT.
+
+    Raises:
+        AlreadyRunningError: another broker serves this directory.
+        zmq.ZMQError: a socket cannot be bound.
+    """
+    raise_descriptor_limit()
+    wakeup = wakeup_pipe()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    try:
+        sockets = bind(context, rundir)
+        try:
+            Server(rundir, sockets, wakeup).run()
+        finally:
+            sockets.close()
+    finally:
+        context.destroy()
+
+
+def raise_descriptor_limit() -> None:
+    """Raise the soft limit of descriptors to the hard one; libzmq aborts when they run out."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def wakeup_pipe() -> int:
+    """Return a descriptor that becomes readable when SIGTERM or SIGINT arrives."""
+    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(writing)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _note_signal)
+    return reading
+
+
+def _note_signal(number: int, _frame: object) -> None:
+    """Let the wake-up descriptor speak; the main loop does the rest."""
+    LOG.info("received %s", signal.Signals(number).name)
+
+
+def _now() -> Instant:
+    return Instant(time.monotonic(), time.time_ns())

@@ -1,0 +1,104 @@
+"""The broker's three sockets: how they are bound and bounded.
+
+Owns every ZeroMQ option of the broker, each with its reason. Refuses to bind where another broker
+listens: binding an ipc path silently takes it away from whoever has it. Called by `server`.
+"""
+
+import socket
+import stat
+from dataclasses import dataclass
+from typing import Final
+
+import zmq
+
+from lanekeeper.keeper.rundir import Rundir
+from lanekeeper.wire.endpoints import PlaneEndpoints
+from lanekeeper.wire.limits import MAX_FRAME, MAX_IN_FLIGHT
+
+CLIENT_HIGH_WATER: Final = 1_000
+"""Messages queued per client; one that does not read loses answers, and retries by id."""
+
+WORKER_HIGH_WATER: Final = 2 * MAX_IN_FLIGHT
+"""Messages queued per worker: all that may be in flight, and one-way ones beside them."""
+
+EVENT_HIGH_WATER: Final = 4_096
+"""Events queued per subscriber before ZeroMQ drops; `events.replay` fills the hole."""
+
+REPLY_LINGER_MS: Final = 500
+"""For the last answers when the broker stops."""
+
+BACKLOG: Final = 1_024
+"""Connections that wait to be accepted: every worker of a plane comes at once."""
+
+_OWNER_ONLY: Final = stat.S_IRUSR | stat.S_IWUSR
+
+
+class AlreadyRunningError(Exception):
+    """Another broker serves this runtime directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """The bound sockets."""
+
+    clients: zmq.Socket[bytes]
+    workers: zmq.Socket[bytes]
+    events: zmq.Socket[bytes]
+
+    def close(self) -> None:
+        """Close all of them; what is queued lingers as their options say."""
+        for sock in (self.clients, self.workers, self.events):
+            sock.close()
+
+
+def bind(context: zmq.Context[zmq.Socket[bytes]], rundir: Rundir) -> Sockets:
+    """Bind the broker's sockets, mode 0600.
+
+    Raises:
+        AlreadyRunningError: somebody listens there.
+        zmq.ZMQError: a path cannot be bound.
+    """
+    refuse_second(rundir)
+    endpoints = PlaneEndpoints(str(rundir.path))
+    clients = _router(context, CLIENT_HIGH_WATER)
+    workers = _router(context, WORKER_HIGH_WATER)
+    events = context.socket(zmq.XPUB)
+    events.set(zmq.SNDHWM, EVENT_HIGH_WATER)
+    events.set(zmq.XPUB_VERBOSE, 1)
+    _bound(events, 0)
+    clients.bind(endpoints.commands)
+    workers.bind(endpoints.workers)
+    events.bind(endpoints.events)
+    for path in (rundir.broker_sock, rundir.workers_sock, rundir.events_sock):
+        path.chmod(_OWNER_ONLY)
+    return Sockets(clients, workers, events)
+
+
+def refuse_second(rundir: Rundir) -> None:
+    """Refuse when a broker is listening already; a dead one's path does not count.
+
+    Raises:
+        AlreadyRunningError: somebody accepts connections there.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        if probe.connect_ex(str(rundir.broker_sock)) == 0:
+            raise AlreadyRunningError(
+                f"a broker serves {rundir.path} already; end it with lane down, "
+                "or use another --runtime-dir"
+            )
+
+
+def _router(context: zmq.Context[zmq.Socket[bytes]], high_water: int) -> zmq.Socket[bytes]:
+    router = context.socket(zmq.ROUTER)
+    # An answer that cannot be routed is to be an error, not silence.
+    router.set(zmq.ROUTER_MANDATORY, 1)
+    router.set(zmq.SNDHWM, high_water)
+    router.set(zmq.RCVHWM, high_water)
+    _bound(router, REPLY_LINGER_MS)
+    return router
+
+
+def _bound(sock: zmq.Socket[bytes], linger: int) -> None:
+    sock.set(zmq.LINGER, linger)
+    sock.set(zmq.MAXMSGSIZE, MAX_FRAME)
+    sock.set(zmq.BACKLOG, BACKLOG)

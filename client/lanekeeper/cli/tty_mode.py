@@ -1,0 +1,46 @@
+"""The person's terminal in raw mode, and back again on every way out."""
+
+import contextlib
+import os
+import termios
+import tty
+from types import TracebackType
+from typing import Self
+
+
+class RawMode:
+    """Raw mode of one descriptor, for a `with`; of something else than a terminal it is nothing."""
+
+    def __init__(self, descriptor: int, *, wanted: bool = True) -> None:
+        """Remember which descriptor; nothing is changed yet."""
+        self._descriptor = descriptor
+        self._wanted = wanted and os.isatty(descriptor)
+        self._before: list[object] | None = None
+
+    def __enter__(self) -> Self:
+        """Switch to raw mode."""
+        self.enter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Switch back."""
+        self.leave()
+
+    def enter(self) -> None:
+        """Switch to raw mode: every key is a byte to be read."""
+        if not self._wanted or self._before is not None:
+            return
+        self._before = [*termios.tcgetattr(self._descriptor)]
+        tty.setraw(self._descriptor, termios.TCSADRAIN)
+
+    def leave(self) -> None:
+        """Switch back to what it was; a terminal that has gone needs nothing."""
+        before, self._before = self._before, None
+        if before is not None:
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, before)

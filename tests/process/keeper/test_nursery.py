@@ -1,0 +1,143 @@
+"""Terminal children through a real nursery: gate, surroundings, how they end."""
+
+import errno
+import os
+import resource
+import select
+
+import pytest
+
+from lanekeeper.keeper import identity
+from process.keeper.plane import TIMEOUT, Peer, Plane, read_until, terminal, until
+
+
+@pytest.fixture
+def nursery(plane: Plane) -> Peer:
+    return plane.nursery()
+
+
+def test_status_is_told_and_the_child_reaped_on_demand(nursery: Peer) -> None:
+    with terminal(nursery, ["/bin/sh", "-c", "exit 7"]) as child:
+        spawned = nursery.expect("spawned", id="s")
+        child.open_gate()
+        assert child.error() is None
+        exited = nursery.expect("exited").message
+        pid = exited["pid"]
+        assert exited == {
+            "op": "exited",
+            "pid": spawned.message["pid"],
+            "start_time": spawned.message["start_time"],
+            "code": 7,
+            "signal": None,
+            "core": False,
+        }
+        readable, _, _ = select.select([spawned.fds[0]], [], [], TIMEOUT)
+        assert readable, "the pidfd shows the end"
+        assert identity.start_time(pid, zombies=True) == exited["start_time"]
+        nursery.ask({"op": "reap", "id": "r", "pid": pid})
+        until(lambda: identity.start_time(pid, zombies=True) is None, "the child to be reaped")
+        spawned.close()
+
+
+def test_child_of_a_peer_that_left_is_reaped_at_once(plane: Plane) -> None:
+    nursery = plane.nursery()
+    with terminal(nursery, ["/bin/sh", "-c", "read line"]) as child:
+        spawned = nursery.expect("spawned")
+        spawned.close()
+        child.open_gate()
+        assert child.error() is None
+        nursery.close()
+        os.write(child.master, b"\n")
+        pid = spawned.message["pid"]
+        until(lambda: identity.start_time(pid, zombies=True) is None, "the child to be reaped")
+
+
+def test_shut_gate_means_no_exec(nursery: Peer) -> None:
+    with terminal(nursery, ["/bin/sh", "-c", "echo ran; exit 9"]) as child:
+        nursery.expect("spawned").close()
+        child.shut_gate()
+        assert child.error() is None
+        assert nursery.expect("exited").message["code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "stage", "number"),
+    [
+        ({"argv": ["no-such-program"]}, "exec", errno.ENOENT),
+        ({"argv": ["/etc/passwd"]}, "exec", errno.EACCES),
+        ({"argv": ["true"], "cwd": "/no/such/place"}, "chdir", errno.ENOENT),
+        ({"argv": ["true"], "limits": [[resource.RLIMIT_NOFILE, 10, 5]]}, "limits", errno.EINVAL),
+    ],
+)
+def test_failure_before_the_program_is_told(
+    nursery: Peer, spec: dict[str, object], stage: str, number: int
+) -> None:
+    argv = [str(word) for word in spec.pop("argv")]  # type: ignore[attr-defined]
+    with terminal(nursery, argv, **spec) as child:
+        nursery.expect("spawned").close()
+        child.open_gate()
+        error = child.error()
+        assert error is not None
+        assert (error["stage"], error["errno"]) == (stage, number)
+        assert error["strerror"]
+        assert nursery.expect("exited").message["code"] == 127
+
+
+def test_specification_that_is_none_is_refused(nursery: Peer) -> None:
+    with terminal(nursery, [], cwd=7):
+        failed = nursery.expect("failed", id="s").message
+        assert failed["errno"] == errno.EINVAL
+    nursery.ask({"op": "spawn", "id": "n", "stdin": "tty"})
+    assert nursery.expect("error", id="n").message["code"] == "INVALID_ARGUMENT"
+
+
+def test_child_holds_nothing_but_its_terminal(nursery: Peer) -> None:
+    script = "for fd in /proc/$$/fd/*; do echo ${fd##*/}; done; ps -o tty=,pgid=,sid= -p $$; tty"
+    with terminal(nursery, ["/bin/sh", "-c", f"{script}; echo done"]) as child:
+        pid = nursery.expect("spawned").message["pid"]
+        name = os.ttyname(child.slave)
+        child.open_gate()
+        lines = read_until(child.master, b"done").decode().split("\n")
+    # Some shells keep a descriptor of their own at 10 or 255.
+    assert [line for line in lines[:5] if line.isdigit() and int(line) < 10] == ["0", "1", "2"]
+    assert name in lines
+    assert any(line.split()[1:] == [str(pid), str(pid)] for line in lines if "pts" in line)
+
+
+def test_child_gets_its_surroundings(nursery: Peer) -> None:
+    script = (
+        'pwd; umask; ulimit -n; echo "$NAME"; grep -E "Sig(Ign|Blk)" /proc/self/status; echo done'
+    )
+    with terminal(
+        nursery,
+        ["sh", "-c", script],
+        cwd="/usr",
+        env={"PATH": "/bin:/usr/bin", "NAME": "caf\udce9"},
+        umask=0o027,
+        limits=[[resource.RLIMIT_NOFILE, 99, 100]],
+    ) as child:
+        nursery.expect("spawned").close()
+        child.open_gate()
+        lines = read_until(child.master, b"done").split(b"\n")
+    assert lines[:4] == [b"/usr", b"0027", b"99", b"caf\xe9"]
+    assert {line.split()[1] for line in lines if line.startswith(b"Sig")} == {b"0" * 16}
+
+
+def test_child_without_limits_gets_those_of_who_started_the_plane(nursery: Peer) -> None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with terminal(nursery, ["sh", "-c", "ulimit -n; echo done"]) as child:
+        nursery.expect("spawned").close()
+        child.open_gate()
+        assert read_until(child.master, b"done").split(b"\n")[0] == str(soft).encode()
+
+
+def test_orphans_are_reaped(nursery: Peer) -> None:
+    script = "sh -c 'sh -c \"echo pid=\\$\\$; exit 3\" & exit' ; read line"
+    with terminal(nursery, ["sh", "-c", script]) as child:
+        nursery.expect("spawned").close()
+        child.open_gate()
+        said = read_until(child.master, b"\n")
+        pid = int(said.partition(b"pid=")[2])
+        until(lambda: identity.start_time(pid, zombies=True) is None, "the orphan to be reaped")
+        os.write(child.master, b"\n")
+        nursery.expect("exited")
