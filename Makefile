@@ -21,8 +21,8 @@ $(STAMP): pyproject.toml .ci/preflight
 demo: $(STAMP) ## run real programs in lanes, in under a minute, and leave nothing behind
 	@$(PYTHON) docs/demo.py $(ARGS)
 
-test: $(STAMP) ## run the tests with coverage; ARGS="tests/unit -k name" for some of them
-	@PYTHONPATH=tests $(PYTHON) -m kit.measured $(ARGS)
+test: $(STAMP) ## run the tests with coverage; ARGS="tests/unit -k name" for some, without it
+	@PYTHONPATH=tests $(PYTHON) -m $(if $(ARGS),pytest $(ARGS),kit.measured)
 
 check: $(STAMP) ## run the gates: ruff, mypy, bandit, the rules of the house
 	$(VENV)/bin/ruff check --quiet .

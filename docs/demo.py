@@ -8,6 +8,7 @@ if anything differs or is left behind. Called by `make demo`.
 
 import json
 import os
+import re
 import select
 import shutil
 import subprocess
@@ -20,6 +21,8 @@ from typing import Final
 
 LANE: Final = str(Path(sys.executable).with_name("lane"))
 PATIENCE_S: Final = 15.0
+MOVEMENT: Final = re.compile(r"\x1b(?:\[[0-9;?]*[@-~]|[()].|[78=>c])")
+"""What moves the cursor or sets a mode: of no use in a quoted screen."""
 
 COLOURS: Final = r"""
 for code in 31 32 33 34 35 36; do
@@ -114,7 +117,8 @@ class Demo:
             seen += read_until(master, None)
         finally:
             os.close(master)
-        say("\n".join(f"  | {line}" for line in seen.replace("\r", "").splitlines() if line))
+        lines = MOVEMENT.sub("", seen).replace("\r", "").splitlines()
+        say("\n".join(f"  | {line}" for line in lines if line))
         found = process.wait(PATIENCE_S)
         check(found == status, f"lane attach {name} ended with {found}, not {status}")
 
@@ -160,7 +164,8 @@ def run_programs(demo: Demo) -> None:
     demo.lane("run", "--detach", "demo/repl", "--", sys.executable, "-q", "-i")
     demo.lane("send", "demo/repl", "print('the answer is', 6 * 7)", "--enter")
     demo.lane("send", "demo/repl", "exit(5)", "--enter")
-    demo.lane("wait", "demo/repl", "--exit", "--timeout", "10", status=5)
+    ended = demo.lane("wait", "demo/repl", "--exit", "--timeout", "10")
+    check("exit 5" in ended, "the prompt did not end with status 5")
     check("the answer is 42" in demo.lane("read", "demo/repl"), "the prompt gave no answer")
 
     demo.lane("run", "demo/fails", "--", "sh", "-c", "echo about to fail; exit 7", status=7)

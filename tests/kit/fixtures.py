@@ -32,8 +32,9 @@ def leak_check(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _leak_check_where_processes_run(request: pytest.FixtureRequest) -> None:
-    folders = request.path.relative_to(request.config.rootpath).parts
-    if CHECKED.intersection(folders[1:2]):
+    root = request.config.rootpath
+    inside = request.path.is_relative_to(root)
+    if inside and CHECKED.intersection(request.path.relative_to(root).parts[1:2]):
         request.getfixturevalue("leak_check")
 
 

@@ -122,7 +122,7 @@ class WireClient:
         Raises:
             NoAnswerError: there is none in time.
         """
-        self.send(msgpack.packb(message), to)
+        self.send(msgpack.packb(message), to=to)
         deadline = time.monotonic() + ANSWER_S
         while (left := deadline - time.monotonic()) > 0:
             answer = self.receive(left, to)

@@ -6,14 +6,17 @@ import sys
 import time
 from pathlib import Path
 
+from kit import places
+
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_demo_shows_what_it_says(tmp_path: Path) -> None:
+def test_the_demo_shows_what_it_says() -> None:
+    place = places.private_directory()
     started = time.monotonic()
     done = subprocess.run(
         [sys.executable, str(ROOT / "docs" / "demo.py")],
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=os.environ | {"TMPDIR": str(place)},
         capture_output=True,
         text=True,
         timeout=58,
@@ -22,4 +25,5 @@ def test_the_demo_shows_what_it_says(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert time.monotonic() - started < 60
     assert "no process, socket or file is left" in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    assert list(place.iterdir()) == []
+    places.remove(place)

@@ -43,7 +43,6 @@ from lanekeeper.broker.story import Chapter
 from lanekeeper.wire.codec import decode_command, encode, glimpse
 from lanekeeper.wire.envelope import Response
 from lanekeeper.wire.errors import ErrorInfo, WireError
-from lanekeeper.wire.ids import PREFIXES
 from lanekeeper.wire.limits import MAX_ID
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.messages.plane import WorkspaceInfo
@@ -71,7 +70,9 @@ HANDLERS: Final[dict[str, Handler]] = {
 }
 """What the broker does itself; `None` from a handler means that the answer comes later."""
 
-_TOKEN: Final = f"{PREFIXES['token']}_".encode("ascii")
+_JOIN_TOPIC: Final = b"tok_"
+"""What a subscriber's own token begins with."""
+
 _JOINED: Final = "joined"
 
 
@@ -233,7 +234,7 @@ class Core:
 
     def _subscribed(self, topic: bytes) -> None:
         """Tell a subscriber whose own token came that its subscriptions are in force."""
-        if topic.startswith(_TOKEN) and len(topic) <= MAX_ID:
+        if topic.startswith(_JOIN_TOPIC) and len(topic) <= MAX_ID:
             history = self.desk.state.history
             joined = msgspec.msgpack.encode((VERSION, _JOINED, history.epoch, history.last))
             self.desk.actions.append(Publish(topic, joined))

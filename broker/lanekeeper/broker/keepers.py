@@ -124,7 +124,7 @@ def down(desk: Desk) -> None:
         entry = desk.registry.lanes[lane_id]
         if desk.lanes[lane_id].creating is not None:
             lanes.creation_failed(desk, entry, error)
-        elif entry.state is LaneState.CLEANING and desk.lanes[lane_id].route is None:
+        elif desk.lanes[lane_id].sweeping:
             lanes.cleanup_failed(desk, entry, error)
 
 
@@ -133,7 +133,6 @@ def fail_lane(desk: Desk, entry: LaneEntry, reason: str) -> None:
     lane = desk.lanes[entry.info.id]
     cause = desk.own_cause()
     _lose_contents(desk, entry, cause)
-    ending = entry.state is LaneState.CLEANING
     desk.change_lane(entry, "fail", cause, reason)
     context = desk.registry.context
     if context.lane_id == lane.id:
@@ -141,8 +140,10 @@ def fail_lane(desk: Desk, entry: LaneEntry, reason: str) -> None:
     if lane.route is not None:
         desk.routes.pop(lane.route, None)
         lane.route = None
-    if ending:
-        lane.ending = None
+    lane.ending = None
+    lane.sweeping = False
+    for due in (Due.SWEEP, Due.DYING):
+        desk.deadlines.clear(Key(due, lane.id))
     desk.note(WARNING, f"lane {entry.info.name} failed: {reason}", lane.id)
     lanes.drop_pending(desk, lane, lanes.away(entry).info)
     desk.release(lane)
@@ -155,11 +156,7 @@ def buried(desk: Desk, entry: LaneEntry) -> None:
     """
     lane = desk.lanes[entry.info.id]
     if desk.keeper:
-        if lane.route is not None:
-            desk.routes.pop(lane.route, None)
-            lane.route = None
-        lanes.ask_keeper(desk, "sweep", lane.id)
-        desk.deadlines.set(Key(Due.SWEEP, lane.id), desk.now + lanes.SWEEP_SECONDS)
+        lanes.sweep(desk, lane, "sweep")
     else:
         fail_lane(desk, entry, lane.obituary or "its worker is gone")
 
@@ -182,6 +179,8 @@ def _died(desk: Desk, heard: Died) -> None:
     if lane.creating is not None:
         error = WireError("SPAWN_FAILED", f"the lane's {obituary} before it was ready").info
         lanes.creation_failed(desk, entry, error)
+    elif lane.sweeping:
+        return
     elif entry.state is LaneState.CLEANING:
         lane.obituary = obituary
         desk.deadlines.set(Key(Due.DYING, lane.id), desk.now + LAST_WORDS_SECONDS)

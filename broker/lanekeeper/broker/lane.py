@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
+from msgspec.structs import replace
+
+from lanekeeper.wire.codec import encode
 from lanekeeper.wire.envelope import Command
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import MAX_IN_FLIGHT
@@ -92,6 +95,7 @@ class Lane:
         worker_workspace: the workspace id that the worker uses for it.
         ending: the id of the `lane.cleanup` in progress.
         creating: the id of the `lane.create` in progress.
+        sweeping: whether the keeper ends it, in place of its worker.
         obituary: how its worker ended, while its last words may still be on their way.
     """
 
@@ -100,6 +104,7 @@ class Lane:
     worker_workspace: str | None = None
     ending: str | None = None
     creating: str | None = None
+    sweeping: bool = False
     obituary: str | None = None
     pending: dict[str, Pending] = field(default_factory=dict)
     waiting: dict[str, Pending] = field(default_factory=dict)
@@ -128,6 +133,16 @@ class Lane:
             return
         self._admit()
         self.pending[request.command.id] = Pending(request, [request.route], lasting)
+
+    def words(self, request: Request) -> bytes:
+        """Return the bytes of a command as its worker understands them.
+
+        They are unchanged, unless a worker that was started by hand knows its workspace by another
+        id than the rest of the plane.
+        """
+        if request.command.workspace_id in {None, self.worker_workspace}:
+            return request.data
+        return encode(replace(request.command, workspace_id=self.worker_workspace))
 
     def wait(self, request: Request) -> None:
         """Let a command wait until the lane's state has changed.

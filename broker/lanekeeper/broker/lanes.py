@@ -106,23 +106,33 @@ def cleanup(desk: Desk, request: Request) -> Struct | None:
     entry = locate(desk.registry, request.command)
     lane = desk.lanes[entry.info.id]
     decode_body(request.command.payload, LaneCleanup, request.command.method)
-    if readiness(entry.state, request.method) is Readiness.WAIT:
+    ready = readiness(entry.state, request.method)
+    if ready is Readiness.WAIT:
         wait(desk, entry, request)
         return None
-    if lane.route is None and not desk.keeper:
+    route = lane.route if ready is Readiness.OPEN else None
+    if route is None and not desk.keeper:
         raise WireError("WORKER_LOST", f"lane {entry.info.name} has no worker, and {NO_KEEPER}")
     lane.send(request, lasting=True)
     desk.patience(lane.id, request.command)
     lane.ending = request.command.id
-    fenced = entry.state in {LaneState.FAILED, LaneState.RECOVERING}
     desk.change_lane(entry, "clean", desk.cause(request.command))
-    if lane.route is not None and not fenced:
-        desk.actions.append(ToWorker(lane.route, request.data, lane.id, request.command.id))
+    if route is not None:
+        desk.actions.append(ToWorker(route, lane.words(request), lane.id, request.command.id))
     else:
         # A worker that is late rather than dead must not run beside the sweep.
-        ask_keeper(desk, "fence", lane.id)
-        desk.deadlines.set(Key(Due.SWEEP, lane.id), desk.now + SWEEP_SECONDS)
+        sweep(desk, lane, "fence")
     return None
+
+
+def sweep(desk: Desk, lane: Lane, first: str) -> None:
+    """Have the keeper end what is left of a lane: `fence` its worker first, or `sweep` at once."""
+    lane.sweeping = True
+    if lane.route is not None:
+        desk.routes.pop(lane.route, None)
+        lane.route = None
+    ask_keeper(desk, first, lane.id)
+    desk.deadlines.set(Key(Due.SWEEP, lane.id), desk.now + SWEEP_SECONDS)
 
 
 def ask_keeper(desk: Desk, op: str, lane_id: str, **fields: object) -> None:
@@ -148,7 +158,8 @@ def away(entry: LaneEntry) -> WireError:
         else "read its log with lane logs, and clean it up with lane cleanup"
     )
     why = info.reason or "its worker is gone"
-    return WireError("WORKER_LOST", f"lane {info.name} is {info.status} ({why}); {advice}")
+    message = f"lane {info.name} is {info.status} ({why}); {advice}"
+    return WireError("WORKER_LOST", message, status=str(info.status))
 
 
 def created(desk: Desk, entry: LaneEntry) -> None:
@@ -207,6 +218,9 @@ def cleanup_failed(desk: Desk, entry: LaneEntry, error: ErrorInfo) -> None:
     lane = desk.lanes[entry.info.id]
     pending = desk.take(lane, lane.ending or "")
     lane.ending = None
+    lane.sweeping = False
+    for due in (Due.SWEEP, Due.DYING):
+        desk.deadlines.clear(Key(due, lane.id))
     cause = desk.own_cause() if pending is None else desk.cause(pending.request.command)
     desk.change_lane(entry, "fail", cause, f"clean-up failed: {error.message}")
     if pending is not None:

@@ -4,15 +4,12 @@ Forwards the bytes unchanged: the envelope was decoded once, the payload never. 
 and what an undeliverable message means. Sans-IO handlers of the core.
 """
 
-from msgspec.structs import replace
-
 from lanekeeper.broker import keepers, lanes
 from lanekeeper.broker.addresses import locate
 from lanekeeper.broker.deadlines import Due, Key
 from lanekeeper.broker.desk import Desk
 from lanekeeper.broker.lane import Readiness, Request, readiness
 from lanekeeper.broker.stimuli import ToWorker, Undelivered
-from lanekeeper.wire.codec import encode
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.states import LANE, LaneState
 
@@ -39,12 +36,8 @@ def forward(desk: Desk, request: Request) -> None:
         lane.send(request)
         if not request.method.one_way:
             desk.patience(lane.id, command)
-        data = request.data
-        if command.workspace_id not in {None, lane.worker_workspace}:
-            # A worker that was started by hand may know its workspace by another id.
-            data = encode(replace(command, workspace_id=lane.worker_workspace))
         desk.counters["commands.forwarded"] += 1
-        desk.actions.append(ToWorker(lane.route, data, lane.id, command.id))
+        desk.actions.append(ToWorker(lane.route, lane.words(request), lane.id, command.id))
 
 
 def undelivered(desk: Desk, stimulus: Undelivered) -> None:

@@ -7,6 +7,7 @@ listens: binding an ipc path silently takes it away from whoever has it. Called 
 import socket
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import zmq
@@ -44,9 +45,15 @@ class Sockets:
     clients: zmq.Socket[bytes]
     workers: zmq.Socket[bytes]
     events: zmq.Socket[bytes]
+    paths: tuple[Path, ...]
 
     def close(self) -> None:
-        """Close all of them; what is queued lingers as their options say."""
+        """Close all of them; what is queued lingers as their options say.
+
+        The paths go first: whoever connects later is to find nothing rather than silence.
+        """
+        for path in self.paths:
+            path.unlink(missing_ok=True)
         for sock in (self.clients, self.workers, self.events):
             sock.close()
 
@@ -69,9 +76,10 @@ def bind(context: zmq.Context[zmq.Socket[bytes]], rundir: Rundir) -> Sockets:
     clients.bind(endpoints.commands)
     workers.bind(endpoints.workers)
     events.bind(endpoints.events)
-    for path in (rundir.broker_sock, rundir.workers_sock, rundir.events_sock):
+    paths = (rundir.broker_sock, rundir.workers_sock, rundir.events_sock)
+    for path in paths:
         path.chmod(_OWNER_ONLY)
-    return Sockets(clients, workers, events)
+    return Sockets(clients, workers, events, paths)
 
 
 def refuse_second(rundir: Rundir) -> None:

@@ -174,8 +174,9 @@ def _register(desk: Desk, route: bytes, event: Event) -> None:
     assignment = registration.assignment
     try:
         _check_assignment(desk, assignment)
-        workspace_id = _workspace(desk, assignment, event.correlation_id)
-        _check_claim(desk, registration, workspace_id, route)
+        known_workspace = _workspace(desk, assignment)
+        _check_claim(desk, registration, known_workspace, route)
+        workspace_id = known_workspace or _make_workspace(desk, assignment, event.correlation_id)
     except WireError as error:
         _tell(desk, route, event, error.info)
         raise
@@ -213,7 +214,9 @@ def _check_assignment(desk: Desk, assignment: Assignment) -> None:
         raise WireError("LANE_NOT_FOUND", f"lane {assignment.lane_id} is not wanted any more")
 
 
-def _check_claim(desk: Desk, registration: Registration, workspace_id: str, route: bytes) -> None:
+def _check_claim(
+    desk: Desk, registration: Registration, workspace_id: str | None, route: bytes
+) -> None:
     assignment = registration.assignment
     owned = desk.routes.get(route)
     if owned not in {None, assignment.lane_id}:
@@ -222,7 +225,7 @@ def _check_claim(desk: Desk, registration: Registration, workspace_id: str, rout
     claimed |= {terminal.lane_id for terminal in registration.terminals}
     if claimed - {assignment.lane_id}:
         raise WireError("INVALID_ARGUMENT", "a registration names things of another lane")
-    named = desk.registry.lane_named(workspace_id, assignment.name)
+    named = desk.registry.lane_named(workspace_id or "", assignment.name)
     if named is not None and named.info.id != assignment.lane_id:
         raise WireError("ALREADY_EXISTS", f"lane {assignment.name} is served by another worker")
     entry = desk.registry.lanes.get(assignment.lane_id)
@@ -241,8 +244,8 @@ def _check_claim(desk: Desk, registration: Registration, workspace_id: str, rout
         )
 
 
-def _workspace(desk: Desk, assignment: Assignment, correlation_id: str) -> str:
-    """Return the id of the workspace a worker's lane is in here, which is made if it is missing."""
+def _workspace(desk: Desk, assignment: Assignment) -> str | None:
+    """Return the id that the workspace of a worker's lane has here."""
     registry = desk.registry
     known = registry.lanes.get(assignment.lane_id)
     if known is not None:
@@ -250,8 +253,11 @@ def _workspace(desk: Desk, assignment: Assignment, correlation_id: str) -> str:
     if assignment.workspace_id in registry.workspaces:
         return assignment.workspace_id
     named = registry.workspace_named(assignment.workspace)
-    if named is not None:
-        return named.id
+    return None if named is None else named.id
+
+
+def _make_workspace(desk: Desk, assignment: Assignment, correlation_id: str) -> str:
+    registry = desk.registry
     if len(registry.workspaces) >= MAX_WORKSPACES:
         raise WireError("LIMIT_EXCEEDED", f"there are {MAX_WORKSPACES} workspaces already")
     workspace_id = assignment.workspace_id

@@ -5,7 +5,7 @@ Pure; the broker resolves addresses, this is for the verbs that make what an add
 
 from dataclasses import dataclass
 
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.errors import CliError
 from lanekeeper.wire.ids import NAME_RULE, is_name
 
 DEFAULT_WORKSPACE = "default"
@@ -25,7 +25,7 @@ def parse(text: str) -> Address:
     """Return the parts of `text`.
 
     Raises:
-        Failure: INVALID_ARGUMENT, a part is empty or not a name.
+        CliError: INVALID_ARGUMENT, a part is empty or not a name.
     """
     workspace, slash, rest = text.rpartition("/")
     rest, dot, terminal = rest.partition(".")
@@ -33,7 +33,7 @@ def parse(text: str) -> Address:
     parts = ((workspace, slash), (name, "lane"), (session, colon), (terminal, dot))
     for part, there in parts:
         if there and not is_name(part):
-            raise Failure(
+            raise CliError(
                 "INVALID_ARGUMENT",
                 f"{text!r} is not an address: {part!r} is not a name ({NAME_RULE})",
                 hint="write [WORKSPACE/]LANE[:SESSION][.TERMINAL]",
@@ -45,9 +45,9 @@ def of_lane(text: str) -> Address:
     """Return the address of a lane.
 
     Raises:
-        Failure: INVALID_ARGUMENT, it is not an address or names more than a lane.
+        CliError: INVALID_ARGUMENT, it is not an address or names more than a lane.
     """
     address = parse(text)
     if address.session or address.terminal:
-        raise Failure("INVALID_ARGUMENT", f"{text!r}: [WORKSPACE/]LANE is needed here, no more")
+        raise CliError("INVALID_ARGUMENT", f"{text!r}: [WORKSPACE/]LANE is needed here, no more")
     return address

@@ -5,7 +5,7 @@ import resource
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.errors import CliError
 from lanekeeper.client.environment import caller_environment
 
 CLEAN: Final = ("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TZ", "USER")
@@ -23,7 +23,7 @@ def environment(
         environ: the caller's; `os.environ` when not given.
 
     Raises:
-        Failure: INVALID_ARGUMENT, a name is empty, or has no value here.
+        CliError: INVALID_ARGUMENT, a name is empty, or has no value here.
     """
     source = os.environ if environ is None else environ
     found = caller_environment(source)
@@ -32,7 +32,7 @@ def environment(
     for word in given:
         name, equals, value = word.partition("=")
         if not name or (not equals and name not in source):
-            raise Failure(
+            raise CliError(
                 "INVALID_ARGUMENT", f"--env {word!r}: write NAME=VALUE, or a NAME that is set here"
             )
         found[name] = value if equals else source[name]

@@ -8,7 +8,7 @@ from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, grace, idempotency_key, json_option, pass_settings
 from lanekeeper.cli.plane import Change, Target, connected, fields
 from lanekeeper.cli.settings import Settings, confirm
-from lanekeeper.cli.text import ended
+from lanekeeper.cli.text import count, ended
 from lanekeeper.wire.messages.lane import Ended, LaneCleanup
 
 EXAMPLES = """lane cleanup build
@@ -22,7 +22,7 @@ class Options(TypedDict):
     yes: bool
     dry_run: bool
     grace: float
-    key: str | None
+    idempotency_key: str | None
 
 
 @click.command(cls=Verb, epilog=EXAMPLES)
@@ -38,10 +38,10 @@ def cleanup(settings: Settings, address: str, **options: Unpack[Options]) -> Non
 
     Asks first when programs run in it; without a terminal to ask on it needs --yes.
     """
-    change = Change(settings, options["key"])
+    change = Change(settings, options["idempotency_key"])
     with connected(settings) as plane:
         lane = plane.resolve(address).lane
-        running = f"lane {lane.name} has {lane.running} running programs"
+        running = f"lane {lane.name} has {count(lane.running, 'running program')}"
         if options["dry_run"]:
             change.done(f"{running}; nothing was ended", {"lane": fields(lane), "dry_run": True})
             return

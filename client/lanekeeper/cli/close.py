@@ -21,7 +21,7 @@ class Options(TypedDict):
 
     yes: bool
     grace: float
-    key: str | None
+    idempotency_key: str | None
 
 
 @click.command(cls=Verb, epilog=EXAMPLES)
@@ -33,7 +33,7 @@ class Options(TypedDict):
 @pass_settings
 def close(settings: Settings, address: str, **options: Unpack[Options]) -> None:
     """End a terminal's program with every descendant, and forget the terminal with its log."""
-    change = Change(settings, options["key"])
+    change = Change(settings, options["idempotency_key"])
     with connected(settings) as plane:
         info = plane.terminal(address).info
         if info.exit is None and info.pid is not None:

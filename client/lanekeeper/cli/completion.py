@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.lazy import Verb
 
 EXAMPLES = """eval "$(lane completion bash)"
@@ -19,5 +19,5 @@ def completion(ctx: click.Context, shell: str) -> None:
     """Print a shell's completion script; it completes verbs, options and live names."""
     kind = get_completion_class(shell)
     if kind is None:
-        raise Failure("INVALID_ARGUMENT", f"no completion for {shell}")
+        raise CliError("INVALID_ARGUMENT", f"no completion for {shell}")
     click.echo(kind(ctx.find_root().command, {}, "lane", VARIABLE).source())

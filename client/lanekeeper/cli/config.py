@@ -5,26 +5,26 @@ name (`[run]`, `[session.create]`). Owns finding, reading and naming; what a key
 the verbs, which refuse the rest. Called by `main` before the options are parsed.
 """
 
-import tomllib
+import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from lanekeeper.cli.errors import Failure
+from msgspec import Struct
+
+from lanekeeper.cli.errors import CliError
 
 NAME: Final = "config.toml"
 PREFIX: Final = "LANEKEEPER"
 """What the environment variable of every option starts with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """What the file says; `fault` is what made it unusable."""
 
     path: Path | None = None
-    values: dict[str, Any] = field(default_factory=dict)
-    fault: Failure | None = None
+    values: dict[str, Any] = {}
+    fault: CliError | None = None
 
 
 def find(environ: Mapping[str, str]) -> Path:
@@ -33,7 +33,9 @@ def find(environ: Mapping[str, str]) -> Path:
     if explicit:
         return Path(explicit)
     base = environ.get("XDG_CONFIG_HOME")
-    home = Path(base) if base and base.startswith("/") else Path(environ.get("HOME", "/"), ".config")
+    home = (
+        Path(base) if base and base.startswith("/") else Path(environ.get("HOME", "/"), ".config")
+    )
     return home / "lanekeeper" / NAME
 
 
@@ -44,16 +46,17 @@ def load(path: Path) -> Config:
     except (FileNotFoundError, NotADirectoryError):
         return Config()
     except OSError as error:
-        return Config(path, {}, Failure("CONFIG", f"{path} cannot be read: {error.strerror}"))
+        return Config(path, {}, CliError("CONFIG", f"{path} cannot be read: {error.strerror}"))
     return parse(path, text)
 
 
 def parse(path: Path, text: bytes) -> Config:
     """Return what the text of a file says."""
     try:
-        values = tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        return Config(path, {}, Failure("CONFIG", f"{path} is not TOML: {error}"))
+        # not imported at the top: most people have no file, and it costs 3 ms
+        values = importlib.import_module("tomllib").loads(text.decode("utf-8"))
+    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are both
+        return Config(path, {}, CliError("CONFIG", f"{path} is not TOML: {error}"))
     return Config(path, _underscored(values))
 
 

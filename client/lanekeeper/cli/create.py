@@ -24,14 +24,19 @@ PATIENCE = 15.0
 @json_option()
 @pass_settings
 def create(
-    settings: Settings, name: str, *, ensure: bool, timeout: float | None, key: str | None
+    settings: Settings,
+    name: str,
+    *,
+    ensure: bool,
+    timeout: float | None,
+    idempotency_key: str | None,
 ) -> None:
     """Make a lane with its own worker.
 
     The workspace is made if it is not there.
     """
     address = of_lane(name)
-    change = Change(settings, key, timeout=timeout or PATIENCE)
+    change = Change(settings, idempotency_key, timeout=timeout or PATIENCE)
     with connected(settings) as plane:
         space = plane.workspace(address.workspace or DEFAULT_WORKSPACE)
         made = change.make(

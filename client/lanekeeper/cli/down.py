@@ -6,11 +6,12 @@ from typing import Any, Final
 import click
 
 from lanekeeper.cli.ending import end_all, leftovers, remove
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.keeper_link import KeeperLink, reach
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
 from lanekeeper.cli.settings import Settings, confirm
+from lanekeeper.cli.text import count
 from lanekeeper.keeper.identity import plane_children, plane_processes
 from lanekeeper.keeper.rundir import Rundir
 
@@ -45,21 +46,26 @@ def down(settings: Settings, *, yes: bool, dry_run: bool) -> None:
             tell_plan(settings, rundir, status["processes"])
             return
         if lanes:
-            confirm(f"{len(lanes)} lanes live in {rundir.path}", yes=yes)
+            confirm(f"{count(len(lanes), 'lane')} aalive in {rundir.path}", yes=yes)
         by_keeper(settings, rundir, link)
-    tell(settings, rundir, {"by": "keeper", "lanes": len(lanes)}, f"{len(lanes)} lanes ended")
+    tell(
+        settings,
+        rundir,
+        {"by": "keeper", "lanes": len(lanes)},
+        f"{count(len(lanes), 'lane')} ended",
+    )
 
 
 def by_keeper(settings: Settings, rundir: Rundir, link: KeeperLink) -> None:
     """Ask the keeper to stop everything, and wait until it has gone.
 
     Raises:
-        Failure: TIMEOUT, it still runs.
+        CliError: TIMEOUT, it still runs.
     """
     link.ask({"op": "down"}, PATIENCE)
     settings.detail(f"keeper {link.keeper.pid} is stopping the plane")
     if not link.wait_closed(PATIENCE):
-        raise Failure(
+        raise CliError(
             "TIMEOUT",
             f"the keeper (pid {link.keeper.pid}) is still stopping the plane in {rundir.path}",
             hint="`lane status` shows what is left; kill the keeper and run `lane down` again "
@@ -71,18 +77,21 @@ def without_keeper(settings: Settings, rundir: Rundir, *, yes: bool, dry_run: bo
     """End what a dead keeper left: processes first, then sockets and files.
 
     Raises:
-        Failure: NO_PLANE, nothing is left.
+        CliError: NO_PLANE, nothing is left.
     """
     daemons, children = plane_processes(rundir), plane_children(rundir)
     files = leftovers(rundir)
     if not daemons and not children and not files:
-        raise Failure("NO_PLANE", f"no plane runs in {rundir.path}")
-    found = f"{len(daemons)} processes of a plane without a keeper, {len(children)} of its programs"
+        raise CliError("NO_PLANE", f"no plane runs in {rundir.path}")
+    found = (
+        f"{count(len(daemons), 'process')} of a plane without a keeper, "
+        f"{len(children)} of its programs"
+    )
     if dry_run:
         settings.say(f"{found}, {len(files)} files in {rundir.path}; nothing was stopped")
         return
     if daemons or children:
-        confirm(f"{found} live in {rundir.path}", yes=yes)
+        confirm(f"{found} alive in {rundir.path}", yes=yes)
     ended = end_all(rundir)
     with contextlib.suppress(FileNotFoundError):
         rundir.wanted.unlink()
@@ -92,8 +101,8 @@ def without_keeper(settings: Settings, rundir: Rundir, *, yes: bool, dry_run: bo
         settings,
         rundir,
         fields,
-        f"without a keeper: ended {ended.ended} processes ({ended.killed} killed), "
-        f"removed {len(files)} files",
+        f"without a keeper: ended {count(ended.ended, 'process')} ({ended.killed} killed), "
+        f"removed {count(len(files), 'file')}",
     )
 
 
@@ -102,7 +111,7 @@ def tell_plan(settings: Settings, rundir: Rundir, processes: list[dict[str, Any]
     fields = {"runtime_dir": str(rundir.path), "dry_run": True, "processes": processes}
     if settings.json:
         settings.emit(fields)
-    settings.say(f"{len(processes)} processes in {rundir.path}; nothing was stopped")
+    settings.say(f"{count(len(processes), 'process')} in {rundir.path}; nothing was stopped")
 
 
 def tell(settings: Settings, rundir: Rundir, fields: dict[str, Any], text: str) -> None:

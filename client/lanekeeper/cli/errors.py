@@ -1,6 +1,6 @@
 """Everything that can go wrong, as one line for people or one JSON object for programs.
 
-    Failure              ours: a code of the wire, or a local one
+    CliError              ours: a code of the wire, or a local one
     LaneError, WireError of the libraries: their code decides
     RundirError, OSError translated here, once
 
@@ -9,7 +9,7 @@ has. Called by `main` at the end of a run that failed.
 """
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Final
 
 from lanekeeper.keeper.rundir import RundirError, RundirMissingError
@@ -37,8 +37,7 @@ SCHEMA: Final = 1
 """Version of every JSON object this command line prints."""
 
 
-@dataclass
-class Failure(Exception):
+class CliError(Exception):
     """A verb cannot do what it was asked.
 
     Attributes:
@@ -49,15 +48,22 @@ class Failure(Exception):
         details: plain values for programs.
     """
 
-    code: str
-    message: str
-    hint: str = ""
-    retryable: bool = False
-    details: dict[str, object] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        """Return the message."""
-        return self.message
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str = "",
+        retryable: bool = False,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        """Make the failure; it is to be raised."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+        self.retryable = retryable
+        self.details = dict(details or {})
 
     @property
     def exit_status(self) -> int:
@@ -86,21 +92,21 @@ def exit_status(code: str) -> int:
     return CODES[code].exit_status if code in CODES else 1
 
 
-def translate(error: Exception) -> Failure | None:
+def translate(error: BaseException) -> CliError | None:
     """Return the failure that an exception stands for; None for a defect of ours."""
-    if isinstance(error, Failure):
+    if isinstance(error, CliError):
         return error
     if isinstance(error, RundirMissingError):
-        return Failure("NO_PLANE", str(error))
+        return CliError("NO_PLANE", str(error))
     if isinstance(error, RundirError):
-        return Failure("RUNTIME_DIR", str(error))
+        return CliError("RUNTIME_DIR", str(error))
     told = _of_code(error)
     if told is None and isinstance(error, OSError):
-        return Failure("IO", f"{error.filename or 'the system'}: {error.strerror or error}")
+        return CliError("IO", f"{error.filename or 'the system'}: {error.strerror or error}")
     return told
 
 
-def _of_code(error: Exception) -> Failure | None:
+def _of_code(error: BaseException) -> CliError | None:
     """Return the failure of an exception that carries a stable code, as those of the libraries do.
 
     They are told by their fields: importing the client library to name its class would cost every
@@ -112,7 +118,7 @@ def _of_code(error: Exception) -> Failure | None:
     if not isinstance(code, str) or not isinstance(message, str):
         return None
     details = getattr(info, "details", None)
-    return Failure(
+    return CliError(
         code,
         message,
         hint=_hint(code),

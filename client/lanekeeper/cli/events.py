@@ -21,19 +21,17 @@ lane events --since 120 --json"""
 @click.command(cls=Verb, epilog=EXAMPLES)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what happens from now on.")
 @click.option("--since", type=click.IntRange(0), metavar="SEQ", help="Only events after this one.")
-@click.option("--topic", "topics", multiple=True, help="Only topics that begin so; repeatable.")
+@click.option("--topic", multiple=True, help="Only topics that begin so; repeatable.")
 @json_option("Print one JSON object a line.")
 @pass_settings
-def events(
-    settings: Settings, since: int | None, topics: tuple[str, ...], *, follow: bool
-) -> None:
+def events(settings: Settings, since: int | None, topic: tuple[str, ...], *, follow: bool) -> None:
     """Show what happened, and follow it.
 
     The broker keeps the last 10,000 events; --since is the number at the start of a line.
     """
     color = settings.colored()
     with connected(settings) as plane:
-        found: Iterator[Event] = plane.events(since=since or 0, follow=follow, topics=topics)
+        found: Iterator[Event] = plane.events(since=since or 0, follow=follow, topics=topic)
         for event in found:
             if settings.json:
                 settings.emit(as_json(event))

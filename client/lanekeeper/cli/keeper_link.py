@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final, Self
 
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.errors import CliError
 from lanekeeper.keeper.channel import Channel, ChannelError, connect
 from lanekeeper.keeper.identity import Process, current, start_time
 from lanekeeper.keeper.rundir import Rundir
@@ -47,7 +47,7 @@ class KeeperLink:
         """Send a request and return its answer.
 
         Raises:
-            Failure: the keeper refuses it, goes away or does not answer in time.
+            CliError: the keeper refuses it, goes away or does not answer in time.
         """
         self._asked += 1
         number = f"cli-{os.getpid()}-{self._asked}"
@@ -88,7 +88,7 @@ class KeeperLink:
             if message["op"] == "welcome":
                 return
             if message["op"] == "error":
-                raise Failure("UNREACHABLE", f"the keeper refuses us: {message.get('message')}")
+                raise CliError("UNREACHABLE", f"the keeper refuses us: {message.get('message')}")
 
     def _answer(self, number: str, what: str, deadline: float) -> dict[str, Any]:
         for message in self._messages(deadline, what):
@@ -96,21 +96,19 @@ class KeeperLink:
                 continue
             if message["op"] in {"error", "refused"}:
                 code = str(message.get("code", "INTERNAL"))
-                raise Failure(code, f"the keeper refuses {what}: {message.get('message')}")
+                raise CliError(code, f"the keeper refuses {what}: {message.get('message')}")
             return message
-        raise Failure("UNREACHABLE", f"the keeper went away during {what}")
+        raise CliError("UNREACHABLE", f"the keeper went away during {what}")
 
     def _messages(self, deadline: float, what: str) -> Iterator[dict[str, Any]]:
         while True:
             while self._arrived:
                 yield self._arrived.pop(0)
             if self._channel.closed:
-                raise Failure(
-                    "UNREACHABLE", f"the keeper went away during {what}", retryable=True
-                )
+                raise CliError("UNREACHABLE", f"the keeper went away during {what}", retryable=True)
             left = deadline - time.monotonic()
             if left <= 0:
-                raise Failure(
+                raise CliError(
                     "TIMEOUT",
                     f"the keeper (pid {self.keeper.pid}) does not answer {what}",
                     hint="`lane logs keeper` may say why",
@@ -126,14 +124,14 @@ class KeeperLink:
             self._channel.flush()
             self._arrived += [received.message for received in self._channel.receive()]
         except ChannelError as error:
-            raise Failure("UNREACHABLE", f"the keeper: {error}") from error
+            raise CliError("UNREACHABLE", f"the keeper: {error}") from error
 
 
 def reach(rundir: Rundir) -> KeeperLink | None:
     """Return a connection to the keeper of `rundir`; None when there is no keeper.
 
     Raises:
-        Failure: it is there and does not answer.
+        CliError: it is there and does not answer.
     """
     try:
         channel = connect(rundir.keeper_sock)
@@ -153,12 +151,12 @@ def demand(rundir: Rundir) -> KeeperLink:
 
     Raises:
         RundirError: the runtime directory is missing or unsafe.
-        Failure: NO_PLANE, there is no keeper.
+        CliError: NO_PLANE, there is no keeper.
     """
     rundir.check()
     link = reach(rundir)
     if link is None:
-        raise Failure(
+        raise CliError(
             "NO_PLANE", f"no keeper runs in {rundir.path}", hint="`lane up` starts a plane"
         )
     return link

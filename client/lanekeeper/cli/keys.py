@@ -28,24 +28,22 @@ class DetachKey:
         return None if found is None else typed[: found.start()]
 
 
-class DetachKeyType(click.ParamType):
-    """`ctrl-]` and the like, or `none`."""
+def detach_key(value: str | DetachKey) -> DetachKey:
+    """Return the key called `ctrl-]` and the like, or `none`; called by click.
 
-    name = "KEY"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> DetachKey:
-        """Return the key; called by click."""
-        if isinstance(value, DetachKey):
-            return value
-        text = str(value)
-        if text.lower() == NONE:
-            return DetachKey(NONE)
-        found = _NAME.fullmatch(text)
-        if found is None:
-            self.fail(f"{text!r} is not a detach key; write ctrl-] or another ctrl-X, or none")
-        return key(found[1].lower())
+    Raises:
+        click.BadParameter: it is not the name of one.
+    """
+    if isinstance(value, DetachKey):
+        return value
+    if value.lower() == NONE:
+        return DetachKey(NONE)
+    found = _NAME.fullmatch(value)
+    if found is None:
+        raise click.BadParameter(
+            f"{value!r} is not a detach key; write ctrl-] or another ctrl-X, or none"
+        )
+    return key(found[1].lower())
 
 
 def key(character: str) -> DetachKey:
@@ -57,6 +55,3 @@ def key(character: str) -> DetachKey:
         rb"\x1b\[27;5;%d~" % ord(character),
     )
     return DetachKey(f"ctrl-{character}", re.compile(b"|".join(forms)))
-
-
-DETACH_KEY: Final = DetachKeyType()

@@ -2,7 +2,7 @@
 
 import click
 
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.verbs import LATER
 
 ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -13,7 +13,7 @@ ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True}
 def later(ctx: click.Context) -> None:
     """Say which step brings this verb."""
     name = ctx.info_name or ""
-    raise Failure(
+    raise CliError(
         "NOT_IMPLEMENTED",
         f"`lane {name}` comes with {LATER[name]}; this version does not have it",
         hint="`lane --help` lists what there is",

@@ -5,14 +5,13 @@ that no option has. `lane ls` must not pay for `lane doctor`: nothing here impor
 name was typed.
 """
 
-import difflib
 import importlib
 from collections.abc import Mapping
 from typing import ClassVar
 
 import click
 
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.verbs import LATER, SECTIONS, VERBS, Entry
 
 
@@ -100,18 +99,19 @@ def load(entry: Entry) -> click.Command:
     """Import one verb.
 
     Raises:
-        Failure: INTERNAL, the table names something that is not a command.
+        CliError: INTERNAL, the table names something that is not a command.
     """
     module, _, name = entry.target.partition(":")
     command = getattr(importlib.import_module(module), name, None)
     if not isinstance(command, click.Command):
-        raise Failure("INTERNAL", f"{entry.target} is not a command; report this defect")
+        raise CliError("INTERNAL", f"{entry.target} is not a command; report this defect")
     return command
 
 
 def suggestion(word: str, known: Mapping[str, object] | list[str]) -> str:
     """Return `; did you mean X?` for a mistyped word, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=2)
+    # not imported at the top: nobody mistypes often enough to pay for it every time
+    close = importlib.import_module("difflib").get_close_matches(word, list(known), n=2)
     return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
@@ -119,13 +119,13 @@ def refuse_unknown(given: Mapping[str, object], known: list[str], where: str) ->
     """Refuse a setting that no option has.
 
     Raises:
-        Failure: CONFIG, naming the setting and the nearest known one.
+        CliError: CONFIG, naming the setting and the nearest known one.
     """
     for name in given:
         if name not in known:
-            raise Failure(
+            raise CliError(
                 "CONFIG",
                 f"the configuration file sets {name!r} in {where}, which is not a setting"
                 f"{suggestion(name, known)}",
-                hint="`lane config show --all` lists the settings, `lane config check` all mistakes",
+                hint="`lane config show --all` lists the settings, `config check` the mistakes",
             )

@@ -24,7 +24,8 @@ def addresses(settings: Settings, incomplete: str) -> list[str]:
     with connected(settings, timeout=PATIENCE) as plane:
         names = {workspace.id: workspace.name for workspace in plane.workspaces()}
         lanes = {
-            lane.id: lane.name if names.get(lane.workspace_id) == DEFAULT
+            lane.id: lane.name
+            if names.get(lane.workspace_id) == DEFAULT
             # another workspace is part of the address
             else f"{names.get(lane.workspace_id, lane.workspace_id)}/{lane.name}"
             for lane in plane.lanes()

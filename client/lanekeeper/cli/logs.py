@@ -9,7 +9,7 @@ from typing import Final
 import click
 from click.shell_completion import CompletionItem
 
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import pass_settings
 from lanekeeper.cli.settings import Settings
@@ -42,7 +42,7 @@ def logs(settings: Settings, role: str, lines: int, *, follow: bool) -> None:
     rundir.check()
     path = rundir.log_file(role)
     if not path.exists() and not follow:
-        raise Failure("IO", f"{path} does not exist; {role} has not logged anything here")
+        raise CliError("IO", f"{path} does not exist; {role} has not logged anything here")
     if follow:
         follow_file(rundir, path, lines)
     else:

@@ -53,4 +53,3 @@ def row(lane: LaneInfo, workspace: str) -> tuple[str, ...]:
         lane.id,
         safe(lane.reason or "", 40),
     )
-

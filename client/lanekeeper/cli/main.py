@@ -6,13 +6,13 @@ script and by `python -m lanekeeper.cli`.
 
 import os
 import sys
-import traceback
-from typing import Final, NoReturn
+from types import TracebackType
+from typing import Final, NoReturn, Self, TypedDict, Unpack
 
 import click
 
 from lanekeeper.cli.config import PREFIX, find, load
-from lanekeeper.cli.errors import BROKEN_PIPE, INTERRUPTED, Failure, translate
+from lanekeeper.cli.errors import BROKEN_PIPE, INTERRUPTED, CliError, translate
 from lanekeeper.cli.lazy import Root, refuse_unknown
 from lanekeeper.cli.settings import QUIET, Settings
 
@@ -23,6 +23,16 @@ CONTEXT: Final = {
 }
 WITHOUT_CONFIG: Final = frozenset({"config", "completion", "version", "doctor", None})
 """Verbs that work with a broken configuration file."""
+
+
+class Options(TypedDict):
+    """The options before the verb."""
+
+    runtime_dir: str | None
+    color: str
+    quiet: bool
+    verbose: int
+    debug: bool
 
 
 @click.group(cls=Root, context_settings=CONTEXT, no_args_is_help=True)
@@ -38,7 +48,7 @@ WITHOUT_CONFIG: Final = frozenset({"config", "completion", "version", "doctor", 
 @click.option("-v", "--verbose", count=True, help="Say more; twice for still more.")
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 @click.pass_context
-def lane(ctx: click.Context, **options: str | bool | int | None) -> None:
+def lane(ctx: click.Context, /, **options: Unpack[Options]) -> None:
     """Run programs in lanes that outlive your terminal, and come back to them.
 
     A lane is addressed as [WORKSPACE/]LANE[:SESSION][.TERMINAL]. `lane VERB --help` shows a
@@ -50,11 +60,11 @@ def lane(ctx: click.Context, **options: str | bool | int | None) -> None:
     the program's own status, 128 + N when signal N ended it.
     """
     settings = ctx.ensure_object(Settings)
-    directory, color = options["runtime_dir"], options["color"]
-    settings.runtime_dir = directory if isinstance(directory, str) else None
-    settings.color = color if isinstance(color, str) else "auto"
-    settings.verbosity = QUIET if options["quiet"] else int(options["verbose"] or 0)
-    settings.debug = bool(options["debug"])
+    settings.runtime_dir = options["runtime_dir"]
+    settings.color = options["color"]
+    settings.verbosity = QUIET if options["quiet"] else options["verbose"]
+    settings.debug = options["debug"]
+    ctx.color = settings.colored()
     if ctx.invoked_subcommand not in WITHOUT_CONFIG:
         check_config(ctx, settings)
 
@@ -63,7 +73,7 @@ def check_config(ctx: click.Context, settings: Settings) -> None:
     """Refuse a broken configuration file and unknown keys at its top.
 
     Raises:
-        Failure: CONFIG.
+        CliError: CONFIG.
     """
     if settings.config.fault is not None:
         raise settings.config.fault
@@ -81,7 +91,8 @@ def main() -> NoReturn:
 def run(args: list[str]) -> int:
     """Run `lane` with `args` and return the exit status."""
     settings = Settings(config=load(find(os.environ)))
-    try:
+    end = Ending(settings, args)
+    with end:
         status = lane.main(
             args,
             prog_name="lane",
@@ -90,32 +101,64 @@ def run(args: list[str]) -> int:
             default_map=settings.config.values,
         )
         sys.stdout.flush()
-    except (KeyboardInterrupt, click.Abort):
-        return INTERRUPTED
-    except BrokenPipeError:
-        return broken_pipe()
-    except click.UsageError as error:
-        return usage(error, settings, args)
-    except click.ClickException as error:
-        return report(Failure("IO", error.format_message()), settings, args)
-    except Exception as error:
-        failure = translate(error)
-        if settings.debug or failure is None:
-            traceback.print_exc()
-        defect = Failure("INTERNAL", f"a defect of ours: {error!r}", hint="please report it")
-        return report(failure or defect, settings, args)
-    return status if isinstance(status, int) else 0
+        end.status = status if isinstance(status, int) else 0
+    return end.status
 
 
-def usage(error: click.UsageError, settings: Settings, args: list[str]) -> int:
-    """Print a usage error and return its status."""
-    context = error.ctx
-    path = context.command_path if context is not None else "lane"
-    failure = Failure("USAGE", error.format_message(), hint=f"`{path} --help` shows how")
-    return report(failure, settings, args)
+class Ending:
+    """Turns whatever a verb raises into a message and a status, for a `with`."""
+
+    def __init__(self, settings: Settings, args: list[str]) -> None:
+        """Take what decides the form of a message."""
+        self._settings = settings
+        self._args = args
+        self.status = 0
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        """Report an error and set the status; only the interpreter's own exits pass."""
+        if error is None or isinstance(error, SystemExit | GeneratorExit):
+            return False
+        self.status = self._status(error)
+        return True
+
+    def _status(self, error: BaseException) -> int:
+        if isinstance(error, KeyboardInterrupt | click.Abort):
+            return INTERRUPTED
+        if isinstance(error, BrokenPipeError):
+            return broken_pipe()
+        if self._settings.debug:
+            sys.excepthook(type(error), error, error.__traceback__)
+        failure = of_click(error) or translate(error)
+        return report(failure or defect(error), self._settings, self._args)
 
 
-def report(failure: Failure, settings: Settings, args: list[str]) -> int:
+def of_click(error: BaseException) -> CliError | None:
+    """Return the failure of a mistake on the command line."""
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx is not None else "lane"
+        return CliError("USAGE", error.format_message(), hint=f"`{path} --help` shows how")
+    if isinstance(error, click.ClickException):
+        return CliError("IO", error.format_message())
+    return None
+
+
+def defect(error: BaseException) -> CliError:
+    """Return the failure that stands for a mistake of ours."""
+    return CliError(
+        "INTERNAL", f"a defect of ours: {error!r}", hint="report it with what --debug shows"
+    )
+
+
+def report(failure: CliError, settings: Settings, args: list[str]) -> int:
     """Print a failure on stderr, as JSON when that was asked for, and return its status."""
     if settings.json or "--json" in _before_command(args):
         click.echo(failure.as_json(), err=True)

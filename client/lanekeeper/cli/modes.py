@@ -13,6 +13,8 @@ _OFF_AT_START: Final = frozenset(
     {1, 9, 47, 66, 1000, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047, 1049, 2004, 2026}
 )
 _ON_AT_START: Final = frozenset({7, 25})
+_PLAIN: Final = b"\x1b7\x1b[r\x1b8\x1b[0m\x1b(B"
+"""No scroll region (setting it moves the cursor, so that is put back), attributes, ASCII."""
 _TAIL: Final = 80
 """Bytes kept of one piece, for a sequence that goes on in the next."""
 
@@ -46,7 +48,7 @@ class Modes:
             b"\x1b[?%d%c" % (number, b"l" if number in _OFF_AT_START else b"h")
             for number in sorted(self._changed, reverse=True)
         ]
-        return b"\x1b7\x1b[r\x1b8\x1b[0m\x1b(B" + b"".join(parts)
+        return b"".join(parts) + _PLAIN
 
     def _note(self, number: int, *, on: bool) -> None:
         if number in _OFF_AT_START or number in _ON_AT_START:

@@ -4,11 +4,11 @@ Owns their names and texts; values end up in the verb's parameters, `--json` in 
 """
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import click
 
-from lanekeeper.cli.complete import addresses, signals
+from lanekeeper.cli.complete import addresses
 from lanekeeper.cli.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -26,9 +26,7 @@ def _set_json(ctx: click.Context, _parameter: click.Parameter, value: object) ->
 
 def json_option(text: str = "Print one JSON object.") -> Callable[[F], F]:
     """Add `--json`, which sets `Settings.json`."""
-    return click.option(
-        "--json", "as_json", is_flag=True, expose_value=False, callback=_set_json, help=text
-    )
+    return click.option("--json", is_flag=True, expose_value=False, callback=_set_json, help=text)
 
 
 address = click.argument("address", metavar=ADDRESS_HELP, shell_complete=addresses)
@@ -36,7 +34,6 @@ address = click.argument("address", metavar=ADDRESS_HELP, shell_complete=address
 
 idempotency_key = click.option(
     "--idempotency-key",
-    "key",
     metavar="KEY",
     help="Command id: a repeated one is answered, not done again.",
 )

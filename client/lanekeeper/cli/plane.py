@@ -6,12 +6,11 @@ structures for `--json`. Called by every verb that needs the broker.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from msgspec import Struct
 
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.settings import Settings
 from lanekeeper.client import LaneError, Plane, connect
 from lanekeeper.wire.envelope import Actor
@@ -29,7 +28,7 @@ def connected(settings: Settings, *, timeout: float = CONNECT_SECONDS) -> Plane:
 
     Raises:
         RundirError: no plane, or an unsafe runtime directory.
-        Failure: UNREACHABLE, no broker answers.
+        CliError: UNREACHABLE, no broker answers.
     """
     rundir = settings.rundir
     rundir.check()
@@ -39,7 +38,7 @@ def connected(settings: Settings, *, timeout: float = CONNECT_SECONDS) -> Plane:
     except LaneError as error:
         if error.code != "UNREACHABLE":
             raise
-        raise Failure(
+        raise CliError(
             "UNREACHABLE",
             f"no broker answers in {rundir.path}",
             hint="`lane status` shows what runs, `lane up` starts a plane",
@@ -47,8 +46,7 @@ def connected(settings: Settings, *, timeout: float = CONNECT_SECONDS) -> Plane:
         ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """The ids of a command's envelope."""
 
     workspace_id: str | None = None

@@ -6,12 +6,13 @@ be answered again, into a program that no longer waits for the answer. Pure; fed
 sequence may be cut anywhere. Called by `attach` for history and by `read` on a terminal.
 
 Left out: DA (CSI c, CSI > c, CSI = c, ESC Z), DSR (CSI n, CSI ? n), XTVERSION (CSI > q), DECRQM
-(CSI $ p, CSI ? $ p), keyboard protocol queries (CSI ? u), window reports (CSI 11..21 t), DECREQTPARM
-(CSI x), DECRQSS, XTGETTCAP and tmux-style DCS queries (DCS $ q, DCS + q), colour and clipboard
+(CSI $ p, CSI ? $ p), keyboard protocol (CSI ? u), window reports (CSI 11..21 t), DECREQTPARM (CSI
+x), DECRQSS, XTGETTCAP and tmux-style DCS queries (DCS $ q, DCS + q), colour and clipboard
 queries (OSC 4/5/10..19/52 with `?`), and ENQ. Everything else passes as it is.
 """
 
 import re
+from abc import ABC, abstractmethod
 from typing import Final
 
 MAX_SEQUENCE: Final = 4096
@@ -44,21 +45,26 @@ _NEW_SEQUENCE: Final = b"\x1b"
 _CANCEL: Final = frozenset({_BEL, 0x18, 0x1A})
 """BEL, CAN and SUB end a string."""
 _INTERMEDIATE: Final = range(0x20, 0x30)
+_COLOR: Final = re.compile(rb"\x1b\[[0-9;:]*m")
+_UNSAFE: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 _OSC_QUERY: Final = re.compile(rb"\x1b\](?:1[0-9]|4|5|52)(?:;[^;]*)*;\?(?:;.*)?", re.DOTALL)
 _DCS_QUERY: Final = re.compile(rb"\x1bP[0-9;]*[$+]q")
 
 
-class QueryFilter:
-    """Passes output through without its questions."""
+class SequenceFilter(ABC):
+    """Passes output through without the sequences that `refuses`."""
 
     def __init__(self) -> None:
         """Start between sequences."""
         self._held = b""
 
-    @property
-    def pending(self) -> bool:
-        """Whether the beginning of a sequence is held back."""
-        return bool(self._held)
+    @abstractmethod
+    def refuses(self, sequence: bytes) -> bool:
+        """Return whether one whole sequence is left out."""
+
+    def plain(self, data: bytes) -> bytes:
+        """Return what becomes of bytes outside sequences."""
+        return data
 
     def feed(self, data: bytes) -> bytes:
         """Return what may be shown of `data`; the beginning of a sequence waits for its rest."""
@@ -69,7 +75,7 @@ class QueryFilter:
         while place < len(data):
             plain = _PLAIN.match(data, place)
             if plain:
-                shown += plain[0]
+                shown += self.plain(plain[0])
                 place = plain.end()
                 continue
             end = sequence_end(data, place)
@@ -79,15 +85,49 @@ class QueryFilter:
                     break
                 end = len(data)
             sequence = data[place:end]
-            if not is_query(sequence):
+            if not self.refuses(sequence):
                 shown += sequence
             place = end
         return bytes(shown)
 
     def flush(self) -> bytes:
-        """Return what was held back, at the end of the output."""
+        """Return what is still to be shown at the end of the output."""
         held, self._held = self._held, b""
         return held
+
+
+class QueryFilter(SequenceFilter):
+    """Leaves out what makes a terminal answer."""
+
+    def refuses(self, sequence: bytes) -> bool:
+        """Return whether it is a question."""
+        return is_query(sequence)
+
+
+class TextFilter(SequenceFilter):
+    """Leaves out everything but text, line ends, tabs and colours."""
+
+    def __init__(self, *, color: bool) -> None:
+        """Start between sequences; without `color` colours are left out too."""
+        super().__init__()
+        self._color = color
+        self._painted = False
+
+    def refuses(self, sequence: bytes) -> bool:
+        """Return whether it is anything but a colour."""
+        colors = self._color and _COLOR.fullmatch(sequence) is not None
+        self._painted = self._painted or colors
+        return not colors
+
+    def plain(self, data: bytes) -> bytes:
+        """Return the text without control characters."""
+        return _UNSAFE.sub(b"", data)
+
+    def flush(self) -> bytes:
+        """Return what ends the colours; the beginning of a sequence is dropped."""
+        self._held = b""
+        painted, self._painted = self._painted, False
+        return b"\x1b[0m" if painted else b""
 
 
 def is_query(sequence: bytes) -> bool:

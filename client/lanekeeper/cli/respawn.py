@@ -18,9 +18,9 @@ lane respawn web/api:main.shell"""
 @idempotency_key
 @json_option()
 @pass_settings
-def respawn(settings: Settings, address: str, key: str | None) -> None:
+def respawn(settings: Settings, address: str, idempotency_key: str | None) -> None:
     """Start an ended program again on its terminal; the log goes on where it ended."""
-    change = Change(settings, key)
+    change = Change(settings, idempotency_key)
     with connected(settings) as plane:
         target = of_terminal(plane.terminal(address).info)
         info = change.make(plane, "terminal.respawn", Respawn(), Spawned, target).terminal

@@ -5,7 +5,7 @@ from typing import Final
 import click
 from click.shell_completion import CompletionItem
 
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.keeper_link import demand
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
@@ -33,7 +33,7 @@ def complete(
 def restart(settings: Settings, role: str) -> None:
     """Restart the broker, the collector or the nursery; programs go on meanwhile."""
     if role not in ROLES:
-        raise Failure(
+        raise CliError(
             "NOT_IMPLEMENTED",
             f"restarting {role!r} comes with the recovery step",
             hint=f"possible now: {', '.join(ROLES)}",

@@ -8,21 +8,20 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import IO, Final
 
 import click
+from msgspec import Struct
 
 from lanekeeper.cli.config import Config
-from lanekeeper.cli.errors import SCHEMA, Failure
+from lanekeeper.cli.errors import SCHEMA, CliError
 from lanekeeper.keeper.rundir import Rundir, resolve
 
 QUIET: Final = -1
 VERBOSE: Final = 1
 
 
-@dataclass(slots=True)
-class Settings:
+class Settings(Struct):
     """One run's settings; `json` is set by the option of the verb."""
 
     runtime_dir: str | None = None
@@ -30,7 +29,7 @@ class Settings:
     verbosity: int = 0
     debug: bool = False
     json: bool = False
-    config: Config = field(default_factory=Config)
+    config: Config = Config()
 
     @property
     def rundir(self) -> Rundir:
@@ -81,11 +80,11 @@ def confirm(question: str, *, yes: bool, flag: str = "--yes") -> None:
     """Go on only with the person's consent: asked for on a terminal, given by a flag elsewhere.
 
     Raises:
-        Failure: CONFIRMATION_NEEDED, there is nobody to ask, or the answer is no.
+        CliError: CONFIRMATION_NEEDED, there is nobody to ask, or the answer is no.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise Failure("CONFIRMATION_NEEDED", question, hint=f"give {flag} to go ahead")
+        raise CliError("CONFIRMATION_NEEDED", question, hint=f"give {flag} to go ahead")
     if not click.confirm(f"{question}; go ahead?", err=True):
-        raise Failure("CONFIRMATION_NEEDED", "nothing was done")
+        raise CliError("CONFIRMATION_NEEDED", "nothing was done")

@@ -34,10 +34,10 @@ def signal(
     address: str,
     name: str,
     target: Literal["foreground", "leader", "tree"],
-    key: str | None,
+    idempotency_key: str | None,
 ) -> None:
     """Send a signal, by name or number, to a terminal's program."""
-    change = Change(settings, key)
+    change = Change(settings, idempotency_key)
     wanted = int(name) if name.isdecimal() else name.upper()
     with connected(settings) as plane:
         ids = of_terminal(plane.terminal(address).info)

@@ -29,21 +29,21 @@ class Sink:
         mode = os.fstat(descriptor).st_mode
         self._file = stat.S_ISREG(mode)
         self._size = WRITE if self._file or self._twin is not None else SAFE_WRITE
-        self._waiting = bytearray()
+        self._buffer = bytearray()
 
     def fileno(self) -> int:
         """Return the descriptor to wait for."""
         return self._descriptor
 
     @property
-    def pending(self) -> bool:
-        """Whether something waits for the reader."""
-        return bool(self._waiting)
+    def waiting(self) -> int:
+        """Bytes that wait for the reader."""
+        return len(self._buffer)
 
     @property
     def full(self) -> bool:
         """Whether no more should be put."""
-        return len(self._waiting) >= HIGH_WATER
+        return len(self._buffer) >= HIGH_WATER
 
     def put(self, data: bytes) -> None:
         """Write what the reader takes now; the rest waits.
@@ -51,18 +51,18 @@ class Sink:
         Raises:
             OSError: the reader has gone (BrokenPipeError), the disk is full.
         """
-        self._waiting += data
+        self._buffer += data
         self.flush()
 
     def flush(self) -> None:
         """Write what the reader takes now; raises as `put` does."""
-        while self._waiting and self._ready():
-            with memoryview(self._waiting) as view:
+        while self._buffer and self._ready():
+            with memoryview(self._buffer) as view:
                 try:
                     count = os.write(self._descriptor, view[: self._size])
                 except BlockingIOError:
                     return
-            del self._waiting[:count]
+            del self._buffer[:count]
 
     def close(self) -> None:
         """Close what was opened here."""
@@ -79,8 +79,9 @@ class Sink:
 
 
 def non_blocking_twin(descriptor: int) -> int | None:
-    """Return a non-blocking descriptor of the same pipe or terminal; None where that is not
-    possible (a socket, a file, a terminal of another user).
+    """Return a non-blocking descriptor of the same pipe or terminal.
+
+    None where that is not possible: a socket, a file, a terminal of another user.
     """
     mode = os.fstat(descriptor).st_mode
     if not (stat.S_ISFIFO(mode) or os.isatty(descriptor)):

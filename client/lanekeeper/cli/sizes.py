@@ -21,39 +21,31 @@ DEFAULT: Final = Size(80, 24)
 _SIZE: Final = re.compile(r"(\d{1,4})x(\d{1,4})", re.ASCII)
 
 
-class SizeType(click.ParamType):
-    """`COLSxROWS`, as in `120x40`."""
+def size(value: str | Size) -> Size:
+    """Return the size written as `120x40`; called by click.
 
-    name = "COLSxROWS"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Size:
-        """Return the size; called by click."""
-        if isinstance(value, Size):
-            return value
-        found = _SIZE.fullmatch(str(value))
-        if found is None:
-            self.fail(f"{value!r} is not a size; write it as 120x40", param, ctx)
-        size = Size(int(found[1]), int(found[2]))
-        if bounded(size) != size:
-            self.fail(
-                f"{value}: {MIN_COLS} to {MAX_COLS} columns and {MIN_ROWS} to {MAX_ROWS} rows "
-                "are possible",
-                param,
-                ctx,
-            )
-        return size
+    Raises:
+        click.BadParameter: it is not one, or not possible.
+    """
+    if isinstance(value, Size):
+        return value
+    found = _SIZE.fullmatch(value)
+    if found is None:
+        raise click.BadParameter(f"{value!r} is not a size; write it as 120x40")
+    wanted = Size(int(found[1]), int(found[2]))
+    if bounded(wanted) != wanted:
+        raise click.BadParameter(
+            f"{value}: {MIN_COLS} to {MAX_COLS} columns and {MIN_ROWS} to {MAX_ROWS} rows "
+            "are possible"
+        )
+    return wanted
 
 
-SIZE: Final = SizeType()
-
-
-def bounded(size: Size) -> Size:
+def bounded(given: Size) -> Size:
     """Return the nearest size a terminal may have."""
     return Size(
-        min(max(size.cols, MIN_COLS), MAX_COLS),
-        min(max(size.rows, MIN_ROWS), MAX_ROWS),
+        min(max(given.cols, MIN_COLS), MAX_COLS),
+        min(max(given.rows, MIN_ROWS), MAX_ROWS),
     )
 
 

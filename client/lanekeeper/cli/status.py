@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.keeper_link import reach
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
@@ -62,9 +62,7 @@ def status(settings: Settings) -> None:
     report = Report(wanted=rundir.wanted.exists())
     ask_keeper(rundir, report)
     if not report.processes:
-        raise Failure(
-            "NO_PLANE", f"no plane runs in {rundir.path}", hint="`lane up` starts one"
-        )
+        raise CliError("NO_PLANE", f"no plane runs in {rundir.path}", hint="`lane up` starts one")
     ask_broker(settings, report)
     if settings.json:
         settings.emit(as_json(rundir, report))
@@ -77,7 +75,7 @@ def ask_keeper(rundir: Rundir, report: Report) -> None:
     reason = "no keeper answers: programs run on, but nothing is restarted"
     try:
         link = reach(rundir)
-    except Failure as failure:
+    except CliError as failure:
         link, reason = None, failure.message
     if link is not None:
         with link:
@@ -100,7 +98,7 @@ def ask_broker(settings: Settings, report: Report) -> None:
         with connected(settings, timeout=BROKER_SECONDS) as plane:
             report.lanes = len(plane.lanes())
             report.epoch, report.complete = plane.hello.epoch, plane.listing_complete
-    except (LaneError, Failure) as error:
+    except (LaneError, CliError) as error:
         report.missing("broker", error.message)
         return
     if not report.complete:
@@ -137,8 +135,10 @@ def as_text(settings: Settings, rundir: Rundir, report: Report) -> str:
     color = settings.colored()
     lanes = "?" if report.lanes is None else str(report.lanes)
     state = paint_state(report.state, color=color)
-    lines = [f"plane {report.plane or '?'} in {rundir.path}: {state}, {lanes} lanes"]
-    lines += [f"  {entry.get('role')}: {safe(str(entry.get('reason')))}" for entry in report.degraded]
+    lines = [f"plane {report.plane or '?'} in {rundir.path}: {state}, lanes: {lanes}"]
+    lines += [
+        f"  {entry.get('role')}: {safe(str(entry.get('reason')))}" for entry in report.degraded
+    ]
     rows = [
         (
             str(process.get("role", "?")),

@@ -5,7 +5,6 @@ columns of listings. Pure; called by every verb that prints for people.
 """
 
 import signal
-import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -32,6 +31,12 @@ _STATES: Final = {
 }
 """Colour of a state; the word itself always stands beside it."""
 
+_ESCAPE_BASE: Final = 0xDC00
+_ESCAPED_BYTES: Final = range(0xDC80, 0xDD00)
+"""Characters that stand for bytes that were not UTF-8 (surrogateescape)."""
+_ONE_BYTE: Final = range(0x100)
+_TWO_BYTES: Final = range(0x10000)
+_SHORT: Final = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _SECONDS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
@@ -89,7 +94,7 @@ def table(
 
 
 def age(then: str, now: datetime | None = None) -> str:
-    """Return how long ago an RFC 3339 time was, in its two largest units at most; `-` if unknown."""
+    """Return how long ago an RFC 3339 time was; `-` if that is not a time."""
     try:
         moment = datetime.fromisoformat(then)
     except ValueError:
@@ -112,7 +117,13 @@ def duration(seconds: float) -> str:
 def ended(result: Ended) -> str:
     """Return what was ended, in words."""
     killed = f", {result.killed} of them killed" if result.killed else ""
-    return f"{result.terminals} terminals, {result.processes} processes{killed}"
+    return f"{count(result.terminals, 'terminal')}, {count(result.processes, 'process')}{killed}"
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 lane`, `2 lanes`, `3 processes`."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 def how(status: ExitStatus | None) -> str:
@@ -143,8 +154,8 @@ def _character(character: str) -> str:
     if character == " " or character.isprintable():
         return character
     code = ord(character)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that was not UTF-8, kept by surrogateescape
-        return f"\\x{code - 0xDC00:02x}"
-    if unicodedata.category(character) == "Cc" and code <= 0xFF:
-        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(character, f"\\x{code:02x}")
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+    if code in _ESCAPED_BYTES:
+        return f"\\x{code - _ESCAPE_BASE:02x}"
+    if code in _ONE_BYTE:
+        return _SHORT.get(character, f"\\x{code:02x}")
+    return f"\\u{code:04x}" if code in _TWO_BYTES else f"\\U{code:08x}"

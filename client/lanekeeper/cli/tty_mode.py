@@ -7,6 +7,9 @@ import tty
 from types import TracebackType
 from typing import Self
 
+Attributes = list[int | list[bytes | int]] | list[int | list[bytes]] | list[int | list[int]]
+"""What termios gives and takes."""
+
 
 class RawMode:
     """Raw mode of one descriptor, for a `with`; of something else than a terminal it is nothing."""
@@ -15,7 +18,7 @@ class RawMode:
         """Remember which descriptor; nothing is changed yet."""
         self._descriptor = descriptor
         self._wanted = wanted and os.isatty(descriptor)
-        self._before: list[object] | None = None
+        self._before: Attributes | None = None
 
     def __enter__(self) -> Self:
         """Switch to raw mode."""
@@ -35,7 +38,7 @@ class RawMode:
         """Switch to raw mode: every key is a byte to be read."""
         if not self._wanted or self._before is not None:
             return
-        self._before = [*termios.tcgetattr(self._descriptor)]
+        self._before = termios.tcgetattr(self._descriptor)
         tty.setraw(self._descriptor, termios.TCSADRAIN)
 
     def leave(self) -> None:

@@ -5,12 +5,12 @@ import select
 import subprocess
 import sys
 import time
-from typing import Final, NoReturn, TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 
 import click
 
-from lanekeeper.cli.daemons import arguments, environment
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.daemons import arguments, become, environment
+from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
 from lanekeeper.cli.settings import Settings
@@ -63,19 +63,22 @@ def up(settings: Settings, **options: Unpack[Options]) -> None:
             settings.emit({"runtime_dir": str(rundir.path), "pid": pid, "state": "running"})
         settings.say(f"plane up in {rundir.path} (keeper {pid}); `lane down` stops it")
         return
-    settings.notice(f"plane in {rundir.path} (keeper {os.getpid()}); Ctrl-C or `lane down` stops it")
-    foreground(rundir, words)
+    settings.notice(
+        f"plane in {rundir.path} (keeper {os.getpid()}); Ctrl-C or `lane down` stops it"
+    )
+    sys.stderr.flush()
+    become(settings, "keeper", "lanekeeper.keeper", words)
 
 
 def refuse_second(rundir: Rundir) -> None:
     """Refuse to start beside a running plane.
 
     Raises:
-        Failure: PLANE_RUNS, naming the keeper that holds the lock.
+        CliError: PLANE_RUNS, naming the keeper that holds the lock.
     """
     pid = holder(rundir.lock)
     if pid is not None:
-        raise Failure(
+        raise CliError(
             "PLANE_RUNS",
             f"a plane runs in {rundir.path} already: keeper {pid}",
             hint="`lane status` shows it, `lane down` stops it, --runtime-dir starts another",
@@ -83,19 +86,11 @@ def refuse_second(rundir: Rundir) -> None:
         )
 
 
-def foreground(rundir: Rundir, words: list[str]) -> NoReturn:
-    """Become the keeper."""
-    command = arguments("lanekeeper.keeper", rundir, words)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.execve(command[0], command, environment("keeper", rundir))
-
-
 def detach(rundir: Rundir, words: list[str]) -> int:
     """Start the keeper in a session of its own and return its pid when the plane is ready.
 
     Raises:
-        Failure: it ended or was not ready in time.
+        CliError: it ended or was not ready in time.
     """
     reading, writing = os.pipe()
     with rundir.log_file("keeper").open("ab") as log:
@@ -137,12 +132,12 @@ def first_line(descriptor: int, seconds: float) -> str | None:
     return line.partition(b"\n")[0].decode("utf-8", "replace").strip()
 
 
-def not_ready(rundir: Rundir, process: subprocess.Popen[bytes], word: str | None) -> Failure:
+def not_ready(rundir: Rundir, process: subprocess.Popen[bytes], word: str | None) -> CliError:
     """Return why a detached start failed; a keeper that is still there is ended."""
     log = rundir.log_file("keeper")
     if word is None:
         process.terminate()
-        return Failure(
+        return CliError(
             "TIMEOUT",
             f"the plane was not ready in {READY_SECONDS:g} s and was told to stop",
             hint=f"see {log}",
@@ -153,6 +148,6 @@ def not_ready(rundir: Rundir, process: subprocess.Popen[bytes], word: str | None
         process.kill()
         status = process.wait()
     if status == SECOND_KEEPER:
-        return Failure("PLANE_RUNS", word.removeprefix("error ") or "another plane was faster")
+        return CliError("PLANE_RUNS", word.removeprefix("error ") or "another plane was faster")
     reason = word.removeprefix("error ") or f"its keeper ended with {status}"
-    return Failure("IO", f"the plane did not start: {reason}", hint=f"see {log}")
+    return CliError("IO", f"the plane did not start: {reason}", hint=f"see {log}")

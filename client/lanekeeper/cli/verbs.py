@@ -4,12 +4,12 @@ Literal data only, so that `lane --help` and a mistyped verb cost no import. The
 it; a test loads every entry and compares the short help with this table.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+
+class Entry(Struct, frozen=True):
     """One verb: `target` is `module:command`; a verb without a `section` is not listed."""
 
     target: str

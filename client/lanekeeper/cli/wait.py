@@ -4,12 +4,13 @@ from typing import Final, TypedDict, Unpack
 
 import click
 
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, json_option, pass_settings, timeout
 from lanekeeper.cli.plane import connected, fields
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import how
+from lanekeeper.client import TimedOut
 from lanekeeper.wire.limits import MAX_DEADLINE_MS
 from lanekeeper.wire.messages.terminal import Wait, WaitResult
 
@@ -39,22 +40,25 @@ class Options(TypedDict):
 @json_option()
 @pass_settings
 @click.pass_context
-def wait(
-    ctx: click.Context, settings: Settings, address: str, **options: Unpack[Options]
-) -> None:
+def wait(ctx: click.Context, settings: Settings, address: str, **options: Unpack[Options]) -> None:
     """Wait for a terminal's program to end.
 
     Ends with 0 whatever the program's status was, which is printed; with 8 after --timeout.
     """
     for name in ("match", "idle"):
         if ctx.params.get(name) is not None:
-            raise Failure("NOT_IMPLEMENTED", f"`lane wait --{name}` comes with {LATER}")
+            raise CliError("NOT_IMPLEMENTED", f"`lane wait --{name}` comes with {LATER}")
     limit = options["timeout"] or MAX_DEADLINE_MS / 1000 - MARGIN
     with connected(settings) as plane:
         info = plane.terminal(address).info
-        result = plane.call(
-            "terminal.wait", Wait(), result=WaitResult, terminal_id=info.id, timeout=limit
-        )
+        try:
+            result = plane.call(
+                "terminal.wait", Wait(), result=WaitResult, terminal_id=info.id, timeout=limit
+            )
+        except TimedOut:
+            raise CliError(
+                "TIMEOUT", f"terminal {info.name} still runs after {limit:g} s", retryable=True
+            ) from None
     if settings.json:
         settings.emit({"terminal_id": info.id, **fields(result)})
     else:

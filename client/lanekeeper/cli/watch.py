@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from lanekeeper.cli.errors import Failure
+from lanekeeper.cli.errors import CliError
 
 IN_MODIFY: Final = 0x0002
 IN_MOVED: Final = 0x00C0
@@ -24,7 +24,7 @@ class Watch:
         """Start to watch.
 
         Raises:
-            Failure: IO, the kernel refuses (too many watches, no directory).
+            CliError: IO, the kernel refuses (too many watches, no directory).
         """
         libc = ctypes.CDLL(None, use_errno=True)
         self._fd: int = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -56,6 +56,6 @@ class Watch:
         os.read(self._fd, _BUFFER)
 
 
-def _refused(directory: Path) -> Failure:
+def _refused(directory: Path) -> CliError:
     reason = os.strerror(ctypes.get_errno())
-    return Failure("IO", f"{directory} cannot be watched: {reason}", hint="leave out --follow")
+    return CliError("IO", f"{directory} cannot be watched: {reason}", hint="leave out --follow")

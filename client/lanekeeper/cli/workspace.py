@@ -33,7 +33,6 @@ def workspace() -> None:
 @click.argument("name")
 @click.option(
     "--root",
-    "roots",
     multiple=True,
     type=click.Path(resolve_path=True),
     help="A directory it is about; can be given several times.",
@@ -43,12 +42,17 @@ def workspace() -> None:
 @json_option()
 @pass_settings
 def create(
-    settings: Settings, name: str, roots: tuple[str, ...], *, ensure: bool, key: str | None
+    settings: Settings,
+    name: str,
+    root: tuple[str, ...],
+    *,
+    ensure: bool,
+    idempotency_key: str | None,
 ) -> None:
     """Make a workspace."""
-    change = Change(settings, key)
+    change = Change(settings, idempotency_key)
     with connected(settings) as plane:
-        payload = WorkspaceCreate(name=name, roots=list(roots), ensure=ensure)
+        payload = WorkspaceCreate(name=name, roots=list(root), ensure=ensure)
         made = change.make(plane, "workspace.create", payload, WorkspaceResult)
     space = made.workspace
     change.done(
@@ -62,9 +66,9 @@ def create(
 @idempotency_key
 @json_option()
 @pass_settings
-def open_workspace(settings: Settings, name: str, key: str | None) -> None:
+def open_workspace(settings: Settings, name: str, idempotency_key: str | None) -> None:
     """Make a workspace the active one."""
-    change = Change(settings, key)
+    change = Change(settings, idempotency_key)
     with connected(settings) as plane:
         payload = WorkspaceOpen(name=name)
         space = change.make(plane, "workspace.open", payload, WorkspaceResult, Target()).workspace

@@ -102,10 +102,10 @@ def tend(flow: OutputFlow) -> Operation[None]:
     """Keep one output stream complete until it is over."""
     feed: Feed | None = None
     try:
-        flow.assembly.token = yield from fresh("token")
+        token = flow.assembly.token = yield from fresh("token")
         if flow.policy != "drop" and flow.lease is None:
             yield from _register(flow)
-        topics = (str(flow.ids.terminal_id), flow.assembly.token)
+        topics = (str(flow.ids.terminal_id), token)
         feed = yield from subscribe(flow.endpoint, topics, flow.assembly)
         while not flow.spent:
             yield from _once(flow)
@@ -225,8 +225,8 @@ def follow_events(flow: EventFlow) -> Operation[None]:
     """Keep one stream of events complete until it is over."""
     feed: Feed | None = None
     try:
-        flow.story.token = yield from fresh("token")
-        feed = yield from subscribe(flow.endpoint, ("", flow.story.token), flow.story)
+        token = flow.story.token = yield from fresh("token")
+        feed = yield from subscribe(flow.endpoint, ("", token), flow.story)
         while not (flow.closed or flow.story.finished):
             if not (yield from pause(flow.wants, QUIET_SECONDS)):
                 flow.story.look()

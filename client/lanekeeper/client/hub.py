@@ -169,6 +169,7 @@ class Hub:
 
     def _round(self, now: float) -> bool:
         received = self.sockets.receive(lambda data: self._requests.receive(data, now))
+        self._requests.expire(now)
         for lease in self._leases.due(now):
             self._renew(lease, now)
         for request in self._requests.doubtful(now):

@@ -15,7 +15,7 @@ from msgspec import structs
 from lanekeeper.client import environment, operations
 from lanekeeper.client.effects import Ids, Operation, Start, fresh, pause
 from lanekeeper.client.environment import Word
-from lanekeeper.client.errors import LaneError, error_for
+from lanekeeper.client.errors import LaneError, TimedOutError, error_for
 from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.following import OutputFlow, tend
 from lanekeeper.client.items import Data, Ended, Gap
@@ -230,15 +230,21 @@ def run(lane: LaneInfo, what: Program, feeding: Feeding) -> Operation[Finished]:
     yield Start(tend(flow))
     try:
         output, status, gaps = yield from _collect(flow, feeding.max_output)
-    except LaneError:
+    except LaneError as error:
         flow.closed = True
         try:
             yield from operations.close_terminal(terminal_id, STOP_GRACE)
         except LaneError as second:
             flow.error = second
-        raise
+        raise _given_up(error, what.body.argv[0]) from error
     yield from pause(lambda: flow.released, operations.DETACH_SECONDS)
     return Finished(launched.spawned, output, status, gaps)
+
+
+def _given_up(error: LaneError, word: str | bytes) -> LaneError:
+    if not isinstance(error, TimedOutError):
+        return error
+    return error_for("TIMEOUT", f"{word!r} did not end in time; it was ended, its output dropped")
 
 
 def _collect(flow: OutputFlow, limit: int) -> Operation[tuple[bytes, ExitStatus, tuple[Gap, ...]]]:

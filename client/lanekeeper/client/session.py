@@ -2,7 +2,8 @@
 
 Sans-IO. Rules: an unanswered command is sent again with the same id after 0.5 s, 1 s, 2 s, 4 s and
 then every 5 s, until its deadline; BACKPRESSURE is retried until the deadline; WORKER_LOST is
-retried for `LOST_PATIENCE` seconds, the time a successor needs many times over. The executor
+retried for `LOST_PATIENCE` seconds, the time a successor needs many times over, unless the lane
+is known to have failed. The executor
 answers one id once, so none of this does anything twice. Late and foreign answers are counted.
 Called by `hub` with bytes and the time; it refuses commands that are too large to travel.
 """
@@ -116,13 +117,17 @@ class Requests:
         elif response.status == "error":
             refused(from_info(_error_of(response)))
 
-    def outgoing(self, now: float) -> list[Transmission]:
-        """Return what is to be sent now; commands past their deadline fail."""
-        chosen, self._outbox = self._outbox, []
+    def expire(self, now: float) -> None:
+        """Fail the commands past their deadline; call it before `outgoing`."""
         for request in list(self._pending.values()):
             if now >= request.deadline:
                 self._finish(request, error=_expired(request))
-            elif now >= request.send_at:
+
+    def outgoing(self, now: float) -> list[Transmission]:
+        """Return what is to be sent now."""
+        chosen, self._outbox = self._outbox, []
+        for request in self._pending.values():
+            if now >= request.send_at:
                 chosen.append(Transmission(request.link, request.data))
                 request.send_at = now + request.interval
                 request.interval = min(request.interval * 2, RESEND_MOST)
@@ -180,7 +185,7 @@ class Requests:
     def _patient(self, request: Request, error: LaneError, now: float) -> bool:
         if not error.retryable:
             return False
-        if error.code == "WORKER_LOST":
+        if error.code == "WORKER_LOST" and error.details.get("status") != "failed":
             since = request.lost_since = request.lost_since or now
             return now - since < LOST_PATIENCE
         return error.code == "BACKPRESSURE"

@@ -36,7 +36,7 @@ class Story:
         self.position = since
         self.epoch: str | None = None
         self.finished = False
-        self.token = ""
+        self.token: str | None = None
         self.joins = 0
         self.malformed = 0
         self._lenient = since == 0
@@ -60,7 +60,7 @@ class Story:
     def receive(self, frames: list[bytes]) -> None:
         """Take one message of the broker's events socket; a malformed one is counted."""
         try:
-            if len(frames) == FRAMES and frames[0] == self.token.encode("ascii"):
+            if len(frames) == FRAMES and frames[0].decode("ascii", "replace") == self.token:
                 _, _, epoch, last = _JOINED.decode(frames[1])
                 self.joined(epoch, last)
             else:

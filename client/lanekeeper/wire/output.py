@@ -3,11 +3,10 @@
 Three frames: the terminal id (the topic), a MessagePack array, and the bytes.
 
     data    `length` bytes of output that start at `offset`
-    head    no bytes; `offset` is where the log ends now (sent after silence, so a lost last message
-    is noticed) end     the program has ended; `offset` is the final one, the bytes are an
-    `ExitStatus` map resize  the size changed when the log ended at `offset`; the bytes are the
-    array [cols, rows] joined  a subscriber's own token came back: subscriptions made before it are
-    in force
+    head    no bytes; the log ends at `offset` now (sent after silence: a lost last message shows)
+    end     the program has ended; `offset` is the final one, the bytes are an `ExitStatus` map
+    resize  the size changed when the log ended at `offset`; the bytes are the array [cols, rows]
+    joined  a subscriber's own token came back: subscriptions made before it are in force
 
 The topic of `joined` is the token itself. Messages of an older `epoch` than the newest seen are
 stale.

@@ -23,7 +23,8 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "wire": (),
     "keeper": (),
     "client": ("lanekeeper.wire", *_CLIENT_LEAVES),
-    "cli": ("lanekeeper.wire", "lanekeeper.client", *_CLIENT_LEAVES),
+    "cli": ("lanekeeper.wire", "lanekeeper.client", "lanekeeper.bench", *_CLIENT_LEAVES),
+    "bench": ("lanekeeper.wire", "lanekeeper.client", *_CLIENT_LEAVES),
     "broker": ("lanekeeper.wire", *_LEAVES),
     "collector": ("lanekeeper.wire", *_LEAVES),
     "workers": ("lanekeeper.wire", *_LEAVES),
@@ -41,7 +42,6 @@ IMPURE: Final = frozenset(
         "random",
         "select",
         "selectors",
-        "signal",
         "socket",
         "subprocess",
         "threading",
@@ -49,10 +49,32 @@ IMPURE: Final = frozenset(
         "zmq",
     }
 )
-"""What a core may not import: clocks, the system, other threads, randomness."""
+"""What a core may not import: clocks, the system, other threads, randomness.
 
-CORES: Final[tuple[str, ...]] = ("lanekeeper.wire",)
+The numbers in `signal` are values like any other.
+"""
+
+_CORES_BY_PACKAGE: Final[dict[str, str]] = {
+    "broker": "addresses core deadlines desk door keepers lane lanes listings plane records "
+    "registry replay routing state stimuli story workers",
+    "client": "effects errors feeding following items leases operations session story stream tasks",
+    "collector": "model",
+    "keeper": "daemons events pool states status supervisor",
+    "workers": "actions closing consumers core ending inputs life records session_commands state "
+    "terminal_commands turn",
+}
+CORES: Final[tuple[str, ...]] = (
+    "lanekeeper.wire",
+    *(
+        f"lanekeeper.{package}.{name}"
+        for package, names in _CORES_BY_PACKAGE.items()
+        for name in names.split()
+    ),
+)
 """Modules and packages that do no input or output."""
+
+LISTED_PACKAGES: Final = frozenset({"broker", "client", "collector", "keeper", "workers"})
+"""Packages in which every module that is pure is listed, so that it stays so."""
 
 
 def wrong_directions(root: Path) -> Iterator[str]:
@@ -81,26 +103,41 @@ def foreign_imports(root: Path) -> Iterator[str]:
 
 
 def impure_cores(root: Path, cores: tuple[str, ...] = CORES) -> Iterator[str]:
-    """Yield imports that make a core impure, and cores that do not exist."""
+    """Yield imports that make a core impure."""
     modules = product(root)
-    for core in cores:
-        if not any(_below(module.name, (core,)) for module in modules):
-            yield f"{core} is listed as a core but there is no such module"
     names = {module.name for module in modules}
     for module in modules:
         if _below(module.name, cores):
             yield from _impurities(module, cores, names)
 
 
+def unlisted_cores(root: Path, cores: tuple[str, ...] = CORES) -> Iterator[str]:
+    """Yield modules that are pure and not listed, and listed cores that do not exist."""
+    modules = product(root)
+    for core in cores:
+        if not any(_below(module.name, (core,)) for module in modules):
+            yield f"{core} is listed as a core but there is no such module"
+    names = {module.name for module in modules}
+    for module in modules:
+        known = _below(module.name, cores) or module.path.name in {"__init__.py", "__main__.py"}
+        if known or module.package not in LISTED_PACKAGES:
+            continue
+        if not list(_impurities(module, (*cores, module.name), names)):
+            yield module.at(1, f"{module.name} is pure: list it as a core in {__name__}")
+
+
 def _impurities(module: Module, cores: tuple[str, ...], names: set[str]) -> Iterator[str]:
+    seen = set()
     for found in module.imports():
         if found.typing_only:
             continue
         top = found.module.split(".")[0]
-        if top in IMPURE:
-            yield module.at(found.line, f"the core {module.name} imports {top}")
         target = found.module if found.module in names else found.module.rpartition(".")[0]
-        if top == NAMESPACE and target in names and not _below(target, cores):
+        if top in IMPURE and (found.line, top) not in seen:
+            seen.add((found.line, top))
+            yield module.at(found.line, f"the core {module.name} imports {top}")
+        elif target in names and not _below(target, cores) and (found.line, target) not in seen:
+            seen.add((found.line, target))
             yield module.at(found.line, f"the core {module.name} imports {target}, not a core")
 
 

@@ -10,6 +10,7 @@ RULES: Final[dict[str, Callable[[Path], Iterator[str]]]] = {
     "imports run one way": direction.wrong_directions,
     "the keeper needs the standard library alone": direction.foreign_imports,
     "cores are pure": direction.impure_cores,
+    "cores are listed": direction.unlisted_cores,
     "files are short": shape.too_long,
     "functions are short": shape.long_functions,
     "public things are documented": shape.undocumented,

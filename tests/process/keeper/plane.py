@@ -15,10 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from kit.waiting import wait_until
 from lanekeeper.keeper import identity
 from lanekeeper.keeper.channel import Channel, Received, connect
 from lanekeeper.keeper.rundir import Rundir
 from process.keeper.stub_daemon import hello
+
+Value = TypeVar("Value")
 
 TIMEOUT: Final = 15.0
 TESTS: Final = Path(__file__).parents[2]
@@ -31,33 +34,25 @@ sys.exit(keeper.main(rundir.Rundir(Path(sys.argv[1])), launch.Options(**options)
 """
 
 
-Value = TypeVar("Value")
-
-
 def until(condition: Callable[[], Value], what: str, timeout: float = TIMEOUT) -> Value:
-    """Poll, with pauses that grow to 20 ms, until the condition holds; return its value."""
-    deadline = time.monotonic() + timeout
-    pause = 0.001
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"timed out waiting for {what}"
-        select.select([], [], [], pause)
-        pause = min(pause * 2, 0.02)
+    """Wait until the condition holds and return its value."""
+    return wait_until(condition, timeout, what)
 
 
 class Peer:
     """A blocking end of a channel, with what it has received so far."""
 
     def __init__(self, path: Path) -> None:
+        """Connect to a listener."""
         self.channel: Channel = connect(path)
         self.held: list[Received] = []
 
     def close(self) -> None:
+        """Close what this end holds."""
         self.channel.close()
 
     def ask(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
+        """Send one message."""
         self.channel.send(message, fds)
 
     def expect(self, op: str, timeout: float = TIMEOUT, **fields: object) -> Received:
@@ -76,6 +71,7 @@ class Peer:
             self.held += self.channel.receive()
 
     def eof(self, timeout: float = TIMEOUT) -> None:
+        """Wait until the other end has closed."""
         deadline = time.monotonic() + timeout
         while not self.channel.closed:
             left = deadline - time.monotonic()
@@ -94,11 +90,13 @@ class Plane:
     closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def announced(self, timeout: float = TIMEOUT) -> str:
+        """Return the line on the ready descriptor."""
         readable, _, _ = select.select([self.ready], [], [], timeout)
         assert readable, "the keeper announces nothing"
         return os.read(self.ready, 4096).decode().strip()
 
     def client(self, role: str = "client") -> Peer:
+        """Join the keeper as a client."""
         peer = Peer(self.rundir.keeper_sock)
         self.closing.callback(peer.close)
         peer.ask(hello(role))
@@ -106,6 +104,7 @@ class Plane:
         return peer
 
     def broker(self) -> Peer:
+        """Speak to the keeper through the stub broker."""
         path = self.rundir.path / "relay.sock"
         until(path.exists, "the broker's relay")
         peer = Peer(path)
@@ -113,11 +112,13 @@ class Plane:
         return peer
 
     def nursery(self) -> Peer:
+        """Join the nursery, as a worker does."""
         peer = Peer(self.rundir.nursery_sock)
         self.closing.callback(peer.close)
         return peer
 
     def status(self) -> dict[str, Any]:
+        """Return the first page of the status."""
         peer = self.client()
         peer.ask({"op": "status", "id": 1})
         message = peer.expect("status").message
@@ -125,9 +126,12 @@ class Plane:
         return dict(message)
 
     def pids(self, role: str) -> list[int]:
+        """Return the pids of a role."""
         return [one["pid"] for one in self.status()["processes"] if one["role"] == role]
 
     def warm(self, count: int = 2) -> list[int]:
+        """Wait for warm workers and return their pids."""
+
         def ready() -> list[int]:
             found = self.status()["processes"]
             pids = [one["pid"] for one in found if one["state"] == "warm"]
@@ -136,19 +140,24 @@ class Plane:
         return until(ready, f"{count} warm workers")
 
     def stop(self) -> None:
+        """End the plane by SIGTERM, or what is left of it by SIGKILL."""
         self.closing.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(TIMEOUT)
         for process in (
             *identity.descendants(self.process.pid),
             *(process for _, process in identity.plane_processes(self.rundir)),
             *identity.plane_children(self.rundir),
         ):
             process.signal(signal.SIGKILL)
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+        self.process.wait(TIMEOUT)
         if self.process.stderr is not None:
             self.process.stderr.close()
         os.close(self.ready)
+        for path in (self.rundir.path / "relay.sock", *self.rundir.sockets()):
+            path.unlink(missing_ok=True)
 
 
 def start(directory: Path, **options: object) -> Plane:
@@ -191,11 +200,14 @@ class Terminal:
     errors: int
 
     def open_gate(self) -> None:
-        os.write(self.gate, b"g")
+        """Let the child go on to its program; one that failed before has shut its end."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.gate, b"g")
         os.close(self.gate)
         self.gate = -1
 
     def shut_gate(self) -> None:
+        """End the gate without opening it."""
         os.close(self.gate)
         self.gate = -1
 
@@ -207,6 +219,7 @@ class Terminal:
         return dict(json.loads(data)) if data else None
 
     def close(self) -> None:
+        """Close what this end holds."""
         for fd in (self.master, self.slave, self.gate, self.errors):
             if fd >= 0:
                 os.close(fd)

@@ -18,37 +18,52 @@ def hello(role: str, **more: object) -> dict[str, object]:
     return {"op": "hello", "role": role, "pid": own.pid, "start_time": own.start_time, **more}
 
 
-def serve(role: str, directory: Path) -> int:
-    keeper = connect(Rundir(directory).keeper_sock)
-    keeper.send(hello(role))
-    listener = Listener(directory / "relay.sock") if role == "broker" else None
-    selector = selectors.EpollSelector()
-    selector.register(keeper, selectors.EVENT_READ)
-    if listener is not None:
-        selector.register(listener, selectors.EVENT_READ)
-    keeper.send({"op": "ready"})
-    held: list[dict[str, object]] = []
-    test: Channel | None = None
-    while True:
-        for key, _ in selector.select():
-            if key.fileobj is listener and listener is not None:
-                test = listener.accept()
-                if test is not None:
-                    selector.register(test, selectors.EVENT_READ)
-            elif key.fileobj is keeper:
-                held += [received.message for received in keeper.receive()]
-                if keeper.closed:
-                    return 0
-            elif test is not None:
-                for received in test.receive():
-                    keeper.send(received.message)
-                if test.closed:
-                    selector.unregister(test)
-                    test.close()
-                    test = None
-        while test is not None and held:
-            test.send(held.pop(0))
+class Stub:
+    """One daemon; `run` ends with the keeper."""
+
+    def __init__(self, role: str, directory: Path) -> None:
+        """Join the keeper and say that we serve."""
+        self.keeper = connect(Rundir(directory).keeper_sock)
+        self.keeper.send(hello(role))
+        self.keeper.send({"op": "ready"})
+        self.listener = Listener(directory / "relay.sock") if role == "broker" else None
+        self.test: Channel | None = None
+        self.held: list[dict[str, object]] = []
+        self.selector = selectors.EpollSelector()
+        self.selector.register(self.keeper, selectors.EVENT_READ, self.hear)
+        if self.listener is not None:
+            self.selector.register(self.listener, selectors.EVENT_READ, self.meet)
+
+    def hear(self) -> None:
+        """Hold what the keeper says until the test is there."""
+        self.held += [received.message for received in self.keeper.receive()]
+
+    def meet(self) -> None:
+        """Take the test's connection."""
+        self.test = self.listener.accept() if self.listener is not None else None
+        if self.test is not None:
+            self.selector.register(self.test, selectors.EVENT_READ, self.relay)
+
+    def relay(self) -> None:
+        """Pass on what the test says."""
+        if self.test is None:
+            return
+        for received in self.test.receive():
+            self.keeper.send(received.message)
+        if self.test.closed:
+            self.selector.unregister(self.test)
+            self.test.close()
+            self.test = None
+
+    def run(self) -> int:
+        """Serve until the keeper's channel ends."""
+        while not self.keeper.closed:
+            for key, _ in self.selector.select():
+                key.data()
+            while self.test is not None and self.held:
+                self.test.send(self.held.pop(0))
+        return 0
 
 
 if __name__ == "__main__":
-    sys.exit(serve(sys.argv[1], Path(sys.argv[2])))
+    sys.exit(Stub(sys.argv[1], Path(sys.argv[2])).run())

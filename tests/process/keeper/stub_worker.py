@@ -1,5 +1,6 @@
 """A worker that says hello, writes its lane down, and ends when it is drained."""
 
+import contextlib
 import json
 import os
 import selectors
@@ -8,6 +9,15 @@ from pathlib import Path
 from lanekeeper.keeper.channel import connect
 from lanekeeper.keeper.rundir import Rundir
 from process.keeper.stub_daemon import hello
+
+
+def descriptors() -> list[str]:
+    """Return what this process holds; the descriptor that looks is gone by the time it is read."""
+    held = []
+    for fd in tuple(Path("/proc/self/fd").iterdir()):
+        with contextlib.suppress(FileNotFoundError):
+            held.append(os.fspath(fd.readlink()))
+    return held
 
 
 def main(directory: str) -> int:
@@ -23,8 +33,7 @@ def main(directory: str) -> int:
             if message["op"] == "drain":
                 return 0
             if message["op"] == "assign":
-                fds = sorted(os.readlink(entry.path) for entry in os.scandir("/proc/self/fd"))
-                seen = {"pid": os.getpid(), "lane": message["lane"], "fds": fds}
+                seen = {"lane": message["lane"], "fds": descriptors()}
                 path = rundir.path / f"{message['lane']['lane_id']}.json"
                 path.with_suffix(".new").write_text(json.dumps(seen))
                 path.with_suffix(".new").rename(path)

@@ -17,7 +17,7 @@ def test_a_shell_has_the_terminal_and_job_control() -> None:
         person.expect("55")
         person.press("ctrl-z")
         person.expect("Stopped")
-        person.enter("kill -9 %1; wait %1; exit 7")
+        person.enter("kill -9 %1; disown %1; exit 7")
         assert person.expect_exit() == 7
 
 

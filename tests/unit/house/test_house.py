@@ -92,8 +92,18 @@ def test_a_break_is_seen(
 
 
 def test_a_core_that_is_gone_is_seen(checkout: Checkout) -> None:
-    found = list(direction.impure_cores(checkout.root, ("lanekeeper.wire", "lanekeeper.gone")))
+    found = list(direction.unlisted_cores(checkout.root, ("lanekeeper.wire", "lanekeeper.gone")))
     assert found == ["lanekeeper.gone is listed as a core but there is no such module"]
+
+
+def test_a_pure_module_that_is_not_listed_is_seen(checkout: Checkout) -> None:
+    cores = ("lanekeeper.wire", "lanekeeper.keeper.states")
+    checkout.module("workers/lanekeeper/keeper/states.py", "")
+    checkout.module("workers/lanekeeper/keeper/shell.py", "import os\n")
+    assert list(direction.unlisted_cores(checkout.root, cores)) == []
+    checkout.module(KEEPER, "from lanekeeper.keeper import states\n")
+    (found,) = direction.unlisted_cores(checkout.root, cores)
+    assert "lanekeeper.keeper.x is pure" in found
 
 
 def test_types_alone_do_not_make_a_core_impure(checkout: Checkout) -> None:

@@ -146,7 +146,7 @@ class Channel:
             return
         if len(self._queue) >= QUEUE_MAX:
             raise ChannelError(f"{QUEUE_MAX} messages wait for a peer that does not read")
-        self._queue.append(_Queued(data, [os.dup(fd) for fd in fds]))
+        self._queue.append(_Queued(data, _copies(fds)))
 
     def flush(self) -> None:
         """Send what waits, as far as the kernel takes it."""
@@ -330,6 +330,16 @@ def _descriptors(ancillary: Iterable[tuple[int, int, bytes]]) -> tuple[int, ...]
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(data[: len(data) - len(data) % _FD_SIZE])
     return tuple(fds)
+
+
+def _copies(fds: Sequence[int]) -> list[int]:
+    copies: list[int] = []
+    try:
+        copies.extend(os.dup(fd) for fd in fds)
+    except OSError as error:
+        _close_all(copies)
+        raise ChannelError(f"descriptors cannot be copied: {error.strerror}") from error
+    return copies
 
 
 def _close_all(fds: Iterable[int]) -> None:

@@ -154,6 +154,15 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class Cleanse:
+    """Kill what a lane whose worker is dead has left behind, and tell the peer how much it was."""
+
+    peer: int
+    request: Message
+    lane_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """Tell whoever started the keeper that the plane is ready, or why it is not."""
 
@@ -176,7 +185,7 @@ class Finish:
     code: int
 
 
-Action = Launch | Watch | Kill | Send | Close | Sweep | Announce | Note | Finish
+Action = Launch | Watch | Kill | Send | Close | Sweep | Cleanse | Announce | Note | Finish
 
 
 class RequestError(Exception):

@@ -80,7 +80,7 @@ def parse_spec(data: bytes, inherited: Inherited) -> Spec:
         SpecError: something is missing or of the wrong type.
     """
     try:
-        fields = json.loads(data)
+        fields = json.loads(data.decode("utf-8", "surrogateescape"))
         argv, cwd, env = fields["argv"], fields["cwd"], fields["env"]
         umask, limits = fields.get("umask"), fields.get("limits")
         valid = _strings(argv) and argv and isinstance(cwd, str) and isinstance(env, dict)

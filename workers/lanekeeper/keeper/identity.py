@@ -19,6 +19,7 @@ from lanekeeper.keeper.rundir import Rundir
 PLANE_MARKER: Final = "LANEKEEPER_PLANE"
 ROLE_MARKER: Final = "LANEKEEPER_ROLE"
 DIR_MARKER: Final = "LANEKEEPER_DIR"
+LANE_MARKER: Final = "LANEKEEPER_LANE"
 TERMINAL_MARKER: Final = "LANEKEEPER_TERMINAL"
 
 _GONE_STATES: Final = frozenset("ZXx")

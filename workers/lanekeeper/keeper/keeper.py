@@ -29,6 +29,8 @@ from lanekeeper.keeper.supervisor import Supervisor
 EXIT_FAILED: Final = 1
 EXIT_REFUSED: Final = 3
 EXIT_CONFLICT: Final = 5
+CLEANSE_SCANS: Final = 20
+"""Passes over /proc for one lane; what survives this many forks faster than we look."""
 
 _LOGGER: Final = logging.getLogger(__name__)
 _LEVELS: Final = logging.getLevelNamesMapping()
@@ -69,6 +71,7 @@ class Keeper:
             events.Send: self._send,
             events.Close: self._close,
             events.Sweep: self._sweep,
+            events.Cleanse: self._cleanse,
             events.Announce: self._announce,
             events.Note: self._note,
             events.Finish: self._finish,
@@ -197,6 +200,17 @@ class Keeper:
         for process in there:
             self._kill(events.Kill(process.pid, action.signal))
         self._feed(events.Swept(tuple(process.pid for process in there)))
+
+    def _cleanse(self, action: events.Cleanse) -> None:
+        # What was signalled may be between its signal and its end, or have forked: look again.
+        killed: set[identity.Process] = set()
+        for _ in range(CLEANSE_SCANS):
+            left = list(identity.marked(identity.LANE_MARKER, action.lane_id))
+            if not left:
+                break
+            killed.update(process for process in left if process.signal(signal.SIGKILL))
+        done = events.answer(action.request, "swept", killed=len(killed))
+        self._send(events.Send(action.peer, done))
 
     def _announce(self, action: events.Announce) -> None:
         announce(self._ready_fd, action.line)

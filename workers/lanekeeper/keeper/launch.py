@@ -58,10 +58,10 @@ def prepare() -> Inherited:
 
     Descriptors that whoever started us left open are not passed on.
     """
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > _STDERR:
+    for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+        if number > _STDERR:
             with contextlib.suppress(OSError):
-                fcntl.fcntl(int(name), fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+                fcntl.fcntl(number, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return Inherited(umask=os.umask(0o077), nofile=(soft, hard))

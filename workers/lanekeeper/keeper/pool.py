@@ -9,8 +9,7 @@ import math
 import signal
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from lanekeeper.keeper.daemons import STEADY, backoff
 from lanekeeper.keeper.events import (
@@ -26,59 +25,20 @@ from lanekeeper.keeper.events import (
     require_number,
     require_text,
 )
-from lanekeeper.keeper.states import WORKER_TABLE, Worker, WorkerCause, follow
-
-GRANT_TIMEOUT: Final = 5.0
-"""Seconds a grant waits for a warm worker."""
-
-ARRIVAL_TIMEOUT: Final = 10.0
-"""Seconds from fork to hello; a worker that takes longer is killed."""
-
-DRAIN_TIMEOUT: Final = 10.0
-"""Seconds a worker has to end what it started, before it is killed."""
-
-STATUS_TIMEOUT: Final = 1.0
-"""Seconds from a worker's end to the nursery's word on how; then it is unknown."""
-
-GRANTS_MAX: Final = 1_024
-FORKS_MAX: Final = 8
-"""Forks asked for and not answered."""
-
-
-@dataclass(slots=True)
-class Record:
-    """What is known of one worker process."""
-
-    pid: int
-    start_time: int
-    born: float
-    state: Worker = Worker.STARTING
-    forked: bool = False
-    """Whether the nursery has said that it forked this one."""
-
-    peer: int | None = None
-    lane: Message | None = None
-    deadline: float = math.inf
-    fences: list[tuple[int, Message]] = field(default_factory=list)
-
-    @property
-    def lane_id(self) -> str | None:
-        """The lane it was granted."""
-        return None if self.lane is None else str(self.lane["lane_id"])
-
-    def move(self, cause: WorkerCause) -> None:
-        """Follow the table."""
-        self.state = follow(WORKER_TABLE, self.state, cause)
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A lane that waits for a worker."""
-
-    peer: int
-    request: Message
-    lane: Message
-    deadline: float
+from lanekeeper.keeper.roster import (
+    ARRIVAL_TIMEOUT,
+    DRAIN_TIMEOUT,
+    FORKS_MAX,
+    GRANT_TIMEOUT,
+    GRANTS_MAX,
+    STATUS_TIMEOUT,
+    Grant,
+    Record,
+    fenced,
+    how,
+    refused,
+)
+from lanekeeper.keeper.states import Worker, WorkerCause
 
 
 class Pool:
@@ -135,6 +95,10 @@ class Pool:
             if record.lane is None
             for action in self._let_go(record, now)
         ]
+
+    def orphaned(self) -> list[Action]:
+        """Look again at ended workers whose status the nursery took along: they are ours."""
+        return [Watch(one.pid, one.start_time) for one in self if one.state is Worker.ENDING]
 
     def forked(self, message: Message, now: float) -> list[Action]:
         """Note that the nursery forked a worker.
@@ -194,11 +158,11 @@ class Pool:
             raise RequestError("INVALID_ARGUMENT", "'lane' must be an object")
         lane_id = require_text(lane, "lane_id")
         if self._of_lane(lane_id) or any(held.lane["lane_id"] == lane_id for held in self._grants):
-            return [_refused(peer, request, "ALREADY_EXISTS", f"{lane_id} has a worker already")]
+            return [refused(peer, request, "ALREADY_EXISTS", f"{lane_id} has a worker already")]
         if not self._open:
-            return [_refused(peer, request, "SPAWN_FAILED", "the plane is being shut down")]
+            return [refused(peer, request, "SPAWN_FAILED", "the plane is being shut down")]
         if len(self._grants) >= GRANTS_MAX:
-            return [_refused(peer, request, "BACKPRESSURE", f"{GRANTS_MAX} lanes wait already")]
+            return [refused(peer, request, "BACKPRESSURE", f"{GRANTS_MAX} lanes wait already")]
         self._grants.append(Grant(peer, request, lane, now + GRANT_TIMEOUT))
         return [*self._serve(now), *self._refill(now)]
 
@@ -210,9 +174,13 @@ class Pool:
         """
         record = self._of_lane(require_text(request, "lane_id"))
         if record is None:
-            return [_fenced(peer, request)]
+            return [fenced(peer, request)]
         record.fences.append((peer, request))
         return [Kill(record.pid, signal.SIGKILL)]
+
+    def serves(self, lane_id: str) -> bool:
+        """Whether a worker serves this lane."""
+        return self._of_lane(lane_id) is not None
 
     def ended(self, pid: int, code: int | None, number: int | None, now: float) -> list[Action]:
         """Note how a worker ended, by whoever was its parent; unknown pids are ignored."""
@@ -223,18 +191,20 @@ class Pool:
         record.move(WorkerCause.EXITED)
         actions: list[Action] = []
         if record.lane is not None:
-            actions += self._died(record, code, number)
+            actions += self._died(record, code, number, "info" if asked else "warning")
         elif not asked and self._open:
             self._failures = 0 if now - record.born >= STEADY else self._failures
             actions += self._delay(f"a warm worker ended with {how(code, number)}", now)
-        actions += [_fenced(peer, request) for peer, request in record.fences]
+        actions += [fenced(peer, request) for peer, request in record.fences]
         return [*actions, *self._refill(now)]
 
     def vanished(self, pid: int, now: float) -> list[Action]:
         """Note that a worker has ended; the nursery, its parent, is about to say how."""
         record = self._records.get(pid)
-        if record is None or record.state is Worker.ENDING:
+        if record is None:
             return []
+        if record.state is Worker.ENDING:
+            return self.ended(pid, None, None, now)  # looked twice: nobody knows
         record.move(WorkerCause.VANISHED)
         record.deadline = now + STATUS_TIMEOUT
         return []
@@ -261,7 +231,7 @@ class Pool:
         while self._grants:
             held = self._grants.popleft()
             actions.append(
-                _refused(held.peer, held.request, "SPAWN_FAILED", "the plane is being shut down")
+                refused(held.peer, held.request, "SPAWN_FAILED", "the plane is being shut down")
             )
         return [*actions, *(step for record in tuple(self) for step in self._let_go(record, now))]
 
@@ -281,7 +251,7 @@ class Pool:
         while self._grants and self._grants[0].deadline <= now:
             held = self._grants.popleft()
             text = f"no worker became ready in {GRANT_TIMEOUT:.0f} s; {self.reason or 'try again'}"
-            actions.append(_refused(held.peer, held.request, "SPAWN_FAILED", text))
+            actions.append(refused(held.peer, held.request, "SPAWN_FAILED", text))
         for record in [record for record in self if record.deadline <= now]:
             record.deadline = math.inf
             if record.state is Worker.ENDING:
@@ -351,9 +321,11 @@ class Pool:
         self.reason = reason
         return [Note(reason, "error")]
 
-    def _died(self, record: Record, code: int | None, number: int | None) -> list[Action]:
+    def _died(
+        self, record: Record, code: int | None, number: int | None, level: str
+    ) -> list[Action]:
         keys = {"lane": str(record.lane_id), "worker": str(record.pid)}
-        actions: list[Action] = [Note(f"worker ended with {how(code, number)}", "warning", keys)]
+        actions: list[Action] = [Note(f"worker ended with {how(code, number)}", level, keys)]
         if self.broker is not None:
             status = {"pid": record.pid, "code": code, "signal": number}
             actions.append(Send(self.broker, {"op": "died", "lane_id": record.lane_id, **status}))
@@ -373,18 +345,3 @@ class Pool:
 
     def _of_lane(self, lane_id: str) -> Record | None:
         return next((record for record in self if record.lane_id == lane_id), None)
-
-
-def how(code: int | None, number: int | None) -> str:
-    """Return how a process ended, as words."""
-    if number is not None:
-        return f"signal {number}"
-    return "an unknown status" if code is None else f"code {code}"
-
-
-def _refused(peer: int, request: Message, code: str, message: str) -> Send:
-    return Send(peer, answer(request, "refused", code=code, message=message))
-
-
-def _fenced(peer: int, request: Message) -> Send:
-    return Send(peer, answer(request, "fenced"))

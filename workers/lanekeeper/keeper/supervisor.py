@@ -25,6 +25,7 @@ from lanekeeper.keeper.events import (
     Action,
     Announce,
     Asked,
+    Cleanse,
     Close,
     Ended,
     Event,
@@ -46,7 +47,8 @@ from lanekeeper.keeper.events import (
     require_number,
     require_text,
 )
-from lanekeeper.keeper.pool import Pool, how
+from lanekeeper.keeper.pool import Pool
+from lanekeeper.keeper.roster import how
 from lanekeeper.keeper.states import PLANE_TABLE, Plane, PlaneCause, follow
 from lanekeeper.keeper.status import PlaneInfo, status_messages, workers_messages
 
@@ -112,6 +114,7 @@ class Supervisor:
             "beat": (frozenset(PEER_ROLES), self._beat),
             "grant": (frozenset({BROKER}), self._grant),
             "fence": (frozenset({BROKER}), self._fence),
+            "sweep": (frozenset({BROKER}), self._cleanse),
             "forked": (frozenset({NURSERY}), self._forked),
             "failed": (frozenset({NURSERY}), self._fork_failed),
             "worker-exited": (frozenset({NURSERY}), self._worker_exited),
@@ -257,6 +260,12 @@ class Supervisor:
     def _fence(self, number: int, message: Message, _: float) -> list[Action]:
         return self._pool.fence(number, message)
 
+    def _cleanse(self, number: int, message: Message, _: float) -> list[Action]:
+        lane_id = require_text(message, "lane_id")
+        if self._pool.serves(lane_id):
+            raise RequestError("INVALID_TRANSITION", f"{lane_id} has a worker; fence it first")
+        return [Cleanse(number, message, lane_id)]
+
     def _forked(self, _: int, message: Message, now: float) -> list[Action]:
         return self._pool.forked(message, now)
 
@@ -300,7 +309,9 @@ class Supervisor:
             return swept
         record = self._daemons.of_pid(event.pid)
         if record is not None:
-            actions = self._pool.nursery_gone(now) if record.role == NURSERY else []
+            actions: list[Action] = []
+            if record.role == NURSERY:
+                actions += [*self._pool.nursery_gone(now), *self._pool.orphaned()]
             if record.peer is not None and record.peer == self._pool.broker:
                 self._pool.broker = None
             actions += self._daemons.exited(record, how(event.code, event.signal), now)

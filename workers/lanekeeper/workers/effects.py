@@ -138,6 +138,17 @@ class Effects:
         )
         self.published_messages += 1
 
+    def held(self, io: TerminalIO) -> bool:
+        """Whether a registered consumer holds back the reading of a terminal."""
+        consumers = self.state.consumers.get(io.terminal_id)
+        return consumers is not None and consumers.throttled and not io.closing
+
+    def take(self, io: TerminalIO, now: float) -> None:
+        """Move a terminal's new output into its log, within its budget, and publish it."""
+        if io.reading and not self.held(io) and io.fill(now):
+            self.publish(io, now)
+            io.consumers_changed = True
+
     def write(self, io: TerminalIO) -> list[Stimulus]:
         """Give a program the input that waits for it, as far as it takes any."""
         done, lost = io.write()
@@ -198,7 +209,10 @@ class Effects:
             io.accept(action.command_id, action.data, eof=action.eof)
         except WireError as error:
             return [Undelivered(action.command_id, error)]
-        return self.write(io)
+        stimuli = self.write(io)
+        # The line discipline echoes while the input is written: the echo leaves before the answer.
+        self.take(io, time.monotonic())
+        return stimuli
 
     def _set_size(self, action: SetSize) -> None:
         io = self.terminals[action.terminal_id]

@@ -31,7 +31,7 @@ class Flow:
         """Return the descriptors that can make progress, with the events to wait for."""
         wanted: dict[int, int] = {}
         for io in self._effects.terminals.values():
-            if io.reading and not self._held(io):
+            if io.reading and not self._effects.held(io):
                 wanted[io.master] = zmq.POLLIN
             if io.inputs.waiting and io.sink >= 0:
                 wanted[io.sink] = wanted.get(io.sink, 0) | zmq.POLLOUT
@@ -46,9 +46,8 @@ class Flow:
         for io in self._effects.terminals.values():
             if ready.get(io.sink, 0) & (zmq.POLLOUT | zmq.POLLERR) and io.inputs.waiting:
                 stimuli += self._effects.write(io)
-            if io.reading and ready.get(io.master, 0) & ~zmq.POLLOUT and io.fill(now):
-                self._effects.publish(io, now)
-                io.consumers_changed = True
+            if ready.get(io.master, 0) & ~zmq.POLLOUT:
+                self._effects.take(io, now)
         for sweep in self._effects.sweeps:
             for pidfd in sweep.fds():
                 if pidfd in ready:
@@ -81,10 +80,6 @@ class Flow:
             times += [] if own is None else [own]
             times += self._throttle_deadlines(io, now)
         return times
-
-    def _held(self, io: TerminalIO) -> bool:
-        consumers = self._effects.state.consumers.get(io.terminal_id)
-        return consumers is not None and consumers.throttled and not io.closing
 
     def _consumers(self, io: TerminalIO, now: float) -> list[Stimulus]:
         consumers = self._effects.state.consumers.get(io.terminal_id)

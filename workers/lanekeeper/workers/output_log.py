@@ -20,6 +20,8 @@ PIPE_BYTES: Final = 8 * 1024
 """Two reads of a line discipline fit; default pipes exhaust a user's budget at 1,000 lanes."""
 PUNCH_STEP: Final = 256 * 1024
 """Pages go back in steps of this size: one system call per step, not per read."""
+SHORT: Final = 2048
+"""A read this short has emptied the line discipline; asking again would only cost a system call."""
 _KEEP_SIZE_PUNCH_HOLE: Final = 0x01 | 0x02
 _NONBLOCK: Final = 2
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
@@ -67,6 +69,8 @@ class OutputLog:
                 return moved, True
             moved += count
             self._drain(count)
+            if count < SHORT:
+                break
         return moved, False
 
     def read(self, offset: int, count: int) -> bytes:

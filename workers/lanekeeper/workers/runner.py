@@ -30,7 +30,7 @@ from lanekeeper.wire.ids import RANDOM_BYTES, make_id
 from lanekeeper.wire.messages.events import Assignment
 from lanekeeper.wire.topics import WORKER_REGISTERED
 from lanekeeper.wire.version import VERSION
-from lanekeeper.workers.actions import Action, Drain, Frame, Moment, Stimulus, Tick
+from lanekeeper.workers.actions import Action, Delivered, Drain, Frame, Moment, Stimulus, Tick
 from lanekeeper.workers.core import LaneCore
 from lanekeeper.workers.effects import Effects
 from lanekeeper.workers.flow import Flow
@@ -41,6 +41,8 @@ from lanekeeper.workers.turn import Surroundings
 
 BEAT: Final = 5.0
 FRAMES_PER_TURN: Final = 100
+ACKNOWLEDGE_MS: Final = 1
+"""How long the acknowledgement of an input waits for the program's own answer to it, at most."""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -59,6 +61,7 @@ class Worker:
         self.core = LaneCore(state, Surroundings(os.urandom, self.effects.log, endpoints))
         self.flow = Flow(self.effects)
         self._stimuli: deque[Stimulus] = deque()
+        self._acknowledgements: list[Stimulus] = []
         self._wake_read, self._wake_write = socket.socketpair()
         self._poller = zmq.Poller()
         self._polled: dict[int, int] = {}
@@ -91,6 +94,9 @@ class Worker:
         self._read_channels(ready)
         now = time.monotonic()
         self._stimuli += self.flow.read(ready, now)
+        # An echo is on its way before its input is acknowledged: people wait for the former.
+        self._stimuli += self._acknowledgements
+        self._acknowledgements.clear()
         self._settle()
         self._stimuli += self.flow.due(time.monotonic())
         self._tick()
@@ -104,7 +110,9 @@ class Worker:
 
     def _do(self, actions: list[Action]) -> None:
         for action in actions:
-            self._stimuli += self.effects.carry_out(action)
+            for stimulus in self.effects.carry_out(action):
+                delivered = isinstance(stimulus, Delivered)
+                (self._acknowledgements if delivered else self._stimuli).append(stimulus)
 
     def _read_sockets(self, ready: dict[Any, int]) -> None:
         sockets = self.effects.sockets
@@ -193,6 +201,8 @@ class Worker:
         core = self.core.deadline()
         if core is not None:
             due.append(core)
+        if self._acknowledgements:
+            return ACKNOWLEDGE_MS
         return math.ceil(max(0.0, min(due) - time.monotonic()) * 1000)
 
     def _poll_descriptors(self) -> None:

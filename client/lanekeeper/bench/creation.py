@@ -1,0 +1,32 @@
+"""How long `lane.create` takes, with few and with many lanes alive."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lanekeeper.bench.figures import Summary
+from lanekeeper.client import Plane
+
+Progress = Callable[[str], None]
+MILLI = 1000.0
+
+
+def measure(plane: Plane, alive: int, samples: int, progress: Progress) -> dict[str, Any]:
+    """Return create latency in ms with `alive` lanes beside those that are measured.
+
+    The measured lanes are cleaned one by one, so that the number alive stays what it says.
+    """
+    names = [f"alive-{alive}-{n}" for n in range(alive)]
+    for name in names:
+        progress(f"lanes alive: {name}")
+        plane.create_lane(name)
+    taken = []
+    for number in range(samples):
+        progress(f"lane create, {alive} alive: {number + 1}/{samples}")
+        begin = time.perf_counter()
+        lane = plane.create_lane(f"sample-{alive}-{number}")
+        taken.append(time.perf_counter() - begin)
+        lane.cleanup()
+    for name in names:
+        plane.lane(name, create=False).cleanup()
+    return {"alive": alive, "unit": "ms"} | Summary.of(taken).scaled(MILLI)

@@ -1,0 +1,86 @@
+"""A benchmark report: the figures, the machine they were measured on, and a table for people."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from lanekeeper.wire.version import PRODUCT
+
+
+def machine() -> dict[str, Any]:
+    """Return what a reader needs to know of this machine."""
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "lanekeeper": PRODUCT,
+    }
+
+
+def text(report: dict[str, Any]) -> str:
+    """Return the report as lines of text, one figure a line, ratios last."""
+    about = report["machine"]
+    lines = [
+        f"{about['cpu']}, {about['cores']} cores, Linux {about['kernel']}, "
+        f"Python {about['python']}, lanekeeper {about['lanekeeper']}, {report['tmux'] or 'no tmux'}",
+        "",
+        f"{'measured':<42}{'p50':>10}{'p95':>10}{'p99':>10}{'min':>10}{'max':>10}",
+    ]
+    for figures in report.get("create", ()):
+        lines.append(_row(f"lane create, {figures['alive']} alive (ms)", figures))
+    lines += _echo(report.get("echo"))
+    lines += _throughput(report.get("throughput"))
+    lines += _footprint(report.get("idle"))
+    return "\n".join(lines)
+
+
+def _echo(echo: dict[str, Any] | None) -> list[str]:
+    if echo is None:
+        return []
+    lines = [_row("key to echo, lanekeeper (ms)", echo["lanekeeper"])]
+    if "tmux" in echo:
+        lines.append(_row("key to echo, tmux -C (ms)", echo["tmux"]))
+        lines.append(_ratio("echo p50, lanekeeper / tmux -C", echo["ratio_p50"]))
+    return lines
+
+
+def _throughput(flood: dict[str, Any] | None) -> list[str]:
+    if flood is None:
+        return []
+    lines = [
+        _row("one terminal, one subscriber (MB/s)", flood["lanekeeper"]),
+        _row("a loop that only reads (MB/s)", flood["read_loop"]),
+        _ratio("throughput, lanekeeper / read loop", flood["ratio_read_loop"]),
+    ]
+    if "tmux" in flood:
+        lines.append(_row("tmux -C (MB/s)", flood["tmux"]))
+        lines.append(_ratio("throughput, lanekeeper / tmux -C", flood["ratio_tmux"]))
+    return lines
+
+
+def _footprint(idle: dict[str, Any] | None) -> list[str]:
+    if idle is None:
+        return []
+    return [
+        _row(f"memory per lane, {idle['lanes']} idle (MB)", idle["memory"]),
+        "CPU of the plane, all idle".ljust(42) + f"{idle['cpu']:>9.2f}%",
+    ]
+
+
+def _row(label: str, figures: dict[str, Any]) -> str:
+    cells = "".join(f"{figures[name]:>10.4g}" for name in ("p50", "p95", "p99", "min", "max"))
+    return f"{label:<42}{cells}"
+
+
+def _ratio(label: str, ratio: float) -> str:
+    return f"{label:<42}{ratio:>9.2f}x"

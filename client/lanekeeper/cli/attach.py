@@ -1,0 +1,109 @@
+"""`lane attach`: this terminal becomes the program's."""
+
+import os
+import sys
+from typing import Final, TypedDict, Unpack
+
+import click
+
+from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.keys import DEFAULT, DetachKey, detach_key
+from lanekeeper.cli.lazy import Verb
+from lanekeeper.cli.options import address, pass_settings
+from lanekeeper.cli.plane import connected
+from lanekeeper.cli.relay import Ends, Outcome, Relay, Way
+from lanekeeper.cli.render import History
+from lanekeeper.cli.settings import Settings
+from lanekeeper.cli.sizes import size_of
+from lanekeeper.cli.text import command_line, how
+from lanekeeper.client import LaneError, Plane, Terminal, returncode
+
+EXAMPLES = """lane attach build
+lane attach build --read-only
+lane attach web/api:main.shell --detach-key ctrl-a"""
+UNKNOWN: Final = 1
+SIGNAL_BASE: Final = 128
+
+
+class Options(TypedDict):
+    """The options of the verb."""
+
+    read_only: bool
+    detach_key: DetachKey
+
+
+@click.command(cls=Verb, epilog=EXAMPLES)
+@address
+@click.option("-r", "--read-only", is_flag=True, help="Look on: no keys, no size.")
+@click.option(
+    "--detach-key",
+    type=detach_key,
+    default=DEFAULT,
+    show_default=True,
+    metavar="KEY",
+    help="ctrl-X or none.",
+)
+@pass_settings
+def attach(settings: Settings, address: str, **options: Unpack[Options]) -> None:
+    """Attach this terminal to a program.
+
+    What the program wrote before is shown first, then it goes on live; the program gets the size
+    of this terminal. The detach key leaves it running and ends with 0; when the program ends, this
+    ends with its exit status.
+    """
+    stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
+    if not os.isatty(stdout) or not os.isatty(stdin):
+        raise CliError(
+            "INVALID_ARGUMENT",
+            "attach needs a terminal at stdin and stdout",
+            hint=f"`lane read {address} --follow` and `lane send {address}` work without one",
+        )
+    ends = Ends(
+        stdin=stdin,
+        stdout=stdout,
+        raw=True,
+        follow_size=None if options["read_only"] else stdout,
+        forward=False,
+        detach_key=options["detach_key"],
+        deaf=options["read_only"],
+    )
+    with connected(settings) as plane:
+        terminal = plane.terminal(address)
+        announce(settings, terminal, options["detach_key"], read_only=options["read_only"])
+        outcome = stay(plane, terminal, ends)
+    sys.exit(conclude(settings, address, outcome))
+
+
+def stay(plane: Plane, terminal: Terminal, ends: Ends) -> Outcome:
+    """Show history and go on live, until the program ends or the person leaves."""
+    if ends.follow_size is not None and terminal.info.exit is None:
+        size = size_of(ends.follow_size)
+        try:
+            terminal.resize(size.cols, size.rows)
+        except LaneError as error:
+            if error.code != "INVALID_TRANSITION":  # it has ended meanwhile
+                raise
+    head = terminal.refresh().head
+    with terminal.output(None, policy="block") as stream:
+        return Relay(plane, terminal, stream, ends, History(head)).run()
+
+
+def announce(settings: Settings, terminal: Terminal, key: DetachKey, *, read_only: bool) -> None:
+    """Say what this is and how to leave it."""
+    mode = ", read-only" if read_only else ""
+    settings.notice(
+        f"attached to {command_line(terminal.info.argv, 60)}{mode}; {key.name} detaches"
+    )
+
+
+def conclude(settings: Settings, address: str, outcome: Outcome) -> int:
+    """Say how it ended and return the exit status."""
+    if outcome.way is Way.DETACHED:
+        settings.notice(f"\ndetached; `lane attach {address}` comes back")
+        return 0
+    if outcome.way is Way.SIGNALLED and outcome.caught is not None:
+        settings.notice(f"\ndetached by {outcome.caught.name}; the program goes on")
+        return SIGNAL_BASE + outcome.caught
+    settings.notice(f"\nthe program has ended: {how(outcome.exit)}")
+    status = None if outcome.exit is None else returncode(outcome.exit)
+    return UNKNOWN if status is None else status

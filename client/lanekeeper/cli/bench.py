@@ -1,0 +1,111 @@
+"""`lane bench`: measure a plane of its own beside tmux and a bare read loop."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from lanekeeper.bench import creation, echo, footprint, report, throughput, tmux
+from lanekeeper.bench.private import PrivatePlane
+from lanekeeper.cli.lazy import Verb
+from lanekeeper.cli.options import json_option, pass_settings
+from lanekeeper.cli.settings import Settings
+from lanekeeper.client import Plane, connect
+
+EXAMPLES = """lane bench
+lane bench --quick
+lane bench --only echo --only throughput --json --output bench.json"""
+
+PARTS: Final = ("create", "echo", "throughput", "idle")
+SCHEMA: Final = 1
+CONNECT_SECONDS: Final = 10.0
+
+
+@click.command(cls=Verb, epilog=EXAMPLES)
+@click.option("--only", multiple=True, type=click.Choice(PARTS), help="Only this part; repeatable.")
+@click.option("--quick", is_flag=True, help="A tenth of the work: a look, not a measurement.")
+@click.option("--lanes", type=click.IntRange(1, 2000), default=100, show_default=True)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Also write JSON.")
+@json_option()
+@pass_settings
+def bench(
+    settings: Settings, only: tuple[str, ...], lanes: int, output: Path | None, *, quick: bool
+) -> None:
+    """Measure lane creation, echo, throughput, memory and idle CPU.
+
+    It starts a plane of its own in a private directory and ends it afterwards; yours is not
+    touched. What is compared is measured in turn in the same run: on a shared machine only ratios
+    mean much. Have nothing else run beside it.
+    """
+    progress = _progress()
+    size = Size(lanes)
+    with PrivatePlane() as private, connect(private.directory, timeout=CONNECT_SECONDS) as plane:
+        measured = _measure(
+            plane, private, only or PARTS, size.tenth() if quick else size, progress
+        )
+    progress("")
+    if output is not None:
+        output.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    if settings.json:
+        settings.emit(measured)
+    else:
+        click.echo(report.text(measured))
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much work a run is."""
+
+    lanes: int
+    samples: int = 300
+    keys: int = 1000
+    volume: int = 200_000_000
+    rounds: int = 7
+    idle_seconds: float = 20.0
+
+    def tenth(self) -> "Size":
+        """Return a tenth of it."""
+        return Size(max(1, self.lanes // 10), 50, 100, 20_000_000, 2, 3.0)
+
+
+def _measure(
+    plane: Plane,
+    private: PrivatePlane,
+    parts: tuple[str, ...],
+    size: Size,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    version = tmux.available()
+    peer = version is not None
+    measured: dict[str, Any] = {"schema": SCHEMA, "machine": report.machine(), "tmux": version}
+    if "create" in parts:
+        measured["create"] = [
+            creation.measure(plane, alive, size.samples, progress) for alive in (1, size.lanes)
+        ]
+    if "echo" in parts:
+        measured["echo"] = echo.measure(plane, size.keys, progress, with_tmux=peer)
+    if "throughput" in parts:
+        measured["throughput"] = throughput.measure(
+            plane, size.volume, size.rounds, progress, with_tmux=peer
+        )
+    if "idle" in parts:
+        measured["idle"] = footprint.measure(
+            plane, private, size.lanes, size.idle_seconds, progress
+        )
+    return measured
+
+
+def _progress() -> Callable[[str], None]:
+    """Return what shows where the run is: one line that is rewritten, on a terminal only."""
+    shown = sys.stderr.isatty()
+
+    def show(text: str) -> None:
+        if shown:
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
+    return show

@@ -1,0 +1,231 @@
+"""Between a person and a program: keys, signals and sizes one way, output the other, in one wait.
+
+Owns the loop of `run` and `attach`. Nothing in it blocks, so that leases are renewed while a pager
+holds stdout or a program does not read its input. Refuses to buffer without bound: stdin is read
+only while the lane takes it, output only while stdout does.
+"""
+
+import contextlib
+import os
+import signal
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final
+
+from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.keys import NONE, DetachKey
+from lanekeeper.cli.render import Renderer
+from lanekeeper.cli.sink import Sink
+from lanekeeper.cli.sizes import size_of
+from lanekeeper.cli.tty_mode import RawMode
+from lanekeeper.cli.wakeups import Wakeups, stop_here
+from lanekeeper.client import Ended, Gap, LaneError, OutputStream, Pending, Plane, Terminal
+from lanekeeper.wire.messages.terminal import ExitStatus
+
+FORWARDED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+CAUGHT: Final = (*FORWARDED, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
+INPUT: Final = 64 * 1024
+INPUT_AHEAD: Final = 512 * 1024
+"""Bytes of stdin that may be on their way; more is read when the program has taken some."""
+OVER: Final = frozenset({"INVALID_TRANSITION", "TERMINAL_NOT_FOUND", "CLOSED"})
+"""Refusals of input that mean that the program has ended."""
+
+
+class Way(Enum):
+    """How a relay came to its end."""
+
+    ENDED = auto()
+    DETACHED = auto()
+    SIGNALLED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a relay came to its end, with the program's status or the signal that ended us."""
+
+    way: Way
+    exit: ExitStatus | None = None
+    caught: signal.Signals | None = None
+    lost: int = 0
+
+
+@dataclass(slots=True)
+class Ends:
+    """The person's side.
+
+    Attributes:
+        stdin: the descriptor to read keys or input from; None for none.
+        stdout: the descriptor to write to.
+        raw: whether stdin is a terminal to be put in raw mode.
+        follow_size: the descriptor whose size the program's terminal follows; None for none.
+        forward: whether signals go to the program; otherwise they end the relay.
+        detach_key: what detaches.
+        deaf: keys are read for the detach key only.
+        follow: whether the program's end is waited for; otherwise that of what is there now.
+    """
+
+    stdin: int | None
+    stdout: int
+    raw: bool = False
+    follow_size: int | None = None
+    forward: bool = True
+    detach_key: DetachKey = field(default_factory=lambda: DetachKey(NONE))
+    deaf: bool = False
+    follow: bool = True
+
+
+class Relay:
+    """One terminal connected to one person or pipe."""
+
+    def __init__(
+        self, plane: Plane, terminal: Terminal, stream: OutputStream, ends: Ends, renderer: Renderer
+    ) -> None:
+        """Connect; nothing flows before `run`."""
+        self._plane = plane
+        self._terminal = terminal
+        self._stream = stream
+        self._ends = ends
+        self._renderer = renderer
+        self._sink = Sink(ends.stdout)
+        self._raw = RawMode(ends.stdin if ends.stdin is not None else -1, wanted=ends.raw)
+        self._wakeups = Wakeups(CAUGHT)
+        self._input: list[Pending] = []
+        self._stdin = ends.stdin
+        self._outcome: Outcome | None = None
+        self._lost = 0
+
+    def run(self) -> Outcome:
+        """Let everything flow until the program has ended or the person leaves.
+
+        All output is written before the end is reported.
+
+        Raises:
+            OSError: stdout has gone.
+            LaneError: the output ended before its time.
+        """
+        with self._wakeups:
+            try:
+                self._raw.enter()
+                while self._outcome is None or (
+                    self._outcome.way is Way.ENDED and self._sink.waiting
+                ):
+                    self._turn()
+            finally:
+                self._finish()
+        return self._outcome
+
+    def _turn(self) -> None:
+        more = self._take_output()
+        readers = [self._wakeups.fileno()]
+        wants_input = self._wants_input()
+        if wants_input is not None:
+            readers.append(wants_input)
+        writers = [self._sink.fileno()] if self._sink.waiting else []
+        ready = self._plane.wait(readers, 0.0 if more else None, writers=writers)
+        if self._wakeups.fileno() in ready:
+            self._take_signals()
+        if wants_input is not None and wants_input in ready:
+            self._take_input(wants_input)
+        if self._sink.waiting:
+            self._sink.flush()
+
+    def _take_output(self) -> bool:
+        """Write what has come; return whether there may be more already."""
+        if self._outcome is not None or self._sink.full:
+            return False
+        items = self._stream.poll(0.0)
+        for item in items:
+            if isinstance(item, Gap):
+                self._lost += item.end - item.start
+            self._sink.put(self._renderer.render(item))
+            if isinstance(item, Ended):
+                self._outcome = Outcome(Way.ENDED, item.exit, lost=self._lost)
+        if not items and self._stream.ended and self._outcome is None:
+            if self._ends.follow:
+                raise CliError("WORKER_LOST", "the output ended without its end", retryable=True)
+            self._outcome = Outcome(Way.ENDED, lost=self._lost)
+        return bool(items)
+
+    def _wants_input(self) -> int | None:
+        """Return the descriptor to read input from, while the program takes it."""
+        self._input = [pending for pending in self._input if not self._refused(pending)]
+        if self._stdin is None or self._terminal.unsent >= INPUT_AHEAD:
+            return None
+        return self._stdin
+
+    def _refused(self, pending: Pending) -> bool:
+        """Return whether input needs no more watching; a program that has ended takes none.
+
+        Raises:
+            LaneError: the input was refused for another reason.
+        """
+        error = pending.error
+        if error is not None:
+            if error.code not in OVER:
+                raise error
+            self._stdin = None
+        return pending.done
+
+    def _take_input(self, descriptor: int) -> None:
+        try:
+            data = os.read(descriptor, INPUT)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:  # a terminal that was hung up
+            data = b""
+        before = self._ends.detach_key.find(data)
+        if before is not None:
+            self._outcome = Outcome(Way.DETACHED, lost=self._lost)
+        text = data if before is None else before
+        if not data:
+            self._stdin = None
+            if self._ends.raw:  # the person's terminal has gone
+                self._outcome = Outcome(Way.SIGNALLED, caught=signal.SIGHUP, lost=self._lost)
+        if not self._ends.deaf:
+            self._send(text, eof=not data and not self._ends.raw)
+
+    def _send(self, data: bytes, *, eof: bool) -> None:
+        if data or eof:
+            self._input.append(self._terminal.send_nowait(data, eof=eof))
+
+    def _take_signals(self) -> None:
+        for number in self._wakeups.take():
+            if number == signal.SIGWINCH:
+                self._resize()
+            elif number == signal.SIGTSTP:
+                self._stop()
+            elif number == signal.SIGCONT:
+                self._raw.enter()
+            elif self._ends.forward:
+                self._forward(number)
+            else:
+                self._outcome = Outcome(Way.SIGNALLED, caught=number, lost=self._lost)
+
+    def _forward(self, number: signal.Signals) -> None:
+        try:
+            self._terminal.signal(number.name)
+        except LaneError as error:
+            if error.code not in OVER:
+                raise
+
+    def _resize(self) -> None:
+        if self._ends.follow_size is None:
+            return
+        size = size_of(self._ends.follow_size)
+        try:
+            self._terminal.resize(size.cols, size.rows)
+        except LaneError as error:
+            if error.code not in OVER:
+                raise
+
+    def _stop(self) -> None:
+        self._raw.leave()
+        stop_here()
+        self._raw.enter()
+        self._resize()
+
+    def _finish(self) -> None:
+        self._raw.leave()
+        with contextlib.suppress(OSError):
+            self._sink.put(self._renderer.undo())
+        self._sink.close()

@@ -1,0 +1,81 @@
+"""One worker and one waiting grant, as values, and the answers about them.
+
+Owns the limits of the pool and what is known of each of its members. Refuses decisions: those are
+the pool's. Used by `pool` and, for the words of an exit, by `supervisor`.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Final
+
+from lanekeeper.keeper.events import Message, Send, answer
+from lanekeeper.keeper.states import WORKER_TABLE, Worker, WorkerCause, follow
+
+GRANT_TIMEOUT: Final = 5.0
+"""Seconds a grant waits for a warm worker."""
+
+ARRIVAL_TIMEOUT: Final = 10.0
+"""Seconds from fork to hello; a worker that takes longer is killed."""
+
+DRAIN_TIMEOUT: Final = 10.0
+"""Seconds a worker has to end what it started, before it is killed."""
+
+STATUS_TIMEOUT: Final = 1.0
+"""Seconds from a worker's end to the nursery's word on how; then it is unknown."""
+
+GRANTS_MAX: Final = 1_024
+FORKS_MAX: Final = 8
+"""Forks asked for and not answered."""
+
+
+@dataclass(slots=True)
+class Record:
+    """What is known of one worker process."""
+
+    pid: int
+    start_time: int
+    born: float
+    state: Worker = Worker.STARTING
+    forked: bool = False
+    """Whether the nursery has said that it forked this one."""
+
+    peer: int | None = None
+    lane: Message | None = None
+    deadline: float = math.inf
+    fences: list[tuple[int, Message]] = field(default_factory=list)
+
+    @property
+    def lane_id(self) -> str | None:
+        """The lane it was granted."""
+        return None if self.lane is None else str(self.lane["lane_id"])
+
+    def move(self, cause: WorkerCause) -> None:
+        """Follow the table."""
+        self.state = follow(WORKER_TABLE, self.state, cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A lane that waits for a worker."""
+
+    peer: int
+    request: Message
+    lane: Message
+    deadline: float
+
+
+def how(code: int | None, number: int | None) -> str:
+    """Return how a process ended, as words."""
+    if number is not None:
+        return f"signal {number}"
+    return "an unknown status" if code is None else f"code {code}"
+
+
+def refused(peer: int, request: Message, code: str, message: str) -> Send:
+    """Return the refusal of a grant."""
+    return Send(peer, answer(request, "refused", code=code, message=message))
+
+
+def fenced(peer: int, request: Message) -> Send:
+    """Return the answer to a fence."""
+    return Send(peer, answer(request, "fenced"))
