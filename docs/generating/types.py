@@ -10,6 +10,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import NODEFAULT, Struct, inspect
 
+_PLACES: Final = {
+    "Actor": "command",
+    "ErrorInfo": "response",
+    "Assignment": "between-worker-and-broker",
+}
+"""Headings of the Structs that have no section under their own name."""
 TIMESTAMP: Final = "RFC 3339 time in UTC"
 
 
@@ -47,7 +53,8 @@ def phrase(node: inspect.Type) -> str:
 
 def reference_to(kind: type[Struct]) -> str:
     """Return a link to the section of a Struct."""
-    return f"[{kind.__name__}](#{kind.__name__.lower()})"
+    name = kind.__name__
+    return f"[{name}](#{_PLACES.get(name, name.lower())})"
 
 
 def default_of(field: inspect.Field) -> str:

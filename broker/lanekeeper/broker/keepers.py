@@ -28,6 +28,12 @@ LAST_WORDS_SECONDS: Final = 0.25
 _LOSABLE: Final = frozenset(state for state, edges in TERMINAL.items() if "lose" in edges)
 
 
+class Welcome(Struct, tag_field="op", tag="welcome"):
+    """The keeper has accepted our hello."""
+
+    plane: str = ""
+
+
 class Granted(Struct, tag_field="op", tag="granted"):
     """A worker has been told to serve the lane; its registration follows."""
 
@@ -77,7 +83,7 @@ class Expected(Struct, tag_field="op", tag="workers"):
     more: bool = False
 
 
-Message = Granted | Refused | Died | Fenced | Swept | Failed | Expected
+Message = Welcome | Granted | Refused | Died | Fenced | Swept | Failed | Expected
 
 
 def hear(desk: Desk, message: dict[str, Any]) -> None:
@@ -101,7 +107,8 @@ def hear(desk: Desk, message: dict[str, Any]) -> None:
             _failed(desk, heard)
         case Expected():
             _expect(desk, heard)
-        case Granted():
+        case Welcome() | Granted():
+            # Nothing to do: the keeper answers operations, and workers register by themselves.
             pass
 
 

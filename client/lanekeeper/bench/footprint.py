@@ -1,4 +1,4 @@
-"""What lanes cost while nothing happens: memory per lane with its child, and the plane's CPU time."""
+"""What idle lanes cost: memory of a lane with its child, and the plane's CPU time."""
 
 import os
 import select

@@ -30,14 +30,17 @@ def machine() -> dict[str, Any]:
 def text(report: dict[str, Any]) -> str:
     """Return the report as lines of text, one figure a line, ratios last."""
     about = report["machine"]
+    versions = f"Python {about['python']}, lanekeeper {about['lanekeeper']}"
     lines = [
-        f"{about['cpu']}, {about['cores']} cores, Linux {about['kernel']}, "
-        f"Python {about['python']}, lanekeeper {about['lanekeeper']}, {report['tmux'] or 'no tmux'}",
+        f"{about['cpu']}, {about['cores']} cores, Linux {about['kernel']}",
+        f"{versions}, {report['tmux'] or 'no tmux'}",
         "",
         f"{'measured':<42}{'p50':>10}{'p95':>10}{'p99':>10}{'min':>10}{'max':>10}",
     ]
-    for figures in report.get("create", ()):
-        lines.append(_row(f"lane create, {figures['alive']} alive (ms)", figures))
+    lines += [
+        _row(f"lane create, {figures['alive']} alive (ms)", figures)
+        for figures in report.get("create", ())
+    ]
     lines += _echo(report.get("echo"))
     lines += _throughput(report.get("throughput"))
     lines += _footprint(report.get("idle"))

@@ -30,9 +30,9 @@ class Tmux:
         """Start a server whose one pane runs `command` by the shell, and attach to it."""
         self._dir = tempfile.mkdtemp(prefix="lkbench-")
         self._socket = str(Path(self._dir) / "s")
+        server = ["tmux", "-S", self._socket]
         self._process = subprocess.Popen(
-            ["tmux", "-S", self._socket, "-f", "/dev/null", "-C", "new-session"]
-            + ["-x", "80", "-y", "24", command],
+            [*server, "-f", "/dev/null", "-C", "new-session", "-x", "80", "-y", "24", command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

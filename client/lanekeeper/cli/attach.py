@@ -15,7 +15,7 @@ from lanekeeper.cli.relay import Ends, Outcome, Relay, Way
 from lanekeeper.cli.render import History
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.sizes import size_of
-from lanekeeper.cli.text import command_line, how
+from lanekeeper.cli.text import how
 from lanekeeper.client import LaneError, Plane, Terminal, returncode
 
 EXAMPLES = """lane attach build
@@ -51,6 +51,7 @@ def attach(settings: Settings, address: str, **options: Unpack[Options]) -> None
     of this terminal. The detach key leaves it running and ends with 0; when the program ends, this
     ends with its exit status.
     """
+    key = options["detach_key"]
     stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
     if not os.isatty(stdout) or not os.isatty(stdin):
         raise CliError(
@@ -58,18 +59,19 @@ def attach(settings: Settings, address: str, **options: Unpack[Options]) -> None
             "attach needs a terminal at stdin and stdout",
             hint=f"`lane read {address} --follow` and `lane send {address}` work without one",
         )
+    mode = ", read-only" if options["read_only"] else ""
     ends = Ends(
         stdin=stdin,
         stdout=stdout,
         raw=True,
         follow_size=None if options["read_only"] else stdout,
         forward=False,
-        detach_key=options["detach_key"],
+        detach_key=key,
         deaf=options["read_only"],
+        greet=lambda: settings.notice(f"attached to {address}{mode}; {key.name} detaches\r"),
     )
     with connected(settings) as plane:
         terminal = plane.terminal(address)
-        announce(settings, terminal, options["detach_key"], read_only=options["read_only"])
         outcome = stay(plane, terminal, ends)
     sys.exit(conclude(settings, address, outcome))
 
@@ -86,14 +88,6 @@ def stay(plane: Plane, terminal: Terminal, ends: Ends) -> Outcome:
     head = terminal.refresh().head
     with terminal.output(None, policy="block") as stream:
         return Relay(plane, terminal, stream, ends, History(head)).run()
-
-
-def announce(settings: Settings, terminal: Terminal, key: DetachKey, *, read_only: bool) -> None:
-    """Say what this is and how to leave it."""
-    mode = ", read-only" if read_only else ""
-    settings.notice(
-        f"attached to {command_line(terminal.info.argv, 60)}{mode}; {key.name} detaches"
-    )
 
 
 def conclude(settings: Settings, address: str, outcome: Outcome) -> int:

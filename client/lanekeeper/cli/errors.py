@@ -85,6 +85,10 @@ class CliError(Exception):
         return json.dumps(fields, default=str)
 
 
+class ReaderGoneError(Exception):
+    """Nobody reads stdout any more."""
+
+
 def exit_status(code: str) -> int:
     """Return the exit status of an error code; 1 for one that is not known."""
     if code in LOCAL:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import click
 
-from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.errors import CliError, ReaderGoneError
 from lanekeeper.cli.verbs import LATER, SECTIONS, VERBS, Entry
 
 
@@ -79,6 +79,13 @@ class Root(LazyGroup):
     """All verbs; those of a later step are found but not listed."""
 
     entries = VERBS
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; called by click, which would end with 1 when the reader has gone."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderGoneError from error
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a verb; one of a later step says so."""

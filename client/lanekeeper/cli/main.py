@@ -12,7 +12,7 @@ from typing import Final, NoReturn, Self, TypedDict, Unpack
 import click
 
 from lanekeeper.cli.config import PREFIX, find, load
-from lanekeeper.cli.errors import BROKEN_PIPE, INTERRUPTED, CliError, translate
+from lanekeeper.cli.errors import BROKEN_PIPE, INTERRUPTED, CliError, ReaderGoneError, translate
 from lanekeeper.cli.lazy import Root, refuse_unknown
 from lanekeeper.cli.settings import QUIET, Settings
 
@@ -133,7 +133,7 @@ class Ending:
     def _status(self, error: BaseException) -> int:
         if isinstance(error, KeyboardInterrupt | click.Abort):
             return INTERRUPTED
-        if isinstance(error, BrokenPipeError):
+        if isinstance(error, BrokenPipeError | ReaderGoneError):
             return broken_pipe()
         if self._settings.debug:
             sys.excepthook(type(error), error, error.__traceback__)

@@ -8,6 +8,7 @@ only while the lane takes it, output only while stdout does.
 import contextlib
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
@@ -61,6 +62,7 @@ class Ends:
         forward: whether signals go to the program; otherwise they end the relay.
         detach_key: what detaches.
         deaf: keys are read for the detach key only.
+        greet: called when keys go to the program from now on.
         follow: whether the program's end is waited for; otherwise that of what is there now.
     """
 
@@ -72,6 +74,7 @@ class Ends:
     detach_key: DetachKey = field(default_factory=lambda: DetachKey(NONE))
     deaf: bool = False
     follow: bool = True
+    greet: Callable[[], None] | None = None
 
 
 class Relay:
@@ -106,6 +109,8 @@ class Relay:
         with self._wakeups:
             try:
                 self._raw.enter()
+                if self._ends.greet is not None:
+                    self._ends.greet()
                 while self._outcome is None or (
                     self._outcome.way is Way.ENDED and self._sink.waiting
                 ):
@@ -122,8 +127,9 @@ class Relay:
             readers.append(wants_input)
         writers = [self._sink.fileno()] if self._sink.waiting else []
         ready = self._plane.wait(readers, 0.0 if more else None, writers=writers)
-        if self._wakeups.fileno() in ready:
-            self._take_signals()
+        # Always: a poll that a signal ends may have seen the keys typed after it and not the
+        # signal's own byte, and a new size must reach the program before those keys.
+        self._take_signals()
         if wants_input is not None and wants_input in ready:
             self._take_input(wants_input)
         if self._sink.waiting:

@@ -19,6 +19,8 @@ from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.terminal import ExitStatus, ReadResult
 from lanekeeper.wire.output import Kind, OutputMessage, decode_exit, decode_output, decode_size
 
+ACK_PAUSE_BYTES: Final = 16 * 1024
+"""Half of the log holds the program back: this is well below half of the smallest log."""
 ACK_BYTES: Final = 256 * 1024
 """Processed bytes after which an acknowledgement is due at the latest."""
 AHEAD_BYTES: Final = 1024 * 1024
@@ -67,6 +69,7 @@ class Assembly:
         self._given = start
         self._processed = start
         self._acked = start
+        self._quiet = False
 
     @property
     def full(self) -> bool:
@@ -108,6 +111,7 @@ class Assembly:
         if message.kind is Kind.RESIZE:
             decode_size(message.data)
         self._head = max(self._head, message.end)
+        self._quiet = message.kind is not Kind.DATA
         if message.kind in {Kind.DATA, Kind.RESIZE}:
             self._put_ahead(message)
         self._advance()
@@ -157,6 +161,7 @@ class Assembly:
         self.epoch = result.epoch
         before = (self.position, self.finished)
         self._head = max(self._head, result.head)
+        self._quiet = True
         if result.end is not None:
             self._end = (result.end, result.exit or ExitStatus(kind="unknown"))
         if not self._follow and self._stop is None:
@@ -191,7 +196,11 @@ class Assembly:
         self._acked = offset
 
     def begin_ack(self) -> int | None:
-        """Return the offset to acknowledge now, or None: at every pause, at least each 256 KiB."""
+        """Return the offset to acknowledge now, or None.
+
+        Every 256 KiB; 16 KiB at a pause; and less only when the lane has told its silence, so that
+        an echo is not followed by an acknowledgement that delays the next one.
+        """
         processed = self._processed
         if processed is None or not self.wants_ack:
             return None
@@ -204,7 +213,9 @@ class Assembly:
         if self._processed is None:
             return False
         behind = self._processed - (self._acked or 0)
-        return behind >= ACK_BYTES or (behind > 0 and not self._items)
+        if behind < ACK_BYTES and self._items:
+            return False
+        return behind >= ACK_PAUSE_BYTES or (behind > 0 and self._quiet)
 
     def _start_at(self, offset: int) -> None:
         self.position = self._given = self._processed = self._acked = offset

@@ -59,7 +59,7 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "registry replay routing state stimuli story workers",
     "client": "effects errors feeding following items leases operations session story stream tasks",
     "collector": "model",
-    "keeper": "daemons events pool states status supervisor",
+    "keeper": "daemons events pool roster states status supervisor",
     "workers": "actions closing consumers core ending inputs life records session_commands state "
     "terminal_commands turn",
 }

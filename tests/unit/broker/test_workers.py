@@ -327,9 +327,11 @@ def test_late_answers_are_counted_and_dropped(bench: Bench) -> None:
 
 def test_unknown_words_of_the_keeper_are_passed_over(bench: Bench) -> None:
     bench.keeper(op="welcome", plane="plane_x", keeper_pid=1)
+    bench.keeper(op="later", x=1)
     bench.keeper(op="died", lane_id=7)
     bench.keeper(op="refused", id="grant:lane_no", code="X", message="y")
     bench.keeper(op="swept", id="sweep:lane_no")
     bench.keeper(op="fenced", id="fence:lane_no")
     bench.keeper(op="error", id=None, message="what")
     assert bench.core.desk.counters["keeper.unknown"] == 2
+    assert any("'died'" in note for note in bench.notes)

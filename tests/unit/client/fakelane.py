@@ -67,6 +67,7 @@ class FakeLane:
             offset = len(terminal.log)
             terminal.log += piece
             self.publish(terminal.id, "data", offset, piece)
+        self.publish(terminal.id, "head", len(terminal.log), b"")
 
     def end(self, terminal: FakeTerminal, status: dict[str, Any]) -> None:
         """End a terminal's program."""

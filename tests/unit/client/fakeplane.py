@@ -55,7 +55,7 @@ class FakePlane(FakeLane):
         self._context.term()
 
     def do(self, what: str) -> None:
-        """Have the serving thread do something: `die`, `revive`, `event`, `write TEXT`."""
+        """Have the serving thread do one thing: die, revive, event, write TEXT, forget or end."""
         self._stopper.send(what.encode())
         assert self._stopper.recv() == b"done"
 
@@ -87,6 +87,13 @@ class FakePlane(FakeLane):
     def _serve(self) -> None:
         self._bind()
         self._bound.set()
+        try:
+            self._loop()
+        finally:
+            self._close()
+            self._stop.close(0)
+
+    def _loop(self) -> None:
         while True:
             poller = zmq.Poller()
             sockets = [self._stop]
@@ -98,7 +105,7 @@ class FakePlane(FakeLane):
             if self._stop in ready:
                 order = self._stop.recv().decode()
                 if order == "stop":
-                    break
+                    return
                 self._order(order)
                 self._stop.send(b"done")
                 continue
@@ -107,8 +114,6 @@ class FakePlane(FakeLane):
                     self._subscribed(socket)
                 else:
                     self._command(socket)
-        self._close()
-        self._stop.close(0)
 
     def _order(self, order: str) -> None:
         word, _, text = order.partition(" ")
@@ -121,6 +126,8 @@ class FakePlane(FakeLane):
         elif word == "write":
             for terminal in self.terminals.values():
                 self.write(terminal, text.encode())
+        elif word == "forget":
+            self.terminals.clear()
         elif word == "end":
             for terminal in self.terminals.values():
                 self.end(terminal, {"kind": "exited", "code": 0})

@@ -139,7 +139,7 @@ def test_errors_are_those_of_the_blocking_client(fake: FakePlane) -> None:
         fake.faults.ignore["terminal.input"] = 1000
         with pytest.raises(TimedOut):
             await terminal.send(b"x", timeout=0.1)
-        fake.terminals.clear()
+        fake.do("forget")
         with pytest.raises(NotFound):
             await terminal.refresh()
         with pytest.raises(NotFound):

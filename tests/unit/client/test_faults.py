@@ -102,7 +102,7 @@ def test_a_terminal_that_is_gone_ends_its_stream_with_the_reason(
     fake: FakePlane, plane: Plane
 ) -> None:
     terminal = plane.lane("build").spawn(["cat"])
-    fake.terminals.clear()
+    fake.do("forget")
     with pytest.raises(NotFound):
         list(terminal.output(policy="drop"))
     with pytest.raises(NotFound):
@@ -142,7 +142,7 @@ def test_input_that_is_not_read_times_out_and_is_withdrawn(fake: FakePlane, plan
 
 def test_input_to_a_terminal_that_is_gone_is_refused(fake: FakePlane, plane: Plane) -> None:
     terminal = plane.lane("build").spawn(["sink"])
-    fake.terminals.clear()
+    fake.do("forget")
     with pytest.raises(NotFound):
         terminal.send(b"x")
 
@@ -150,7 +150,7 @@ def test_input_to_a_terminal_that_is_gone_is_refused(fake: FakePlane, plane: Pla
 def test_a_silent_hot_path_is_doubted_and_the_broker_knows(fake: FakePlane, plane: Plane) -> None:
     terminal = plane.lane("build").spawn(["sink"])
     fake.faults.ignore["terminal.input"] = 1000
-    fake.terminals.clear()
+    fake.do("forget")
     with pytest.raises(NotFound):
         terminal.send(b"x", timeout=10)
 

@@ -201,6 +201,7 @@ def test_acknowledgements_follow_what_was_processed() -> None:
     assembly.registered(0)
     assembly.message(log.write(b"abc"))
     assembly.message(log.write(b"def"))
+    assembly.message(log.head())
     assembly.take()
     assert assembly.begin_ack() is None
     assembly.take()
@@ -208,6 +209,17 @@ def test_acknowledgements_follow_what_was_processed() -> None:
     assert assembly.take() is None
     assert assembly.begin_ack() == 6
     assert assembly.begin_ack() is None
+
+
+def test_an_echo_is_acknowledged_when_the_lane_is_silent() -> None:
+    log = FakeLog()
+    assembly = started(log)
+    assembly.message(log.write(b"k"))
+    assembly.take()
+    assert assembly.take() is None
+    assert not assembly.wants_ack
+    assembly.message(log.head())
+    assert assembly.begin_ack() == 1
 
 
 def test_a_busy_caller_acknowledges_at_least_every_256_kib() -> None:

@@ -201,7 +201,7 @@ class Effects:
         self.spawner.reap(action.terminal_id)
         io = self.terminals.get(action.terminal_id)
         if io is not None:
-            io.exited = time.monotonic()
+            io.program_exited(time.monotonic())
 
     def _deliver(self, action: Deliver) -> list[Stimulus]:
         io = self.terminals[action.terminal_id]

@@ -70,7 +70,7 @@ class InputQueue:
                 limit=MAX_INPUT_QUEUE,
             )
         line = self._line_after(entry.data, canonical=canonical)
-        self._line = line
+        self._line = 0 if len(entry.data) > entry.size else line  # marks close a line too
         self._entries.append(entry)
         self._bytes += len(entry.data)
         self.ended = entry.close

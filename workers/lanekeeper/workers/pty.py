@@ -7,6 +7,7 @@ holds the pair of pid and master; its `spawn` and `close` are not used (the nurs
 """
 
 import errno
+import fcntl
 import os
 import termios
 from typing import Final
@@ -16,6 +17,8 @@ from ptyprocess import PtyProcess
 _LFLAG: Final = 3
 _OFLAG: Final = 1
 _CC: Final = 6
+_TIOCGPTPEER: Final = 0x5441
+"""Opens the slave of a master whatever is mounted; absent from `termios`."""
 
 
 class Pty:
@@ -48,6 +51,21 @@ class Pty:
         if self.slave >= 0:
             os.close(self.slave)
             self.slave = -1
+
+    def hold_slave(self) -> bool:
+        """Open the slave again for as long as the program lives; return whether that worked.
+
+        A program that has closed every descriptor can still come back by /dev/tty. Without a slave
+        the master would report its hang-up for ever, and a poller would spin.
+        """
+        self.close_slave()
+        try:
+            self.slave = fcntl.ioctl(
+                self.master, _TIOCGPTPEER, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC
+            )
+        except OSError:
+            return False
+        return True
 
     def resize(self, cols: int, rows: int) -> None:
         """Set the size in character cells; the foreground process group gets SIGWINCH."""

@@ -74,10 +74,16 @@ class TerminalIO:
         moved, ended = self.log.fill(self.master, TURN_BYTES)
         if moved:
             self._last_output = now
-        if ended:
+        if ended and not self._comes_back():
             self._hung_up = True
             self.reading = False
         return moved > 0
+
+    def program_exited(self, now: float) -> None:
+        """Note the exit; from here on the end of the output is the end."""
+        self.exited = now
+        if self.pty is not None:
+            self.pty.close_slave()
 
     def next_chunk(self) -> tuple[int, bytes] | None:
         """Return offset and bytes of the next message to publish, None when all is published."""
@@ -168,6 +174,10 @@ class TerminalIO:
         dropped = self.close_pty()
         self.log.close()
         return dropped
+
+    def _comes_back(self) -> bool:
+        """Whether a program that closed its terminal lives on and may open it again."""
+        return self.exited is None and self.pty is not None and self.pty.hold_slave()
 
     def _quiet_at(self) -> float:
         exited = self.exited or 0.0

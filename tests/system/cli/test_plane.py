@@ -1,0 +1,163 @@
+"""`up`, `down`, `status`, `restart`, `logs`, `doctor`: the plane itself."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kit.cluster import LANE, Plane
+from kit.typist import Typist
+from kit.waiting import wait_line, wait_until
+
+
+@pytest.fixture
+def idle() -> Iterator[Plane]:
+    """A private directory with an environment, in which no plane runs."""
+    place = Plane()
+    yield place
+    subprocess.run([LANE, "down", "--yes"], env=place.env, check=False, capture_output=True)
+    place.base.joinpath("done").touch()
+    for path in sorted(place.base.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    place.base.rmdir()
+
+
+def test_up_detached_then_a_second_one_then_down(idle: Plane) -> None:
+    assert idle.lane("down").returncode == 7
+    up = idle.lane("up", "--detach", "--json")
+    assert up.returncode == 0, up.stderr
+    pid = json.loads(up.stdout)["pid"]
+    second = idle.lane("up")
+    assert second.returncode == 5
+    assert str(pid) in second.stderr
+    status = json.loads(idle.lane("status", "--json").stdout)
+    assert (status["state"], status["pid"], status["lanes"]) == ("running", pid, 0)
+    assert {p["role"] for p in status["processes"]} >= {"keeper", "nursery", "broker"}
+    down = idle.lane("down")
+    assert down.returncode == 0, down.stderr
+    assert idle.lane("status").returncode == 7
+    assert not list(idle.dir.glob("*.sock"))
+
+
+def test_up_in_the_foreground_stops_with_ctrl_c(idle: Plane) -> None:
+    with Typist([LANE, "up"], env=idle.env, cols=160) as person:
+        person.expect("Ctrl-C")
+        wait_until(lambda: idle.lane("status").returncode == 0, 20.0, "plane")
+        person.press("ctrl-c")
+        assert person.expect_exit(30.0) == 0
+    assert idle.lane("status").returncode == 7
+
+
+def test_down_asks_a_person_when_lanes_live(idle: Plane) -> None:
+    assert idle.lane("up", "--detach").returncode == 0
+    assert idle.lane("create", "one").returncode == 0
+    with Typist([LANE, "down"], env=idle.env) as person:
+        person.expect("go ahead?")
+        person.enter("n")
+        assert person.expect_exit() == 3
+    assert idle.lane("status").returncode == 0
+    with Typist([LANE, "down"], env=idle.env) as person:
+        person.expect("go ahead?")
+        person.enter("y")
+        assert person.expect_exit(30.0) == 0
+    assert idle.lane("status").returncode == 7
+
+
+def test_status_without_a_broker(idle: Plane) -> None:
+    assert idle.lane("up", "--detach").returncode == 0
+    processes = json.loads(idle.lane("status", "--json").stdout)["processes"]
+    (broker,) = [p["pid"] for p in processes if p["role"] == "broker"]
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        done = idle.lane("status", "--json")
+    finally:
+        os.kill(broker, signal.SIGCONT)
+    status = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert status["state"] == "degraded"
+    assert "broker" in {entry["role"] for entry in status["degraded"]}
+    assert idle.lane("down").returncode == 0
+
+
+def test_status_and_down_without_a_keeper(idle: Plane) -> None:
+    up = idle.lane("up", "--detach", "--json")
+    assert idle.lane("run", "-d", "orphan", "--", "setsid", "sleep", "1000").returncode == 0
+    os.kill(json.loads(up.stdout)["pid"], signal.SIGSTOP)
+    hung = idle.lane("status", "--json")
+    assert "keeper" in {entry["role"] for entry in json.loads(hung.stdout)["degraded"]}
+    os.kill(json.loads(up.stdout)["pid"], signal.SIGKILL)
+    status = json.loads(idle.lane("status", "--json").stdout)
+    assert "keeper" in {entry["role"] for entry in status["degraded"]}
+    assert idle.lane("down").returncode == 3
+    down = idle.lane("down", "--yes", "--json")
+    assert down.returncode == 0, down.stderr
+    assert json.loads(down.stdout)["by"] == "command line"
+    assert idle.lane("status").returncode == 7
+    assert idle.lane("up", "--detach").returncode == 0
+    assert idle.lane("down").returncode == 0
+
+
+def test_restart_of_the_broker_keeps_the_program(idle: Plane) -> None:
+    assert idle.lane("up", "--detach").returncode == 0
+    assert idle.lane("run", "-d", "keep", "--", "cat").returncode == 0
+    done = idle.lane("restart", "broker", "--json")
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: "keep" in idle.lane("ls").stdout, 10.0, "lane to come back")
+    assert idle.lane("send", "keep", "hello", "--enter").returncode == 0
+    assert idle.lane("restart", "keep").returncode == 3
+    assert idle.lane("down", "--yes").returncode == 0
+
+
+def test_logs(idle: Plane) -> None:
+    assert idle.lane("logs", "broker").returncode == 7
+    assert idle.lane("up", "--detach").returncode == 0
+    assert idle.lane("logs", "broker", "-n", "1").stdout.count("\n") == 1
+    follower = idle.start_lane("logs", "broker", "--follow", "-n", "0")
+    with follower:
+        assert follower.stdout is not None
+        watched = Path(f"/proc/{follower.pid}/fd")
+        wait_until(
+            lambda: any("inotify" in str(f.readlink()) for f in watched.iterdir()), 10.0, "it"
+        )
+        idle.lane("create", "logged")
+        wait_line(follower.stdout.fileno(), 10.0, "line of the log")
+        follower.terminate()
+    assert idle.lane("down", "--yes").returncode == 0
+
+
+def test_a_runtime_directory_open_to_others_is_refused(idle: Plane) -> None:
+    idle.dir.mkdir(mode=0o755)
+    idle.dir.chmod(0o755)
+    for verb in (["up", "-d"], ["status"], ["ls"], ["down"]):
+        done = idle.lane(*verb)
+        assert done.returncode == 3
+        assert "chmod 700" in done.stderr
+
+
+def test_doctor(idle: Plane) -> None:
+    done = idle.lane("doctor", "--json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["ok"]) == (0, True)
+    names = {finding["name"] for finding in report["findings"]}
+    assert names >= {"python", "pyzmq", "pidfd", "memfd", "pty", "splice from a tty", "plane"}
+    assert "ok    python" in idle.lane("doctor").stdout
+
+
+def test_a_worker_and_a_broker_by_hand(idle: Plane) -> None:
+    broker = idle.start_lane("broker")
+    with broker:
+        try:
+            wait_until((idle.dir / "broker.sock").exists, 10.0, "broker.sock")
+            assert idle.lane("create", "x").returncode == 7
+            worker = idle.start_lane("worker", "hand")
+            with worker:
+                try:
+                    wait_until(lambda: "hand" in idle.lane("ls").stdout, 20.0, "lane hand")
+                finally:
+                    worker.terminate()
+        finally:
+            broker.terminate()
