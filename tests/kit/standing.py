@@ -45,19 +45,24 @@ class Standing:
     """
 
     def __init__(self, plane: Plane) -> None:
-        """Start the bystander and look."""
+        """Connect; the bystander starts with the context."""
         self.plane = plane
         self.wire = WireClient(plane.dir)
-        self.target = make_target(self.wire, LANE)
         self._probe = WireClient(plane.dir)
         self._logs = {path: path.stat().st_size for path in self._log_files()}
         self._round = 0
-        self._pids = self._processes()
-        self.echo()
-        self._files = {pid: count_files(pid) for pid in self._pids.values()}
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Start the bystander and look; return itself."""
+        try:
+            self.target = make_target(self._probe, LANE)
+            self._pids = self._processes()
+            self.echo()
+            self._files = {pid: count_files(pid) for pid in self._pids.values()}
+        except BaseException:
+            self.wire.close()
+            self._probe.close()
+            raise
         return self
 
     def __exit__(
@@ -97,7 +102,8 @@ class Standing:
         ids = self.target.ids("terminal_id")
         start = self._read(0)["head"]
         self._probe.call_lane(self.target.lane_id, "terminal.input", {"data": word}, **ids)
-        wait_until(lambda: word in self._read(start)["data"], SETTLE_S, "echo of the bystander")
+        shown = word.rstrip()
+        wait_until(lambda: shown in self._read(start)["data"], SETTLE_S, "echo of the bystander")
 
     def defects(self) -> list[str]:
         """Return the lines of all logs since the beginning that tell of a defect."""

@@ -1,5 +1,7 @@
 """A person at a terminal: types keys, looks at the screen, waits for what has to appear.
 
+A key meant for a program waits until that program itself has written something: a shell that is
+about to start it takes, or loses, what comes before.
 Owns a real pseudo terminal with a command as the leader of its session, and a screen painted from
 what comes out. Answers the two questions every terminal answers (device attributes, cursor
 position), as a program may wait for them. Called by tests of `lane attach`, `lane run` and of

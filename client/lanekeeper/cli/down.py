@@ -46,7 +46,7 @@ def down(settings: Settings, *, yes: bool, dry_run: bool) -> None:
             tell_plan(settings, rundir, status["processes"])
             return
         if lanes:
-            confirm(f"{count(len(lanes), 'lane')} aalive in {rundir.path}", yes=yes)
+            confirm(f"{count(len(lanes), 'lane')} alive in {rundir.path}", yes=yes)
         by_keeper(settings, rundir, link)
     tell(
         settings,

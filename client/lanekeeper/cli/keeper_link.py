@@ -68,14 +68,25 @@ class KeeperLink:
         return {**page, "processes": processes}
 
     def wait_closed(self, seconds: float) -> bool:
-        """Wait until the keeper has closed the connection; return whether it did in time."""
+        """Wait until the keeper has closed the connection and ended; return whether it did in time.
+
+        It closes its channels a moment before its process is gone.
+        """
         deadline = time.monotonic() + seconds
         while not self._channel.closed:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
             self._wait(left)
-        return True
+        pidfd = self.keeper.open_pidfd()
+        if pidfd is None:
+            return True
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        try:
+            return bool(poller.poll(max(0.0, deadline - time.monotonic()) * 1000))
+        finally:
+            os.close(pidfd)
 
     def hello(self) -> None:
         """Say who is there, and wait for the welcome."""

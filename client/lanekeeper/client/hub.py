@@ -93,9 +93,10 @@ class Hub:
         self._check()
         moved = False
         for _ in range(ROUNDS):
-            if not self._round(time.monotonic()):
+            progressed, sent = self._round(time.monotonic())
+            moved = moved or progressed or sent
+            if not progressed:
                 break
-            moved = True
         return moved
 
     def next_deadline(self) -> float | None:
@@ -167,7 +168,8 @@ class Hub:
         if self.closed:
             raise error_for("CLOSED", "this plane was closed; connect again")
 
-    def _round(self, now: float) -> bool:
+    def _round(self, now: float) -> tuple[bool, bool]:
+        """Receive, advance and send once; what was only sent calls for no other round."""
         received = self.sockets.receive(lambda data: self._requests.receive(data, now))
         self._requests.expire(now)
         for lease in self._leases.due(now):
@@ -177,7 +179,7 @@ class Hub:
                 self._tasks.start(self._doubt(request), None, now)
         advanced = self._tasks.advance(now)
         sent = self.sockets.transmit(self._requests.outgoing(now))
-        return received or advanced or sent
+        return received or advanced, sent
 
     def _renew(self, lease: Lease, now: float) -> None:
         ids = Ids(lane_id=lease.lane_id, session_id=lease.session_id)

@@ -99,6 +99,8 @@ class Sockets:
         """Connect to the broker's endpoint."""
         self.context: zmq.Context[ZmqSocket] = zmq.Context()
         self.version = 0
+        self._polled = -1
+        self._poller = zmq.Poller()
         self._broker = broker
         self._links: dict[str, Link] = {}
         self._subscriptions: list[Subscription] = []
@@ -122,14 +124,30 @@ class Sockets:
 
     def receive(self, take: Callable[[bytes], None]) -> bool:
         """Hand everything that has come in on the links to `take`, and the rest to the sinks."""
+        ready = self._ready()
+        if not ready:
+            return False
         moved = False
         for link in list(self._links.values()):
-            for data in link.receive():
-                take(data)
-                moved = True
+            if link.socket in ready:
+                for data in link.receive():
+                    take(data)
+                    moved = True
         for subscription in self._subscriptions:
-            moved = subscription.pump() or moved
+            if subscription.socket in ready:
+                moved = subscription.pump() or moved
         return moved
+
+    def _ready(self) -> set[ZmqSocket]:
+        """Return the sockets that have something, asked of all of them in one call."""
+        if self._polled != self.version:
+            self._polled = self.version
+            self._poller = zmq.Poller()
+            for link in self._links.values():
+                self._poller.register(link.socket, zmq.POLLIN)
+            for subscription in self._subscriptions:
+                self._poller.register(subscription.socket, zmq.POLLIN)
+        return {found for found, _ in self._poller.poll(0) if isinstance(found, zmq.Socket)}
 
     def subscribe(self, endpoint: str, topics: tuple[str, ...], sink: Sink) -> Subscription:
         """Open a subscription."""

@@ -144,7 +144,7 @@ def test_a_person_runs_a_shell(shared_plane: Plane) -> None:
         person.resize(100, 30)
         person.enter("stty size")
         person.expect("30 100")
-        person.enter("echo go; sleep 100")
+        person.enter("sh -c 'echo go; exec sleep 100'")
         person.expect(re.compile(r"\ngo"))
         person.press("ctrl-c")
         person.expect(re.compile(r"\ngo\s+\^C\s+in>"))

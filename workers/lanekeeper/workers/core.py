@@ -77,6 +77,8 @@ class LaneCore:
         self.errors = 0
         self._around = around
         self._last: float | None = None
+        self._due: float | None = None
+        self._due_known = False
 
     def first(self, moment: Moment) -> list[Action]:
         """Return the actions that open a new lane's journal."""
@@ -88,6 +90,7 @@ class LaneCore:
         """Take one stimulus and return what is to be done, in order."""
         turn = Turn(self.state, moment, self._around)
         self._watch_own_stall(moment.now)
+        self._due_known = False
         match stimulus:
             case Frame():
                 self._frame(turn, stimulus)
@@ -119,6 +122,11 @@ class LaneCore:
 
     def deadline(self) -> float | None:
         """When a `Tick` is due next (monotonic seconds), None for never."""
+        if not self._due_known:
+            self._due, self._due_known = self._next_due(), True
+        return self._due
+
+    def _next_due(self) -> float | None:
         times = [lease.expires for lease in self.state.leases.values()]
         times += [
             p.deadline
@@ -158,7 +166,8 @@ class LaneCore:
             raise _not_here(command.method)
         running = self.pending.get(command.id)
         if running is not None:
-            running.routes.append(route)
+            if route not in running.routes:
+                running.routes.append(route)
             return
         if method.mutates:
             kept = self.state.answers.find(command.id, turn.moment.now)

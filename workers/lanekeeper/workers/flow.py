@@ -7,11 +7,10 @@ retires what nobody needs, and tells the core about ends, throttling and demotio
 import time
 from typing import Any, Final
 
-import zmq
-
 from lanekeeper.wire.output import Kind
 from lanekeeper.workers.actions import Cleared, Demoted, Drained, Stimulus, Throttle
 from lanekeeper.workers.effects import Effects
+from lanekeeper.workers.sockets import FAILED, READ, WRITE
 from lanekeeper.workers.terminal_io import TerminalIO
 
 TELL_AFTER: Final = 0.25
@@ -32,21 +31,21 @@ class Flow:
         wanted: dict[int, int] = {}
         for io in self._effects.terminals.values():
             if io.reading and not self._effects.held(io):
-                wanted[io.master] = zmq.POLLIN
+                wanted[io.master] = READ
             if io.inputs.waiting and io.sink >= 0:
-                wanted[io.sink] = wanted.get(io.sink, 0) | zmq.POLLOUT
+                wanted[io.sink] = wanted.get(io.sink, 0) | WRITE
         for sweep in self._effects.sweeps:
             for pidfd in sweep.fds():
-                wanted[pidfd] = zmq.POLLIN
+                wanted[pidfd] = READ
         return wanted
 
     def read(self, ready: dict[Any, int], now: float) -> list[Stimulus]:
         """Read and write what is ready; publish what is new."""
         stimuli: list[Stimulus] = []
         for io in self._effects.terminals.values():
-            if ready.get(io.sink, 0) & (zmq.POLLOUT | zmq.POLLERR) and io.inputs.waiting:
+            if ready.get(io.sink, 0) & (WRITE | FAILED) and io.inputs.waiting:
                 stimuli += self._effects.write(io)
-            if ready.get(io.master, 0) & ~zmq.POLLOUT:
+            if ready.get(io.master, 0) & ~WRITE:
                 self._effects.take(io, now)
         for sweep in self._effects.sweeps:
             for pidfd in sweep.fds():

@@ -34,7 +34,7 @@ from lanekeeper.workers.actions import Action, Delivered, Drain, Frame, Moment, 
 from lanekeeper.workers.core import LaneCore
 from lanekeeper.workers.effects import Effects
 from lanekeeper.workers.flow import Flow
-from lanekeeper.workers.sockets import Sockets
+from lanekeeper.workers.sockets import READ, WRITE, Sockets
 from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.turn import Surroundings
@@ -76,8 +76,8 @@ class Worker:
         self._watch_signals()
         sockets = self.effects.sockets
         for each in (sockets.output, sockets.control, sockets.broker):
-            self._poller.register(each, zmq.POLLIN)
-        self._poller.register(self._wake_read.fileno(), zmq.POLLIN)
+            self._poller.register(each, READ)
+        self._poller.register(self._wake_read.fileno(), READ)
         self._do(self.core.first(_moment()))
         self._register()
         try:
@@ -211,9 +211,11 @@ class Worker:
         channels = [self._keeper, self.effects.spawner.channel]
         for channel in channels:
             if channel is not None and not channel.closed:
-                wanted[channel.fileno()] = zmq.POLLIN | (zmq.POLLOUT if channel.wants_write else 0)
+                wanted[channel.fileno()] = READ | (WRITE if channel.wants_write else 0)
         for fd in self.effects.spawner.watched():
-            wanted[fd] = zmq.POLLIN
+            wanted[fd] = READ
+        if wanted == self._polled:
+            return
         for fd in self._polled.keys() - wanted.keys():
             self._poller.unregister(fd)
         for fd, flags in wanted.items():
@@ -269,7 +271,7 @@ def main(directory: str) -> int:
 def _await_lane(keeper: Channel) -> Assignment | None:
     """Wait, however long, for the keeper's `assign`; None when there will be none."""
     poller = zmq.Poller()
-    poller.register(keeper.fileno(), zmq.POLLIN)
+    poller.register(keeper.fileno(), READ)
     while not keeper.closed:
         poller.poll()
         for received in keeper.receive():

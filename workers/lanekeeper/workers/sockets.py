@@ -6,6 +6,8 @@ broker   DEALER  commands through the broker, answers and events to it
 metrics  PUSH  samples for the collector; dropped and counted when it is away
 """
 
+from typing import Final
+
 import zmq
 
 from lanekeeper.wire.endpoints import PlaneEndpoints
@@ -13,6 +15,10 @@ from lanekeeper.wire.limits import MAX_FRAME, SEND_HIGH_WATER
 from lanekeeper.wire.messages.lane import Endpoints
 from lanekeeper.wire.output import Kind, OutputMessage, encode_output
 
+READ: Final = int(zmq.POLLIN)
+WRITE: Final = int(zmq.POLLOUT)
+FAILED: Final = int(zmq.POLLERR)
+"""Poll events as plain numbers: the poller is asked thousands of times a second."""
 REPLY_HIGH_WATER = 1000
 BROKER_HIGH_WATER = 100_000
 CLOSE_MS = 1000
