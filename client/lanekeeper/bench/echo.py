@@ -1,10 +1,16 @@
-"""From a key to its echo at a client: ours and tmux's control mode in turn."""
+"""From a key to its echo at a client: ours and tmux's control mode in turn.
+
+Ours is measured twice: by a plain ZeroMQ loop, the counterpart of the loop that drives tmux, and
+through the Python client library.
+"""
 
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from lanekeeper.bench.creation import MILLI, Progress
 from lanekeeper.bench.figures import Summary, median_ratio
+from lanekeeper.bench.plain import PlainClient
 from lanekeeper.bench.tmux import DEADLINE, Tmux
 from lanekeeper.client import Data, OutputStream, Plane, Terminal
 
@@ -13,46 +19,66 @@ KEY: Final = "k"
 PROGRAM: Final = "stty raw -echo; exec cat"
 """Raw and without echo: the key comes back from a program, as in an editor."""
 
+Sample = Callable[[], float]
+
 
 def measure(plane: Plane, samples: int, progress: Progress, *, with_tmux: bool) -> dict[str, Any]:
-    """Return echo latency in ms; with tmux in rounds that alternate, and the ratio of medians."""
+    """Return echo latency in ms; with tmux in rounds that alternate, and ratios of medians."""
     lane = plane.lane("echo")
     terminal = lane.spawn(["sh", "-c", PROGRAM])
+    other = lane.spawn(["sh", "-c", PROGRAM])
+    endpoints = lane.refresh().endpoints
+    if endpoints is None:
+        raise ValueError("the lane has no endpoints")
     stream = terminal.output(0)
     tmux = Tmux(PROGRAM) if with_tmux else None
-    ours: list[float] = []
-    theirs: list[float] = []
-    pairs: list[tuple[float, float]] = []
     try:
-        _warm(terminal, stream, tmux)
-        for number in range(ROUNDS):
-            progress(f"echo: round {number + 1}/{ROUNDS}")
-            mine = [_ours(terminal, stream) for _ in range(samples // ROUNDS)]
-            ours += mine
+        with PlainClient(endpoints.output, endpoints.control, other.id) as plain:
+            measured: dict[str, Sample] = {
+                "lanekeeper": lambda: _plain(plain),
+                "library": lambda: _library(terminal, stream),
+            }
             if tmux is not None:
-                other = [_theirs(tmux) for _ in range(samples // ROUNDS)]
-                theirs += other
-                pairs.append((Summary.of(mine).p50, Summary.of(other).p50))
+                measured["tmux"] = lambda: _tmux(tmux)
+            report = _rounds(measured, samples, progress)
     finally:
         if tmux is not None:
             tmux.close()
+    stream.close()
     lane.cleanup()
-    report: dict[str, Any] = {"unit": "ms", "lanekeeper": Summary.of(ours).scaled(MILLI)}
-    if theirs:
-        report["tmux"] = Summary.of(theirs).scaled(MILLI)
-        report["ratio_p50"] = median_ratio(pairs)
     return report
 
 
-def _warm(terminal: Terminal, stream: OutputStream, tmux: Tmux | None) -> None:
-    # Until `stty` has run the line discipline echoes too; twenty keys later only `cat` answers.
-    for _ in range(20):
-        _ours(terminal, stream)
-        if tmux is not None:
-            _theirs(tmux)
+def _rounds(measured: dict[str, Sample], samples: int, progress: Progress) -> dict[str, Any]:
+    for sample in measured.values():
+        # Until `stty` has run the line discipline echoes too; twenty keys later only `cat` answers.
+        for _ in range(20):
+            sample()
+    taken: dict[str, list[list[float]]] = {name: [] for name in measured}
+    for number in range(ROUNDS):
+        progress(f"echo: round {number + 1}/{ROUNDS}")
+        for name, sample in measured.items():
+            taken[name].append([sample() for _ in range(samples // ROUNDS)])
+    report: dict[str, Any] = {"unit": "ms"}
+    for name, rounds in taken.items():
+        report[name] = Summary.of([one for each in rounds for one in each]).scaled(MILLI)
+    medians = {name: [Summary.of(each).p50 for each in rounds] for name, rounds in taken.items()}
+    if "tmux" in medians:
+        for ours, key in (("lanekeeper", "ratio_p50"), ("library", "ratio_library_p50")):
+            report[key] = median_ratio(list(zip(medians[ours], medians["tmux"], strict=True)))
+    return report
 
 
-def _ours(terminal: Terminal, stream: OutputStream) -> float:
+def _plain(client: PlainClient) -> float:
+    begin = time.perf_counter()
+    client.key(KEY.encode())
+    client.echo()
+    taken = time.perf_counter() - begin
+    client.answers()
+    return taken
+
+
+def _library(terminal: Terminal, stream: OutputStream) -> float:
     begin = time.perf_counter()
     terminal.send_nowait(KEY)
     while time.perf_counter() - begin < DEADLINE:
@@ -62,7 +88,7 @@ def _ours(terminal: Terminal, stream: OutputStream) -> float:
     raise TimeoutError("no echo came back")
 
 
-def _theirs(tmux: Tmux) -> float:
+def _tmux(tmux: Tmux) -> float:
     begin = time.perf_counter()
     tmux.keys(KEY)
     return tmux.wait_for(KEY.encode()) - begin

@@ -50,10 +50,14 @@ def text(report: dict[str, Any]) -> str:
 def _echo(echo: dict[str, Any] | None) -> list[str]:
     if echo is None:
         return []
-    lines = [_row("key to echo, lanekeeper (ms)", echo["lanekeeper"])]
+    lines = [
+        _row("key to echo, plain ZeroMQ client (ms)", echo["lanekeeper"]),
+        _row("key to echo, Python client library (ms)", echo["library"]),
+    ]
     if "tmux" in echo:
         lines.append(_row("key to echo, tmux -C (ms)", echo["tmux"]))
-        lines.append(_ratio("echo p50, lanekeeper / tmux -C", echo["ratio_p50"]))
+        lines.append(_ratio("echo p50, plain client / tmux -C", echo["ratio_p50"]))
+        lines.append(_ratio("echo p50, client library / tmux -C", echo["ratio_library_p50"]))
     return lines
 
 

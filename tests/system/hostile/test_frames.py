@@ -55,7 +55,6 @@ INVALID: Final = {
     "nil": b"\xc0",
     "NaN as version": envelope(v=NAN),
     "text as version": envelope(v=msgpack.packb("1")),
-    "no type": without("type"),
     "no id": without("id"),
     "no ts": without("ts"),
     "no method": without("method"),
