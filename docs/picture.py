@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 COMMANDS: Final = (
     "lane up --detach",
-    'lane run build -- sh -c \'printf "\\033[32mok\\033[0m 42 tests\\n"; exit 3\'; echo "status $?"',
+    "lane run build -- sh -c 'echo 42 tests, 1 failed; exit 3'; echo \"status $?\"",
     "lane run --detach agent -- python3 -q -i",
     "lane send agent 'print(6 * 7)' --enter",
     "lane send agent 'exit(5)' --enter",
@@ -46,7 +46,7 @@ def run() -> list[str]:
     with tempfile.TemporaryDirectory(prefix="lane-picture-") as base:
         environ = {name: value for name, value in os.environ.items() if "LANEKEEPER" not in name}
         environ |= {
-            "LANEKEEPER_DIR": "/".join([base, "plane"]),
+            "LANEKEEPER_DIR": f"{base}/plane",
             "XDG_CONFIG_HOME": base,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "FORCE_COLOR": "1",
@@ -70,19 +70,17 @@ def draw(lines: list[str]) -> str:
         f'<text x="{MARGIN}" y="{MARGIN + LINE * number + 14}">{_spans(line)}</text>'
         for number, line in enumerate(lines)
     ]
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-            f'role="img" aria-label="A terminal that runs the lane command">',
-            f'<rect width="{width}" height="{height}" rx="8" fill="{BACK}"/>',
-            f'<g font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14" '
-            f'fill="{TEXT}" xml:space="preserve">',
-            *rows,
-            "</g>",
-            "</svg>",
-            "",
-        ]
-    )
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
+    font = 'font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14"'
+    parts = [
+        f'{head} aria-label="A terminal that runs the lane command">',
+        f'<rect width="{width}" height="{height}" rx="8" fill="{BACK}"/>',
+        f'<g {font} fill="{TEXT}" xml:space="preserve">',
+        *rows,
+        "</g>",
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
 
 
 def _output(command: str, environ: dict[str, str], directory: str) -> list[str]:

@@ -85,6 +85,7 @@ class Standing:
         self.wire.close()
         assert self._probe.call("plane.hello")["protocol"]
         self.echo()
+        self._tidy()
         assert self._processes() == self._pids, "a process of the plane was replaced"
         for role, pid in self._pids.items():
             before = self._files[pid]
@@ -114,6 +115,22 @@ class Standing:
             bad = [n for n, line in enumerate(lines) if "Traceback" in line or " INTERNAL" in line]
             found += [f"{path.name}: " + "\n".join(lines[n : n + 30]) for n in bad]
         return found
+
+    def _tidy(self) -> None:
+        """End what the test made beside the bystander: each has descriptors of its own."""
+        mine = self.target
+        for lane in self._probe.call("lane.list")["lanes"]:
+            if lane["id"] != mine.lane_id:
+                self._probe.call("lane.cleanup", {"grace_s": 0}, lane_id=lane["id"])
+        ids = mine.ids("lane_id")
+        for session in self._probe.call("session.list", **ids)["sessions"]:
+            if session["id"] != mine.session_id:
+                end = ids | {"session_id": session["id"]}
+                self._probe.call("session.terminate", {"grace_s": 0}, **end)
+        for terminal in self._probe.call("terminal.list", **ids)["terminals"]:
+            if terminal["id"] != mine.terminal_id:
+                end = ids | {"terminal_id": terminal["id"]}
+                self._probe.call("terminal.close", {"grace_s": 0}, **end)
 
     def _read(self, offset: int) -> dict[str, Any]:
         body = {"offset": offset} if offset else {}

@@ -21,7 +21,7 @@ from lanekeeper.wire.errors import ErrorInfo, WireError
 from lanekeeper.wire.limits import MAX_LANES
 from lanekeeper.wire.messages.events import Assignment, Happened
 from lanekeeper.wire.messages.lane import Ended, LaneCleanup, LaneCreate, LaneInfo, LaneResult
-from lanekeeper.wire.messages.plane import Context
+from lanekeeper.wire.messages.plane import Context, Nothing
 from lanekeeper.wire.states import LaneState
 
 CREATE_SECONDS: Final = 10.0
@@ -79,9 +79,10 @@ def attach(desk: Desk, request: Request) -> Struct | None:
     """`lane.attach`: make a lane the active one.
 
     Raises:
-        WireError: a NOT_FOUND, WORKER_LOST or BACKPRESSURE.
+        WireError: INVALID_ARGUMENT, a NOT_FOUND, WORKER_LOST or BACKPRESSURE.
     """
     entry = locate(desk.registry, request.command)
+    decode_body(request.command.payload, Nothing, request.command.method)
     ready = readiness(entry.state, request.method)
     if ready is Readiness.WAIT:
         wait(desk, entry, request)

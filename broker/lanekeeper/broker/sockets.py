@@ -14,7 +14,7 @@ import zmq
 
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.endpoints import PlaneEndpoints
-from lanekeeper.wire.limits import MAX_FRAME, MAX_IN_FLIGHT
+from lanekeeper.wire.limits import MAX_FRAME, MAX_IN_FLIGHT, MAX_REGISTRATION
 
 CLIENT_HIGH_WATER: Final = 1_000
 """Messages queued per client; one that does not read loses answers, and retries by id."""
@@ -69,6 +69,7 @@ def bind(context: zmq.Context[zmq.Socket[bytes]], rundir: Rundir) -> Sockets:
     endpoints = PlaneEndpoints(str(rundir.path))
     clients = _router(context, CLIENT_HIGH_WATER)
     workers = _router(context, WORKER_HIGH_WATER)
+    workers.set(zmq.MAXMSGSIZE, MAX_REGISTRATION)
     events = context.socket(zmq.XPUB)
     events.set(zmq.SNDHWM, EVENT_HIGH_WATER)
     events.set(zmq.XPUB_VERBOSE, 1)

@@ -121,6 +121,8 @@ class Relay:
 
     def _turn(self) -> None:
         more = self._take_output()
+        if self._outcome is not None and not self._sink.waiting:
+            return
         readers = [self._wakeups.fileno()]
         wants_input = self._wants_input()
         if wants_input is not None:

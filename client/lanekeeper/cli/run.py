@@ -17,7 +17,7 @@ from lanekeeper.cli.sizes import Size, size
 from lanekeeper.wire.limits import KEEP_SECONDS
 
 EXAMPLES = """lane run build -- make -j4
-tar c src | lane run pack -- gzip -9 > src.tar.gz
+tar c src | lane run pack -- gzip -9f > src.tar.gz
 lane run -d server -- python3 -m http.server
 lane run --rm --env CI=1 --cwd /srv/app tests -- pytest -q
 lane run shell -- bash"""

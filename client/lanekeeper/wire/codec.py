@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from lanekeeper.wire.envelope import Command, Event, Glimpse, Response
 from lanekeeper.wire.errors import WireError
-from lanekeeper.wire.limits import MAX_CONTROL, MAX_FRAME
+from lanekeeper.wire.limits import MAX_CONTROL, MAX_FRAME, MAX_REGISTRATION
 from lanekeeper.wire.version import SUPPORTED, VERSION
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ def decode_event(data: bytes) -> Event:
 
 def decode_upward(data: bytes) -> Response | Event:
     """Return what a worker sends to the broker; raises as `decode_command` does."""
-    return _decode(_UPWARD, data, MAX_FRAME)
+    return _decode(_UPWARD, data, MAX_REGISTRATION)
 
 
 def decode_body(body: Raw | bytes, kind: type[T], what: str) -> T:

@@ -99,6 +99,16 @@ def test_standard_input_is_typed_in(shared_plane: Plane) -> None:
     assert followed.stdout.endswith("two-one\r\n")
 
 
+def test_reading_what_is_there_does_not_wait_for_more(shared_plane: Plane) -> None:
+    told(shared_plane, "run", "-d", "live", "--", "sh", "-c", "echo there; exec cat")
+    found = ""
+    while not found:
+        found = shared_plane.lane("read", "live", "--raw").stdout
+    assert found == "there\r\n"
+    lines = shared_plane.lane("read", "live", "--from", "2", "--json").stdout.splitlines()
+    assert [json.loads(line)["offset"] for line in lines] == [2]
+
+
 def test_sessions(shared_plane: Plane) -> None:
     told(shared_plane, "create", "ses")
     made = told(shared_plane, "session", "create", "ses:review", "--provider", "codex")

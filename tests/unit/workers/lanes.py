@@ -92,7 +92,8 @@ class Lane:
             "lane_id": LANE,
             **envelope,
         }
-        return self.give(Frame(b"me", msgpack.packb({k: v for k, v in message.items() if v})))
+        route = message.pop("route", b"me")
+        return self.give(Frame(route, msgpack.packb({k: v for k, v in message.items() if v})))
 
     def call(self, method: str, payload: Any = None, **envelope: Any) -> Any:
         """Send a command that is answered at once; return its result, or its error."""

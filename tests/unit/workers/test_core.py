@@ -133,8 +133,9 @@ def test_input_is_answered_when_the_kernel_has_it(lane: Lane) -> None:
     done = lane.command("terminal.input", {"data": b"ls\n"}, **command)
     assert only(done, actions.Deliver).data == b"ls\n"
     assert lane.command("terminal.input", {"data": b"ls\n"}, **command) == []
+    assert lane.command("terminal.input", {"data": b"ls\n"}, **command, route=b"you") == []
     done = lane.give(actions.Delivered("in-1", 3))
-    assert [a for a in done if isinstance(a, actions.Reply)].__len__() == 2
+    assert [a.route for a in done if isinstance(a, actions.Reply)] == [b"me", b"you"]
     kinds = [type(a) for a in done]
     assert kinds.index(actions.Journal) < kinds.index(actions.Reply)
     again = lane.command("terminal.input", {"data": b"ls\n"}, **command)

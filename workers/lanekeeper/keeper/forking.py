@@ -93,7 +93,14 @@ def parse_spec(data: bytes, inherited: Inherited) -> Spec:
             umask=inherited.umask if umask is None else int(umask) & 0o777,
             limits=_limits(limits, inherited),
         )
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+    except (
+        LookupError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise SpecError(f"not a spawn specification: {error!r}") from error
 
 

@@ -122,9 +122,11 @@ def _finish_if_complete(lane: "LaneCore", turn: Turn, closing: Closing) -> None:
 
 
 def _answer(lane: "LaneCore", turn: Turn, closing: Closing, result: Ended) -> None:
+    # A second ending of the same terminal gets its own answer when its own sweep is over.
+    endings = {c.pending.command.id for c in (closing, *lane.closings.values()) if c.pending}
     for pending in list(lane.pending.values()):
         terminal_id = pending.command.terminal_id
-        if pending is not closing.pending and terminal_id in closing.terminals:
+        if pending.command.id not in endings and terminal_id in closing.terminals:
             del lane.pending[pending.command.id]
             lane.waiting.pop(terminal_id or "", None)
             error = WireError("TERMINAL_NOT_FOUND", "the terminal was closed meanwhile")

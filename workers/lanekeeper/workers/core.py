@@ -17,7 +17,7 @@ from lanekeeper.wire.limits import LEASE_SECONDS
 from lanekeeper.wire.messages.events import Registration
 from lanekeeper.wire.methods import METHODS, Executor, Method
 from lanekeeper.wire.version import VERSION
-from lanekeeper.workers import closing, life, session_commands, terminal_commands
+from lanekeeper.workers import closing, consumer_commands, life, session_commands, terminal_commands
 from lanekeeper.workers.actions import (
     Action,
     Cleared,
@@ -45,12 +45,16 @@ from lanekeeper.workers.turn import Pending, Starting, Surroundings, Turn
 STALL: Final = 2.0
 """A turn that comes this late means that we were stopped: deadlines of others start again."""
 
+CALLERS_MAX: Final = 8
+"""Connections that wait for one command: its client and the retries after a reconnection."""
+
 Handler = Callable[["LaneCore", Turn, Pending, Struct], Struct | None]
 """Executes a command; None when the answer comes later."""
 
 HANDLERS: Final[dict[str, Handler]] = {
     **session_commands.HANDLERS,
     **terminal_commands.HANDLERS,
+    **consumer_commands.HANDLERS,
     **closing.HANDLERS,
 }
 
@@ -139,9 +143,13 @@ class LaneCore:
 
     def check_open(self, session_id: str, terminal_id: str = "") -> None:
         """Refuse to start anything in what is being ended; WireError INVALID_TRANSITION."""
-        targets = {c.target for c in self.closings.values()}
-        if self.leaving or not targets.isdisjoint({session_id, terminal_id}):
+        if self.ending(session_id, terminal_id):
             raise WireError("INVALID_TRANSITION", "it is being ended; use another one")
+
+    def ending(self, session_id: str, terminal_id: str) -> bool:
+        """Whether the lane, this session or this terminal is being ended."""
+        targets = {c.target for c in self.closings.values()}
+        return self.leaving or not targets.isdisjoint({session_id, terminal_id})
 
     def _frame(self, turn: Turn, frame: Frame) -> None:
         self.commands += 1
@@ -167,7 +175,7 @@ class LaneCore:
         running = self.pending.get(command.id)
         if running is not None:
             if route not in running.routes:
-                running.routes.append(route)
+                running.routes = [*running.routes[1 - CALLERS_MAX :], route]
             return
         if method.mutates:
             kept = self.state.answers.find(command.id, turn.moment.now)

@@ -229,7 +229,8 @@ class Effects:
             return
         leader = Process(info.pid, info.start_time)
         group = io.pty.foreground() if io.pty is not None else None
-        with contextlib.suppress(ProcessLookupError):
+        # A program may have become another user's: that it cannot be signalled ends nothing here.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             if action.target == "foreground" and group is not None and leader.alive():
                 os.killpg(group, action.signum)
             else:

@@ -13,6 +13,8 @@ from typing import Final
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import MAX_INPUT_QUEUE
 
+MAX_ENTRIES: Final = 1024
+"""Inputs waiting for one program, however small; beyond it `BACKPRESSURE`."""
 CANONICAL_LINE: Final = 4095
 """Characters of a line that the line discipline keeps, its newline not counted."""
 
@@ -61,7 +63,8 @@ class InputQueue:
             raise WireError(
                 "INVALID_TRANSITION", "the program's input has ended; nothing can follow"
             )
-        if self._bytes + len(entry.data) > MAX_INPUT_QUEUE:
+        full = self._bytes + len(entry.data) > MAX_INPUT_QUEUE
+        if full or len(self._entries) >= MAX_ENTRIES:
             raise WireError(
                 "BACKPRESSURE",
                 f"{self._bytes} bytes wait for the program, which does not read; "

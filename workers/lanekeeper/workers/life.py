@@ -41,6 +41,9 @@ def handle(
     if terminal is None:
         return
     match stimulus:
+        case Forked() if lane.ending(terminal.info.session_id, terminal.info.id):
+            # An ending that began meanwhile has not seen this child: it must not pass its gate.
+            _refused(lane, turn, terminal, "it was ended before its program ran")
         case Forked():
             info = replace(terminal.info, pid=stimulus.pid, start_time=stimulus.start_time)
             turn.put(replace(terminal, info=info))
@@ -48,7 +51,7 @@ def handle(
         case Executed():
             _executed(lane, turn, terminal)
         case SpawnRefused():
-            _refused(lane, turn, terminal, stimulus.reason)
+            _refused(lane, turn, terminal, f"{terminal.info.argv[0]}: {stimulus.reason}")
         case Exited():
             turn.put(replace(terminal, info=replace(terminal.info, exit=stimulus.status)))
             turn.do(Reap(terminal.info.id))

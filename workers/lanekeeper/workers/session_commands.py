@@ -92,16 +92,15 @@ def attach(_lane: "LaneCore", turn: Turn, pending: Pending, body: SessionAttach)
 
 def detach(_lane: "LaneCore", turn: Turn, pending: Pending, body: Lease) -> Nothing:
     """Give a lease back."""
-    lease = turn.state.lease(body.lease_id)
-    if lease.session_id != pending.command.session_id:
-        raise WireError("INVALID_ARGUMENT", f"lease {body.lease_id} is on another session")
+    turn.state.lease(body.lease_id, pending.command.session_id)
     end_lease(turn, body.lease_id, "detached", _correlation(pending))
     return Nothing()
 
 
-def renew(_lane: "LaneCore", turn: Turn, _pending: Pending, body: Lease) -> Nothing:
+def renew(_lane: "LaneCore", turn: Turn, pending: Pending, body: Lease) -> Nothing:
     """Give a lease its full time again. Not journalled: a successor does the same for all."""
-    turn.state.lease(body.lease_id).expires = turn.moment.now + LEASE_SECONDS
+    lease = turn.state.lease(body.lease_id, pending.command.session_id)
+    lease.expires = turn.moment.now + LEASE_SECONDS
     return Nothing()
 
 

@@ -40,6 +40,7 @@ class Sockets:
         self._prefixes: set[bytes] = set()
         self.vanished = 0
         self.dropped_samples = 0
+        self.dropped_reports = 0
 
     def open(self, lane_id: str) -> Endpoints:
         """Bind the lane's own sockets and connect to broker and collector.
@@ -94,8 +95,14 @@ class Sockets:
             self.vanished += 1
 
     def to_broker(self, data: bytes) -> None:
-        """Send a response or an event to the broker; it waits in order while there is none."""
-        self.broker.send(data, zmq.NOBLOCK)
+        """Send a response or an event to the broker; it waits in order while there is none.
+
+        Beyond the high-water mark it is dropped and counted.
+        """
+        try:
+            self.broker.send(data, zmq.NOBLOCK)
+        except zmq.Again:  # the registration after the broker's return tells the truth again
+            self.dropped_reports += 1
 
     def sample(self, data: bytes) -> None:
         """Push a sample; never waits."""

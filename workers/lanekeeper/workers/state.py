@@ -105,14 +105,20 @@ class LaneState:
         """Return the terminals of one session, or of the whole lane without one."""
         return [t for t in self.terminals.values() if session_id in {None, t.info.session_id}]
 
-    def lease(self, lease_id: str) -> Lease:
-        """Return a lease; WireError INVALID_ARGUMENT when it has expired or never was."""
+    def lease(self, lease_id: str, session_id: str | None = None) -> Lease:
+        """Return a lease; with `session_id` it must be one on that session.
+
+        Raises:
+            WireError: INVALID_ARGUMENT; it has expired, never was, or is on another session.
+        """
         found = self.leases.get(lease_id)
         if found is None:
             raise WireError(
                 "INVALID_ARGUMENT",
                 f"no lease {lease_id}: it has expired; attach to the session again",
             )
+        if session_id not in {None, found.session_id}:
+            raise WireError("INVALID_ARGUMENT", f"lease {lease_id} is on another session")
         return found
 
     def _apply_terminal(self, record: TerminalIs) -> None:

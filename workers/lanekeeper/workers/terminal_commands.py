@@ -1,16 +1,12 @@
 """Terminals of a lane: spawn, respawn, input, size, signals, reading, waiting and consumers."""
 
-import signal
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
 from lanekeeper.wire.errors import WireError
-from lanekeeper.wire.ids import NAME_RULE, is_name
 from lanekeeper.wire.limits import (
     DEFAULT_DEADLINE_MS,
-    MAX_ARGV_BYTES,
-    MAX_ENV_BYTES,
     MAX_KEPT_TERMINALS,
     MAX_TERMINALS_PER_LANE,
     MAX_WAITERS,
@@ -18,30 +14,26 @@ from lanekeeper.wire.limits import (
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.messages.plane import Nothing
 from lanekeeper.wire.messages.terminal import (
-    Ack,
     Consume,
-    ConsumerInfo,
-    ConsumerList,
-    Consuming,
     Gap,
     Input,
     InputResult,
     Read,
     ReadResult,
-    Release,
     Resize,
     Respawn,
     Signal,
     Spawn,
     TerminalInfo,
     TerminalResult,
-    Text,
     Wait,
     WaitResult,
 )
 from lanekeeper.wire.states import TERMINAL, TerminalState, step
-from lanekeeper.workers.actions import Changed, Deliver, Forget, SendSignal, SetSize, Start
-from lanekeeper.workers.records import ConsumerIs, Gone, Resized, TerminalIs
+from lanekeeper.workers.actions import Deliver, Forget, SendSignal, SetSize, Start
+from lanekeeper.workers.consumer_commands import register
+from lanekeeper.workers.programs import check_program, free_name, shown, signal_number
+from lanekeeper.workers.records import Gone, Resized, TerminalIs
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.turn import Pending, Starting, Turn
 
@@ -56,8 +48,8 @@ def spawn(lane: "LaneCore", turn: Turn, pending: Pending, body: Spawn) -> None:
     """Start a program on a new terminal; the answer comes when it runs or could not be run."""
     session = turn.state.session(pending.command.session_id)
     lane.check_open(session.id)
-    _check_program(body)
-    name = _free_name(turn.state, session.id, body.name)
+    check_program(body)
+    name = free_name(turn.state, session.id, body.name)
     if len(turn.state.terminals) >= MAX_TERMINALS_PER_LANE:
         raise WireError(
             "LIMIT_EXCEEDED",
@@ -65,7 +57,7 @@ def spawn(lane: "LaneCore", turn: Turn, pending: Pending, body: Spawn) -> None:
             limit=MAX_TERMINALS_PER_LANE,
         )
     if body.consume is not None:
-        turn.state.lease(body.consume.lease_id)
+        turn.state.lease(body.consume.lease_id, session.id)
     info = TerminalInfo(
         id=turn.new_id("terminal"),
         workspace_id=session.workspace_id,
@@ -73,8 +65,8 @@ def spawn(lane: "LaneCore", turn: Turn, pending: Pending, body: Spawn) -> None:
         session_id=session.id,
         name=name,
         state=str(TerminalState.IDLE),
-        argv=[_display(word) for word in body.argv],
-        cwd=None if body.cwd is None else _display(body.cwd),
+        argv=shown(body.argv),
+        cwd=None if body.cwd is None else shown([body.cwd])[0],
         cols=body.cols,
         rows=body.rows,
         created=turn.moment.ts,
@@ -88,7 +80,7 @@ def respawn(lane: "LaneCore", turn: Turn, pending: Pending, body: Respawn) -> No
     terminal = turn.state.terminal(pending.command.terminal_id)
     lane.check_open(terminal.info.session_id, terminal.info.id)
     if body.consume is not None:
-        turn.state.lease(body.consume.lease_id)
+        turn.state.lease(body.consume.lease_id, terminal.info.session_id)
         consumers = turn.state.consumers[terminal.info.id]
         consumers.check(body.consume.lease_id, body.consume.policy, turn.moment.now)
     fresh = replace(
@@ -139,7 +131,7 @@ def resize(_lane: "LaneCore", turn: Turn, pending: Pending, body: Resize) -> Ter
 
 def send_signal(_lane: "LaneCore", turn: Turn, pending: Pending, body: Signal) -> TerminalResult:
     """Signal the foreground process group, the program, or its whole tree."""
-    signum = _signal_number(body.signal)
+    signum = signal_number(body.signal)
     terminal = _live(turn, pending)
     turn.do(SendSignal(terminal.info.id, signum, body.target))
     return TerminalResult(terminal=turn.current(terminal.info))
@@ -197,73 +189,6 @@ def ended(info: TerminalInfo) -> WaitResult:
     return WaitResult(reason="exit", exit=info.exit, end=info.head)
 
 
-def consume(_lane: "LaneCore", turn: Turn, pending: Pending, body: Consume) -> Consuming:
-    """Register a consumer, at the end of the log unless it names an offset."""
-    terminal = turn.state.terminal(pending.command.terminal_id)
-    turn.state.lease(body.lease_id)
-    info = turn.current(terminal.info)
-    asked = info.head if body.offset is None else body.offset
-    if asked > info.head:
-        raise WireError("INVALID_ARGUMENT", f"offset {asked} is after the end, {info.head}")
-    offset = max(asked, info.tail)
-    return Consuming(
-        consumer_id=register(turn, info.id, body, offset),
-        offset=offset,
-        head=info.head,
-        tail=info.tail,
-        epoch=turn.state.assignment.generation,
-        terminal=info,
-    )
-
-
-def register(turn: Turn, terminal_id: str, body: Consume, offset: int) -> str:
-    """Add a registration and return its id; WireError as `Consumers.check`."""
-    turn.state.consumers[terminal_id].check(body.lease_id, body.policy, turn.moment.now)
-    consumer_id = turn.new_id("consumer")
-    turn.put(ConsumerIs(consumer_id, terminal_id, body.lease_id, body.policy, offset))
-    turn.do(Changed(terminal_id))
-    return consumer_id
-
-
-def acknowledge(_lane: "LaneCore", turn: Turn, pending: Pending, body: Ack) -> Nothing:
-    """Move a consumer's acknowledged offset on; its lease lives on too."""
-    terminal = turn.state.terminal(pending.command.terminal_id)
-    info = turn.current(terminal.info)
-    consumers = turn.state.consumers[info.id]
-    offset = consumers.acknowledged(body.consumer_id, body.offset, info.head)
-    one = consumers.get(body.consumer_id)
-    if offset != one.offset:
-        turn.put(ConsumerIs(one.id, info.id, one.lease_id, one.policy, offset))
-        turn.do(Changed(info.id))
-    return Nothing()
-
-
-def release(_lane: "LaneCore", turn: Turn, pending: Pending, body: Release) -> Nothing:
-    """End a registration."""
-    terminal = turn.state.terminal(pending.command.terminal_id)
-    turn.state.consumers[terminal.info.id].get(body.consumer_id)
-    turn.put(Gone(body.consumer_id))
-    turn.do(Changed(terminal.info.id))
-    return Nothing()
-
-
-def consumers(_lane: "LaneCore", turn: Turn, pending: Pending, _body: Nothing) -> ConsumerList:
-    """List the registered consumers with their lag."""
-    info = turn.current(turn.state.terminal(pending.command.terminal_id).info)
-    return ConsumerList(
-        consumers=[
-            ConsumerInfo(
-                id=c.id,
-                lease_id=c.lease_id,
-                policy=c.policy,
-                offset=c.offset,
-                lag=info.head - c.offset,
-            )
-            for c in turn.state.consumers[info.id].all()
-        ]
-    )
-
-
 def kept_until(state: LaneState) -> list[float]:
     """When each ended terminal is to be forgotten (monotonic seconds)."""
     return [t.ended_at + t.spec.keep_s for t in state.terminals.values() if t.ended_at is not None]
@@ -301,57 +226,6 @@ def _live(turn: Turn, pending: Pending) -> TerminalIs:
     return terminal
 
 
-def _check_program(body: Spawn) -> None:
-    _check_bytes("argv", body.argv, MAX_ARGV_BYTES)
-    _check_bytes("env", [*body.env, *body.env.values()], MAX_ENV_BYTES)
-    if any("=" in key or not key for key in body.env):
-        raise WireError("INVALID_ARGUMENT", "env: a name is empty or holds '='")
-    if body.argv[0] in {"", b""}:
-        raise WireError("INVALID_ARGUMENT", "argv: the program's name is empty")
-    if body.cwd is not None:
-        _check_bytes("cwd", [body.cwd], 4096)
-
-
-def _display(word: Text) -> str:
-    return word if isinstance(word, str) else bytes(word).decode("utf-8", "backslashreplace")
-
-
-def _check_bytes(what: str, words: list[Text], limit: int) -> None:
-    if not all(isinstance(word, str | bytes) for word in words):
-        raise WireError("INVALID_ARGUMENT", f"{what}: every word is a string or bytes")
-    raw = [w.encode("utf-8", "surrogateescape") if isinstance(w, str) else w for w in words]
-    if any(b"\0" in word for word in raw):
-        raise WireError("INVALID_ARGUMENT", f"{what}: a word holds a NUL byte")
-    size = sum(map(len, raw))
-    if size > limit:
-        raise WireError(
-            "LIMIT_EXCEEDED", f"{what} has {size} bytes, at most {limit} can be", limit=limit
-        )
-
-
-def _free_name(state: LaneState, session_id: str, wanted: str | None) -> str:
-    taken = {t.info.name for t in state.terminals_of(session_id)}
-    if wanted is None:
-        return next(f"t{n}" for n in range(1, len(taken) + 2) if f"t{n}" not in taken)
-    if not is_name(wanted):
-        raise WireError("INVALID_ARGUMENT", f"terminal name {wanted!r}: {NAME_RULE}")
-    if wanted in taken:
-        raise WireError(
-            "ALREADY_EXISTS", f"a terminal {wanted} is there already; close it or pick another"
-        )
-    return wanted
-
-
-def _signal_number(wanted: str | int) -> int:
-    try:
-        if isinstance(wanted, int):
-            return signal.Signals(wanted).value
-        name = wanted.upper()
-        return signal.Signals[name if name.startswith("SIG") else f"SIG{name}"].value
-    except (KeyError, ValueError):
-        raise WireError("INVALID_ARGUMENT", f"no signal {wanted}; see kill -l") from None
-
-
 def _correlation(pending: Pending) -> str:
     return pending.command.correlation_id or pending.command.id
 
@@ -365,8 +239,4 @@ HANDLERS: Final[dict[str, Any]] = {
     "terminal.get": get,
     "terminal.read": read,
     "terminal.wait": wait,
-    "terminal.consume": consume,
-    "terminal.ack": acknowledge,
-    "terminal.release": release,
-    "terminal.consumers": consumers,
 }

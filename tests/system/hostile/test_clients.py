@@ -1,0 +1,285 @@
+"""Clients that misbehave with proper messages: they vanish, repeat themselves, flood, subscribe."""
+
+import secrets
+from pathlib import Path
+from typing import Any, Final
+
+import msgpack
+import pytest
+import zmq
+
+from kit import processes
+from kit.standing import Standing, Target, make_target
+from kit.waiting import wait_until
+from kit.wire_client import RefusedError, WireClient, command
+
+PATHS: Final = pytest.mark.parametrize("hot", [False, True], ids=["broker", "lane"])
+SLEEP: Final = {"argv": ["sleep", "600"], "env": {"PATH": "/usr/bin:/bin"}, "cwd": "/"}
+PLACE: Final = ("workspace_id", "lane_id", "session_id")
+
+
+@pytest.fixture
+def victim(standing: Standing) -> Target:
+    """Another lane, whose program a test may treat badly."""
+    return make_target(standing.wire, "victim", ("sleep", "600"))
+
+
+def path_to(target: Target, *, hot: bool) -> str:
+    return f"lanes/{target.lane_id}.in" if hot else "broker.sock"
+
+
+def deliver_and_vanish(standing: Standing, path: str, *messages: dict[str, Any]) -> None:
+    """Send, see by another answer that all has arrived, and go without reading the rest."""
+    with WireClient(standing.plane.dir) as client:
+        for message in messages:
+            client.send(msgpack.packb(message), to=path)
+        last = command("terminal.get", **standing.target.ids("terminal_id"))
+        if path != standing.hot and path != "broker.sock":
+            last = command("plane.hello")
+        client.send(msgpack.packb(last), to=path)
+        while client.receive(to=path)["id"] != last["id"]:
+            pass
+
+
+def terminals(standing: Standing, target: Target) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = standing.wire.call("terminal.list", **target.ids("lane_id"))[
+        "terminals"
+    ]
+    return found
+
+
+@PATHS
+def test_a_client_that_vanishes_while_it_spawns(
+    standing: Standing, victim: Target, *, hot: bool
+) -> None:
+    message = command("terminal.spawn", SLEEP, **victim.ids(*PLACE))
+    deliver_and_vanish(standing, path_to(victim, hot=hot), message)
+    wait_until(lambda: len(terminals(standing, victim)) == 2, 5, "the terminal it asked for")
+    # Who comes back with the same command gets its answer.
+    again = standing.wire.exchange(message, path_to(victim, hot=hot))
+    assert again["status"] == "ok"
+    assert len(terminals(standing, victim)) == 2
+
+
+@PATHS
+def test_a_client_that_vanishes_with_a_registration(
+    standing: Standing, victim: Target, *, hot: bool
+) -> None:
+    lease = standing.wire.call("session.attach", {}, **victim.ids(*PLACE))["lease_id"]
+    body = SLEEP | {"argv": ["yes"], "consume": {"lease_id": lease, "policy": "forever"}}
+    message = command("terminal.spawn", body, **victim.ids(*PLACE))
+    deliver_and_vanish(standing, path_to(victim, hot=hot), message)
+
+    def moves_on() -> bool:
+        states = [one["state"] for one in terminals(standing, victim) if one["argv"] == ["yes"]]
+        return states == ["throttled"]
+
+    wait_until(moves_on, 10, "throttling by one who is gone")
+    free = lambda: not moves_on() and bool(terminals(standing, victim))
+    wait_until(free, 12, "end of its lease")
+
+
+@PATHS
+def test_clients_that_vanish_while_they_wait(
+    standing: Standing, victim: Target, *, hot: bool
+) -> None:
+    waits = [
+        command("terminal.wait", deadline_ms=60_000, **victim.ids("lane_id", "terminal_id"))
+        for _ in range(100)
+    ]
+    deliver_and_vanish(standing, path_to(victim, hot=hot), *waits)
+    ended = standing.wire.call("terminal.close", {"grace_s": 0}, **victim.ids("terminal_id"))
+    assert ended["processes"] == 1
+
+
+@PATHS
+def test_a_client_that_vanishes_while_it_types(
+    standing: Standing, victim: Target, *, hot: bool
+) -> None:
+    ids = victim.ids("lane_id", "terminal_id")
+    typing = [command("terminal.input", {"data": b"x\n" * 900}, **ids) for _ in range(200)]
+    deliver_and_vanish(standing, path_to(victim, hot=hot), *typing)
+    state = standing.wire.call("terminal.get", **victim.ids("terminal_id"))["terminal"]["state"]
+    assert state == "active"
+
+
+@PATHS
+def test_a_client_that_vanishes_while_it_cleans_up(
+    standing: Standing, victim: Target, *, hot: bool
+) -> None:
+    message = command("lane.cleanup", {"grace_s": 0.2}, **victim.ids("lane_id"))
+    if hot:
+        with WireClient(standing.plane.dir) as client:
+            assert client.exchange(message, path_to(victim, hot=True))["status"] == "ok"
+    else:
+        deliver_and_vanish(standing, "broker.sock", message)
+
+    def gone() -> bool:
+        lanes = standing.wire.call("lane.list")["lanes"]
+        return victim.lane_id not in [one["id"] for one in lanes]
+
+    wait_until(gone, 10, "end of the lane")
+    left = [s for s in processes.everybody() if s.variable("LANEKEEPER_LANE") == victim.lane_id]
+    assert [str(one) for one in left if not one.zombie] == []
+
+
+@pytest.mark.parametrize("scope", ["lane.cleanup", "session.terminate"])
+def test_what_is_being_started_is_ended_too(standing: Standing, victim: Target, scope: str) -> None:
+    path = path_to(victim, hot=True)
+    ids = victim.ids(*PLACE)
+    spawns = [command("terminal.spawn", SLEEP, **ids) for _ in range(5)]
+    for message in (*spawns, command(scope, {"grace_s": 0.3}, **ids)):
+        standing.wire.send(msgpack.packb(message), to=path)
+    answers = [standing.wire.receive(to=path) for _ in range(6)]
+    assert answers[-1]["status"] == "ok"
+    assert answers[-1]["result"]["terminals"] >= 1
+    for answer in answers[:-1]:
+        assert answer["status"] == "ok" or answer["error"]["code"] in {
+            "SPAWN_FAILED",
+            "TERMINAL_NOT_FOUND",
+        }
+    marker = "LANEKEEPER_SESSION"
+    left = [s for s in processes.everybody() if s.variable(marker) == victim.session_id]
+    assert [str(one) for one in left if not one.zombie] == []
+
+
+@PATHS
+def test_a_thousand_commands_in_flight(standing: Standing, *, hot: bool) -> None:
+    path = standing.hot if hot else "broker.sock"
+    ids = standing.target.ids("lane_id", "terminal_id")
+    messages = [command("terminal.get", **ids) for _ in range(1000)]
+    for message in messages:
+        standing.wire.send(msgpack.packb(message), to=path)
+    standing.echo()
+    answers = [standing.wire.receive(to=path) for _ in messages]
+    assert {answer["id"] for answer in answers} == {message["id"] for message in messages}
+    codes = {(answer["error"] or {}).get("code") for answer in answers}
+    assert codes <= {None, "BACKPRESSURE"}
+    assert None in codes
+
+
+@pytest.mark.parametrize("hot", [(True, True), (False, False), (True, False), (False, True)])
+def test_one_id_has_one_effect_and_one_answer(
+    standing: Standing, victim: Target, hot: tuple[bool, bool]
+) -> None:
+    message = command("terminal.spawn", SLEEP, **victim.ids(*PLACE))
+    paths = [path_to(victim, hot=one) for one in hot]
+    with WireClient(standing.plane.dir) as other:
+        standing.wire.send(msgpack.packb(message), to=paths[0])
+        other.send(msgpack.packb(message), to=paths[1])
+        first = standing.wire.receive(to=paths[0])
+        second = other.receive(to=paths[1])
+    late = standing.wire.exchange(message, paths[1])
+    assert first["result"] == second["result"] == late["result"]
+    assert first["status"] == "ok"
+    assert len(terminals(standing, victim)) == 2
+
+
+def test_one_id_of_a_lane_makes_one_lane(standing: Standing) -> None:
+    message = command("lane.create", {"name": "once"}, workspace_id=standing.target.workspace_id)
+    with WireClient(standing.plane.dir) as other:
+        standing.wire.send(msgpack.packb(message))
+        other.send(msgpack.packb(message))
+        first, second = standing.wire.receive(), other.receive()
+    assert first["status"] == "ok", first
+    assert first["result"] == second["result"]
+    assert standing.wire.exchange(message)["result"] == first["result"]
+
+
+@PATHS
+def test_one_id_types_once(standing: Standing, victim: Target, *, hot: bool) -> None:
+    path = path_to(victim, hot=hot)
+    body = {"data": b"once\n"}
+    message = command("terminal.input", body, **victim.ids("lane_id", "terminal_id"))
+    for _ in range(20):
+        standing.wire.send(msgpack.packb(message), to=path)
+    assert standing.wire.receive(to=path)["result"] == {"delivered": 5}
+    last = command("terminal.read", **victim.ids("lane_id", "terminal_id"))
+    standing.wire.send(msgpack.packb(last), to=path)
+    while (answer := standing.wire.receive(to=path))["id"] != last["id"]:
+        assert answer["result"] == {"delivered": 5}
+    assert answer["result"]["data"].count(b"once") == 1
+
+
+def test_two_endings_of_one_terminal_are_both_answered(standing: Standing, victim: Target) -> None:
+    path = path_to(victim, hot=True)
+    ids = victim.ids("lane_id", "terminal_id")
+    endings = [command("terminal.close", {"grace_s": 0.3}, **ids) for _ in range(3)]
+    for message in endings:
+        standing.wire.send(msgpack.packb(message), to=path)
+    answers = [standing.wire.receive(to=path) for _ in endings]
+    assert {answer["id"] for answer in answers} == {message["id"] for message in endings}
+    assert [answer["status"] for answer in answers] == ["ok"] * 3
+    standing.wire.send(msgpack.packb(command("terminal.get", **ids)), to=path)
+    assert standing.wire.receive(to=path)["error"]["code"] == "TERMINAL_NOT_FOUND"
+
+
+def test_tiny_inputs_that_nobody_reads_are_bounded_too(standing: Standing, victim: Target) -> None:
+    body = SLEEP | {"stdin": "pipe"}
+    spawned = standing.wire.call("terminal.spawn", body, **victim.ids(*PLACE))
+    ids = {"lane_id": victim.lane_id, "terminal_id": spawned["terminal"]["id"]}
+    path = path_to(victim, hot=True)
+    standing.wire.call_lane(victim.lane_id, "terminal.input", {"data": b"x" * 65536}, **ids)
+    refused = 0
+    for _ in range(1100):
+        standing.wire.send(msgpack.packb(command("terminal.input", {"data": b"x"}, **ids)), to=path)
+    last = command("terminal.get", **ids)
+    standing.wire.send(msgpack.packb(last), to=path)
+    while (answer := standing.wire.receive(to=path))["id"] != last["id"]:
+        assert answer["error"]["code"] == "BACKPRESSURE"
+        refused += 1
+    assert 0 < refused < 200
+
+
+TOPICS: Final = (
+    b"",
+    b"tok_",
+    b"tok_\xff\xfe",
+    b"tok_" + b"x" * 100_000,
+    b"term_" + b"x" * 100_000,
+    b"\0" * 1000,
+    b"\xff" * 200_000,
+)
+
+
+@pytest.mark.parametrize("out", ["events.sock", "lane"])
+@pytest.mark.parametrize("number", range(len(TOPICS)))
+def test_subscriptions_to_anything(standing: Standing, out: str, number: int) -> None:
+    topic = TOPICS[number]
+    lane = f"lanes/{standing.target.lane_id}.out"
+    _subscribe(standing.plane.dir / (lane if out == "lane" else out), [topic])
+
+
+@pytest.mark.parametrize("out", ["events.sock", "lane"])
+def test_ten_thousand_subscriptions(standing: Standing, out: str) -> None:
+    lane = f"lanes/{standing.target.lane_id}.out"
+    topics = [f"{'term' if n % 2 else 'tok'}_{n}".encode() for n in range(10_000)]
+    _subscribe(standing.plane.dir / (lane if out == "lane" else out), topics)
+    standing.echo()
+
+
+def _subscribe(path: Path, topics: list[bytes]) -> None:
+    """Subscribe, and wait for the token that says it has all been taken in."""
+    context = zmq.Context()
+    try:
+        socket = context.socket(zmq.SUB)
+        socket.connect(f"ipc://{path}")
+        for topic in topics:
+            socket.subscribe(topic)
+        token = f"tok_{secrets.token_hex(8)}".encode()
+        socket.subscribe(token)
+        found = b""
+        while found != token:
+            assert socket.poll(5000), "the token did not come back"
+            found = socket.recv_multipart()[0]
+    finally:
+        context.destroy(linger=0)
+
+
+def test_a_refusal_is_not_an_effect(standing: Standing, victim: Target) -> None:
+    before = standing.wire.call("terminal.get", **victim.ids("terminal_id"))["terminal"]
+    for payload in ({"cols": 0, "rows": 1}, {"cols": 5}, {"cols": 10, "rows": 10, "x": 1}):
+        with pytest.raises(RefusedError):
+            standing.wire.call("terminal.resize", payload, **victim.ids("terminal_id"))
+    after = standing.wire.call("terminal.get", **victim.ids("terminal_id"))["terminal"]
+    assert before == after
