@@ -9,6 +9,7 @@ import io
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -38,25 +39,42 @@ class Report:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the report; called by pytest just before its closing line."""
-        self.measured.stop()
-        self.measured.save()
-        whole = coverage.Coverage(config_file=SETTINGS)
         text = io.StringIO()
-        limit = whole.get_option("report:fail_under")
-        try:
-            whole.erase()
-            whole.combine([self._files.name])
-            whole.save()
-            total = whole.report(file=text)
-        except CoverageException as error:
-            text.write(f"{error}\n")
-            total = 0.0
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            try:
+                total = self._combine(text)
+            except CoverageException as error:
+                text.write(f"{error}\n")
+                total = 0.0
+        text.writelines(f"{warning.message}\n" for warning in told)
         self._files.cleanup()
+        limit = self.measured.get_option("report:fail_under")
         self.enough = isinstance(limit, int | float) and total >= limit
         terminalreporter.section("coverage of lines and branches")
         terminalreporter.write(text.getvalue())
         if not self.enough:
             terminalreporter.line(f"coverage is {total:.2f} %, {limit} % is needed", red=True)
+
+    def _combine(self, text: io.StringIO) -> float:
+        self.measured.stop()
+        self.measured.save()
+        for path in Path(self._files.name).glob(".coverage.*x"):
+            _drop_if_torn(path, text)
+        whole = coverage.Coverage(config_file=SETTINGS)
+        whole.erase()
+        whole.combine([self._files.name])
+        whole.save()
+        return whole.report(file=text)
+
+
+def _drop_if_torn(path: Path, text: io.StringIO) -> None:
+    """Remove what a process left that was killed while it wrote its data, and tell it."""
+    try:
+        coverage.CoverageData(basename=str(path)).read()
+    except CoverageException:
+        path.unlink()
+        text.write(f"{path.name} is torn: its process was killed while it wrote\n")
 
 
 def main(args: Sequence[str]) -> int:

@@ -27,6 +27,9 @@ BEAT_SECONDS: Final = 5.0
 HIGH_WATER: Final = 10_000
 """Samples queued before those who push drop theirs: small, and each replaces the one before."""
 
+BACKLOG: Final = 1_024
+"""Connections that wait to be accepted: every worker of a plane comes at once."""
+
 BUDGET: Final = 1_000
 """Samples taken per turn."""
 
@@ -133,6 +136,7 @@ def serve(rundir: Rundir) -> None:
         try:
             pull.set(zmq.LINGER, 0)
             pull.set(zmq.RCVHWM, HIGH_WATER)
+            pull.set(zmq.BACKLOG, BACKLOG)
             pull.set(zmq.MAXMSGSIZE, SAMPLE_BYTES)
             pull.bind(PlaneEndpoints(str(rundir.path)).collector)
             _own(rundir.collector_sock)

@@ -13,7 +13,6 @@ that the blocking and the asyncio shell drive the same logic. Nothing here touch
 """
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from msgspec import Struct
@@ -25,8 +24,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class Ids:
+class Ids(Struct, frozen=True):
     """The ids of an envelope."""
 
     workspace_id: str | None = None
@@ -35,8 +33,7 @@ class Ids:
     terminal_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(Struct, Generic[T], frozen=True):
     """One command.
 
     Attributes:
@@ -53,7 +50,7 @@ class Call(Generic[T]):
     method: str
     result: type[T]
     payload: Struct | None = None
-    ids: Ids = field(default_factory=Ids)
+    ids: Ids = Ids()
     link: str | None = None
     timeout: float | None = None
     correlation_id: str | None = None
@@ -63,16 +60,14 @@ class Call(Generic[T]):
 AnyCall = Call[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Notify:
+class Notify(Struct, frozen=True):
     """A one-way command; `refused` is called if it is refused."""
 
     call: AnyCall
     refused: Callable[[LaneError], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """Wait for `ready`, at most `delay` seconds."""
 
     ready: Callable[[], bool]
@@ -101,8 +96,7 @@ class Feed(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribe:
+class Subscribe(Struct, frozen=True):
     """Open a subscription to `topics` (prefixes), in this order, into `sink`."""
 
     endpoint: str
@@ -110,36 +104,31 @@ class Subscribe:
     sink: Sink
 
 
-@dataclass(frozen=True, slots=True)
-class Unsubscribe:
+class Unsubscribe(Struct, frozen=True):
     """Close a subscription."""
 
     feed: Feed
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """Renew a lease from now on."""
 
     lease: Lease
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Struct, frozen=True):
     """Renew a lease no longer."""
 
     lease: Lease
 
 
-@dataclass(frozen=True, slots=True)
-class Fresh:
+class Fresh(Struct, frozen=True):
     """Make an id of this kind."""
 
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Run an operation beside this one; its errors stay with it."""
 
     operation: Generator["Effect", object, object]

@@ -5,8 +5,9 @@ again; whoever hands data in need not wait, up to `QUEUE_BYTES`. `operations.del
 """
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from lanekeeper.client.errors import LaneError, error_for
 from lanekeeper.wire.limits import MAX_CHUNK
@@ -15,8 +16,7 @@ QUEUE_BYTES: Final = 16 * 1024 * 1024
 """Bytes that may wait in the client for one terminal."""
 
 
-@dataclass(slots=True, eq=False)
-class Parcel:
+class Parcel(Struct, eq=False):
     """One piece of input as the caller gave it."""
 
     data: bytes
@@ -36,8 +36,7 @@ class Parcel:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """What one `terminal.input` carries."""
 
     parcel: Parcel

@@ -6,8 +6,9 @@ at the end. `follow_events` does the same for events. `run` is a whole command. 
 sans-IO machines of `stream` and `story`; the shells only take items out.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from lanekeeper.client import operations
 from lanekeeper.client.effects import (
@@ -38,8 +39,7 @@ READ_SECONDS: Final = 2.0
 REPLAY_SECONDS: Final = 5.0
 
 
-@dataclass(slots=True, eq=False)
-class OutputFlow:
+class OutputFlow(Struct, eq=False):
     """One output stream between the caller and its `tend`.
 
     Attributes:
@@ -196,8 +196,7 @@ def _fill(flow: OutputFlow, need: ReadNeeded, *, through_broker: bool) -> Operat
     )
 
 
-@dataclass(slots=True, eq=False)
-class EventFlow:
+class EventFlow(Struct, eq=False):
     """One stream of events between the caller and its `follow_events`."""
 
     endpoint: str

@@ -7,9 +7,10 @@ Not thread-safe: one thread, or one event loop, uses a hub. Called by `blocking`
 
 import os
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
+
+from msgspec import Struct
 
 from lanekeeper.client.effects import (
     AnyCall,
@@ -49,8 +50,7 @@ ROUNDS: Final = 64
 """Rounds of one turn, so that a flood cannot keep a caller inside it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What every command of a client carries: who gives it, and its default timeout in seconds."""
 
     actor: Actor

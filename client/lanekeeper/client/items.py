@@ -3,8 +3,9 @@
 Owns no behaviour beyond what the values say of themselves. Made by `stream` and `operations`.
 """
 
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from lanekeeper.wire.messages.terminal import ExitStatus
 
@@ -14,8 +15,7 @@ SIGNAL_BASE = 128
 """A shell reports death by signal N as 128 + N."""
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(Struct, frozen=True):
     """Output bytes; `offset` is the place of the first in the terminal's log."""
 
     offset: int
@@ -27,24 +27,21 @@ class Data:
         return self.offset + len(self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """Output from `start` up to but not including `end` is gone from the log."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Resized:
+class Resized(Struct, frozen=True):
     """The terminal has another size from here on, in character cells."""
 
     cols: int
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """The program has ended and everything before `offset` was delivered."""
 
     offset: int
@@ -63,8 +60,7 @@ def returncode(status: ExitStatus) -> int | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Completed(Generic[T]):
+class Completed(Struct, Generic[T], frozen=True):
     """A finished `run`: all output, how the program ended, and its terminal.
 
     Attributes:

@@ -4,7 +4,6 @@ Refuses a runtime directory that is unsafe or missing. Called by `connect` of bo
 """
 
 import os
-from dataclasses import dataclass
 from typing import TypedDict
 
 from msgspec import Struct
@@ -49,8 +48,7 @@ class ConnectOptions(TypedDict, total=False):
 CONNECT_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A terminal and the endpoints of its lane."""
 
     info: TerminalInfo

@@ -4,13 +4,12 @@ Sans-IO: the hub asks what is due and sends the renewals. A lease that the lane 
 its owner attaches again. Called by `hub`; made by the operations that attach.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lanekeeper.client.errors import LaneError
 
 
-@dataclass(slots=True, eq=False)
-class Lease:
+class Lease(Struct, eq=False):
     """One attachment to a session.
 
     Attributes:

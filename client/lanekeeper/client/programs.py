@@ -6,11 +6,10 @@ that starts the program. Called by both shells.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypedDict
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from lanekeeper.client import environment, operations
 from lanekeeper.client.effects import Ids, Operation, Start, fresh, pause
@@ -83,8 +82,7 @@ class RunOptions(SpawnOptions, total=False):
     max_output: int
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Struct, frozen=True):
     """What is to be started: where, and how it is consumed."""
 
     body: Spawn
@@ -92,16 +90,14 @@ class Program:
     policy: Policy
 
 
-@dataclass(frozen=True, slots=True)
-class Launched:
+class Launched(Struct, frozen=True):
     """A started program; `lease` is there when a consumer was registered with it."""
 
     spawned: Spawned
     lease: Lease | None
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """A program that was run to its end."""
 
     spawned: Spawned
@@ -110,8 +106,7 @@ class Finished:
     gaps: tuple[Gap, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Feeding:
+class Feeding(Struct, frozen=True):
     """What `run` gives a program to read and how much it may write; sizes in bytes."""
 
     data: bytes
@@ -160,7 +155,7 @@ def to_run(argv: Sequence[Word], options: RunOptions) -> tuple[Program, Feeding]
     merged: RunOptions = {**defaults, **options}
     what = program(argv, merged)
     feeding = Feeding(options.get("input") or b"", options.get("max_output", MAX_OUTPUT))
-    return replace(what, policy="forever"), feeding
+    return structs.replace(what, policy="forever"), feeding
 
 
 def launch(lane: LaneInfo, what: Program, correlation_id: str | None = None) -> Operation[Launched]:

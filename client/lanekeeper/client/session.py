@@ -10,8 +10,9 @@ Called by `hub` with bytes and the time; it refuses commands that are too large 
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from lanekeeper.client.errors import LaneError, error_for, from_info
 from lanekeeper.wire.codec import decode_response, encode
@@ -33,16 +34,14 @@ NOTICES_KEPT: Final = 512
 """One-way commands whose refusal can still be recognised."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transmission:
+class Transmission(Struct, frozen=True):
     """Bytes to send on a link; `link` None is the broker's."""
 
     link: str | None
     data: bytes
 
 
-@dataclass(slots=True, eq=False)
-class Request:
+class Request(Struct, eq=False):
     """One command on its way; `response` or `error` is set when it is done."""
 
     command: Command

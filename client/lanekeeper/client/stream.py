@@ -10,8 +10,9 @@ again. Fed by `following`; emptied by the shells through `take`.
 
 import heapq
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from lanekeeper.client.items import Data, Ended, Gap, Item, Resized
 from lanekeeper.wire.errors import WireError
@@ -31,8 +32,7 @@ ITEM_COST: Final = 64
 """What an item counts beside its bytes, so that a flood of tiny ones is bounded too."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadNeeded:
+class ReadNeeded(Struct, frozen=True):
     """A range to ask the lane for: from `offset` (None: the oldest kept), at most `size` bytes."""
 
     offset: int | None

@@ -6,8 +6,9 @@ shell. Called by `hub`.
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 from lanekeeper.client.effects import AnyCall, Call, Effect, Operation, Pause
 from lanekeeper.client.errors import LaneError, error_for
@@ -16,15 +17,13 @@ from lanekeeper.client.session import Request
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[R]):
+class Outcome(Struct, Generic[R], frozen=True):
     """What an operation returned."""
 
     value: R
 
 
-@dataclass(slots=True, eq=False)
-class Task(Generic[R]):
+class Task(Struct, Generic[R], eq=False):
     """One operation; `outcome` or `error` is set when it is `done`."""
 
     operation: Operation[R]

@@ -8,8 +8,9 @@ by both from their journals.
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from lanekeeper.wire.errors import WireError
 
@@ -17,8 +18,7 @@ ANSWERS_BYTES: Final = 16 * 1024 * 1024
 """Bytes of all kept answers together; most have a few hundred, one with a long argv 64 KiB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """One answer: the encoded response, and when it was kept; a tombstone has no response."""
 
     command_id: str
@@ -26,8 +26,7 @@ class Kept:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerStatistics:
+class AnswerStatistics(Struct, frozen=True):
     """What the table holds and has done."""
 
     kept: int

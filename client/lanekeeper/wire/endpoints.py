@@ -1,10 +1,9 @@
 """Where the sockets of a plane are, as ZeroMQ endpoints below its runtime directory."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class PlaneEndpoints:
+class PlaneEndpoints(Struct, frozen=True):
     """The endpoints of one runtime directory (an absolute path)."""
 
     directory: str

@@ -7,10 +7,10 @@ Codes are few and never change their meaning. A message never shows a secret, an
 typed input.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 
 class ErrorInfo(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -26,8 +26,7 @@ class ErrorInfo(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, 
     details: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """What is fixed about one error code: can a retry help, and the exit status of `lane`."""
 
     exit_status: int

@@ -4,7 +4,6 @@
 executor is deferred: it answers NOT_IMPLEMENTED and names its phase.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -28,8 +27,7 @@ class Boundary(StrEnum):
     AGENT = "a2a_bridge"
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Struct, frozen=True):
     """What is fixed about one method.
 
     Attributes:

@@ -111,3 +111,26 @@ def test_coverage_reaches_every_process_of_a_plane(tmp_path: Path) -> None:
     for module in (*execed, "workers/runner.py", "cli/run.py"):
         assert int(covered[module][5].rstrip("%")) > 30, module
     assert done.stdout.rstrip().splitlines()[-1].startswith("=")
+
+
+def test_a_torn_data_file_of_a_killed_process_is_told_and_not_fatal(tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    script = tmp_path / "test_torn.py"
+    script.write_text(
+        "import coverage, pathlib\n"
+        "def test_torn():\n"
+        "    here = coverage.Coverage.current().get_option('run:data_file')\n"
+        "    pathlib.Path(here + '.vm.pid1.Xabcdefx').write_bytes(b'')\n"
+        "    pathlib.Path(here + '.vm.pid2.Xabcdefx').write_bytes(b'torn')\n"
+    )
+    environ = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
+    settings = ["-c", str(root / "pyproject.toml"), "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [sys.executable, "-m", "kit.measured", *settings, str(script)],
+        env=environ | {"PYTHONPATH": str(root / "tests")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in done.stdout.splitlines()[-1], done.stdout + done.stderr
+    assert ".coverage.vm.pid2.Xabcdefx is torn" in done.stdout

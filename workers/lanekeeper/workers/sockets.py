@@ -11,7 +11,8 @@ from typing import Final
 import zmq
 
 from lanekeeper.wire.endpoints import PlaneEndpoints
-from lanekeeper.wire.limits import MAX_FRAME, SEND_HIGH_WATER
+from lanekeeper.wire.ids import PREFIXES, RANDOM_BYTES
+from lanekeeper.wire.limits import MAX_FRAME, MAX_ID, SEND_HIGH_WATER
 from lanekeeper.wire.messages.lane import Endpoints
 from lanekeeper.wire.output import Kind, OutputMessage, encode_output
 
@@ -22,6 +23,12 @@ FAILED: Final = int(zmq.POLLERR)
 REPLY_HIGH_WATER = 1000
 BROKER_HIGH_WATER = 100_000
 CLOSE_MS = 1000
+BACKLOG: Final = 1024
+"""Clients that wait to be accepted: all of a plane's come back at once."""
+SUBSCRIPTIONS_PER_TURN: Final = 256
+MAX_TOPICS: Final = 4096
+TERMINAL_TOPIC: Final = len(PREFIXES["terminal"]) + 1 + RANDOM_BYTES * 8 // 5
+"""Characters of a terminal id; a shorter topic is a prefix of several."""
 
 
 class Sockets:
@@ -66,22 +73,35 @@ class Sockets:
         self.output.send_multipart(encode_output(message), zmq.NOBLOCK, copy=True)
 
     def subscriptions(self) -> list[str]:
-        """Take in subscription changes and return the tokens that came with them."""
+        """Take in subscription changes and return the tokens that came with them.
+
+        A turn takes a bounded number; a topic that nothing can have is no token and no terminal.
+        """
         tokens: list[str] = []
-        while True:
+        for _ in range(SUBSCRIPTIONS_PER_TURN):
             try:
                 data = self.output.recv(zmq.NOBLOCK)
             except zmq.Again:
-                return tokens
+                break
             topic = data[1:]
-            group = self._topics if topic.startswith(b"term_") else self._prefixes
-            if data[:1] == b"\x01":
-                if topic.startswith(b"tok_"):
-                    tokens.append(topic.decode("ascii", "replace"))
-                else:
-                    group.add(topic)
-            else:
-                group.discard(topic)
+            if len(topic) > MAX_ID or not topic.isascii():
+                continue
+            if data[:1] == b"\x01" and topic.startswith(b"tok_"):
+                tokens.append(topic.decode("ascii"))
+            elif not topic.startswith(b"tok_"):
+                self._follow(topic, wanted=data[:1] == b"\x01")
+        return tokens
+
+    def _follow(self, topic: bytes, *, wanted: bool) -> None:
+        whole = len(topic) == TERMINAL_TOPIC and topic.startswith(b"term_")
+        group = self._topics if whole else self._prefixes
+        if wanted and len(group) < MAX_TOPICS:
+            group.add(topic)
+        elif wanted:
+            # Beyond the bound everything counts as wanted: it costs work, never output.
+            self._prefixes.add(b"")
+        elif not wanted:
+            group.discard(topic)
 
     def joined(self, token: str, epoch: int, time_ns: int) -> None:
         """Send a subscriber its own token back."""
@@ -125,4 +145,5 @@ class Sockets:
         socket.setsockopt(zmq.SNDHWM, high_water)
         socket.setsockopt(zmq.RCVHWM, REPLY_HIGH_WATER)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME)
+        socket.setsockopt(zmq.BACKLOG, BACKLOG)
         return socket
