@@ -61,6 +61,28 @@ def throw(path: Path, data: bytes) -> None:
             pass
 
 
+def speak(path: Path, kind: bytes, data: bytes, until: bytes) -> bool:
+    """Connect properly as a socket of this type, send `data`, and read until `until` comes.
+
+    Returns:
+        Whether it came; False when the other side closed the connection instead.
+    """
+    with connect(path) as stream, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        stream.sendall(greeting() + ready(kind))
+        heard = b""
+        while b"Socket-Type" not in heard:
+            heard += stream.recv(_READ)
+        stream.sendall(data)
+        heard = b""
+        while until not in heard:
+            piece = stream.recv(_READ)
+            if not piece:
+                return False
+            heard += piece
+        return True
+    return False
+
+
 def _property(key: bytes, value: bytes) -> bytes:
     return bytes([len(key)]) + key + struct.pack(">I", len(value)) + value
 

@@ -25,6 +25,9 @@ WORKER_HIGH_WATER: Final = 2 * MAX_IN_FLIGHT
 EVENT_HIGH_WATER: Final = 4_096
 """Events queued per subscriber before ZeroMQ drops; `events.replay` fills the hole."""
 
+SUBSCRIPTION_BYTES: Final = 1_024
+"""The longest subscription: every byte of a topic costs ZeroMQ a node of a tree."""
+
 REPLY_LINGER_MS: Final = 500
 """For the last answers when the broker stops."""
 
@@ -74,6 +77,7 @@ def bind(context: zmq.Context[zmq.Socket[bytes]], rundir: Rundir) -> Sockets:
     events.set(zmq.SNDHWM, EVENT_HIGH_WATER)
     events.set(zmq.XPUB_VERBOSE, 1)
     _bound(events, 0)
+    events.set(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES)
     clients.bind(endpoints.commands)
     workers.bind(endpoints.workers)
     events.bind(endpoints.events)

@@ -4,9 +4,10 @@ from typing import TypedDict, Unpack
 
 import click
 
+from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, grace, idempotency_key, json_option, pass_settings
-from lanekeeper.cli.plane import Change, connected, fields, of_terminal
+from lanekeeper.cli.plane import Change, connected, of_terminal
 from lanekeeper.cli.settings import Settings, confirm
 from lanekeeper.cli.text import command_line, ended
 from lanekeeper.wire.messages.lane import Ended

@@ -2,9 +2,10 @@
 
 import click
 
+from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
-from lanekeeper.cli.plane import connected, fields
+from lanekeeper.cli.plane import connected
 from lanekeeper.cli.settings import Settings
 
 EXAMPLES = """lane context

@@ -3,9 +3,10 @@
 import click
 
 from lanekeeper.cli.address import DEFAULT_WORKSPACE, of_lane
+from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import idempotency_key, json_option, pass_settings, timeout
-from lanekeeper.cli.plane import Change, Target, connected, fields
+from lanekeeper.cli.plane import Change, Target, connected
 from lanekeeper.cli.settings import Settings
 from lanekeeper.wire.messages.lane import LaneCreate, LaneResult
 

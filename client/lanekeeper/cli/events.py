@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import click
 
+from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
-from lanekeeper.cli.plane import connected, fields
+from lanekeeper.cli.plane import connected
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import paint, safe
 from lanekeeper.wire.codec import decode_body

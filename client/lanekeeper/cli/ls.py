@@ -2,13 +2,17 @@
 
 import click
 
+from lanekeeper.cli.asking import asking
 from lanekeeper.cli.complete import workspaces
+from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
-from lanekeeper.cli.plane import connected, fields
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import age, safe, table
-from lanekeeper.wire.messages.lane import LaneInfo
+from lanekeeper.client.asking import Asker
+from lanekeeper.client.errors import error_for
+from lanekeeper.wire.messages.lane import LaneInfo, LaneList, LaneListRequest
+from lanekeeper.wire.messages.plane import ListRequest, WorkspaceList
 
 EXAMPLES = """lane ls
 lane ls --workspace web
@@ -24,10 +28,10 @@ def ls(settings: Settings, workspace: str | None) -> None:
 
     PROGRAMS counts the terminals whose program runs, of all terminals of the lane.
     """
-    with connected(settings) as plane:
-        names = {space.id: space.name for space in plane.workspaces()}
-        lanes = plane.lanes(workspace)
-        complete = plane.listing_complete
+    with asking(settings) as asker:
+        names = _workspaces(asker)
+        chosen = None if workspace is None else _chosen(names, workspace)
+        lanes, complete = _lanes(asker, chosen)
     if settings.json:
         rows = [{**fields(lane), "workspace": names.get(lane.workspace_id)} for lane in lanes]
         settings.emit({"lanes": rows, "complete": complete})
@@ -53,3 +57,36 @@ def row(lane: LaneInfo, workspace: str) -> tuple[str, ...]:
         lane.id,
         safe(lane.reason or "", 40),
     )
+
+
+def _workspaces(asker: Asker) -> dict[str, str]:
+    names: dict[str, str] = {}
+    after: str | None = None
+    while True:
+        page = asker.ask("workspace.list", WorkspaceList, ListRequest(after=after))
+        names |= {space.id: space.name for space in page.workspaces}
+        after = page.next
+        if after is None:
+            return names
+
+
+def _chosen(names: dict[str, str], wanted: str) -> str:
+    for known, name in names.items():
+        if wanted in {known, name}:
+            return known
+    raise error_for(
+        "WORKSPACE_NOT_FOUND", f"there is no workspace {wanted}; list them, or create it"
+    )
+
+
+def _lanes(asker: Asker, workspace_id: str | None) -> tuple[list[LaneInfo], bool]:
+    lanes: list[LaneInfo] = []
+    complete, after = True, None
+    while True:
+        request = LaneListRequest(after=after)
+        page = asker.ask("lane.list", LaneList, request, workspace_id=workspace_id)
+        lanes += page.lanes
+        complete = complete and page.complete
+        after = page.next
+        if after is None:
+            return lanes, complete

@@ -1,7 +1,7 @@
 """The way from a verb to the broker: connect, find what an address means, change it.
 
-Owns the command id that a changing verb shows and accepts, and the plain form of the wire's
-structures for `--json`. Called by every verb that needs the broker.
+Owns the command id that a changing verb shows and accepts. Called by every verb that needs the
+broker.
 """
 
 import os
@@ -112,23 +112,3 @@ class Change:
             self._settings.emit({"command_id": self.id, **fields})
         else:
             self._settings.say(text)
-
-
-def fields(value: Struct) -> dict[str, object]:
-    """Return a structure of the wire as plain data for JSON, every field there.
-
-    Words that are not UTF-8 become text with surrogate escapes, as Python's own file names do.
-    """
-    return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Struct):
-        return fields(value)
-    if isinstance(value, bytes):
-        return os.fsdecode(value)
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value

@@ -11,8 +11,8 @@ Pure; called by `relay` with every item of the stream.
 import base64
 from typing import Protocol
 
+from lanekeeper.cli.fields import fields
 from lanekeeper.cli.modes import Modes
-from lanekeeper.cli.plane import fields
 from lanekeeper.cli.queries import QueryFilter, TextFilter
 from lanekeeper.cli.settings import json_line
 from lanekeeper.client import Data, Ended, Gap, Item, Resized, returncode

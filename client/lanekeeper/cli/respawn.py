@@ -2,9 +2,10 @@
 
 import click
 
+from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, idempotency_key, json_option, pass_settings
-from lanekeeper.cli.plane import Change, connected, fields, of_terminal
+from lanekeeper.cli.plane import Change, connected, of_terminal
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import command_line
 from lanekeeper.wire.messages.terminal import Respawn, Spawned

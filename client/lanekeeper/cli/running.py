@@ -12,8 +12,9 @@ from typing import Final, Literal
 
 from lanekeeper.cli.address import DEFAULT_WORKSPACE, parse
 from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.fields import fields
 from lanekeeper.cli.keys import NONE, DetachKey
-from lanekeeper.cli.plane import Change, Target, fields
+from lanekeeper.cli.plane import Change, Target
 from lanekeeper.cli.relay import Ends, Outcome, Relay, Way
 from lanekeeper.cli.render import Bytes, Lines, Renderer
 from lanekeeper.cli.settings import Settings

@@ -8,10 +8,11 @@ import click
 from lanekeeper.cli.address import DEFAULT_WORKSPACE, parse
 from lanekeeper.cli.complete import addresses
 from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import LazyGroup, Verb
 from lanekeeper.cli.listing import sessions_of
 from lanekeeper.cli.options import address, grace, idempotency_key, json_option, pass_settings
-from lanekeeper.cli.plane import Change, Target, connected, fields
+from lanekeeper.cli.plane import Change, Target, connected
 from lanekeeper.cli.relay import FORWARDED
 from lanekeeper.cli.settings import Settings, confirm
 from lanekeeper.cli.text import age, count, ended, safe, table

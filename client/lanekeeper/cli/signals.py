@@ -5,9 +5,10 @@ from typing import Literal
 import click
 
 from lanekeeper.cli.complete import signals as complete_signals
+from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, idempotency_key, json_option, pass_settings
-from lanekeeper.cli.plane import Change, connected, fields, of_terminal
+from lanekeeper.cli.plane import Change, connected, of_terminal
 from lanekeeper.cli.settings import Settings
 from lanekeeper.wire.messages.terminal import Signal, TerminalResult
 

@@ -6,10 +6,11 @@ import click
 
 from lanekeeper.cli.caller import environment, limits
 from lanekeeper.cli.complete import addresses
+from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import LazyGroup, Verb
 from lanekeeper.cli.listing import sessions_of, terminals_of
 from lanekeeper.cli.options import address, idempotency_key, json_option, pass_settings
-from lanekeeper.cli.plane import connected, fields
+from lanekeeper.cli.plane import connected
 from lanekeeper.cli.running import Request, run_detached
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.sizes import Size, size

@@ -5,9 +5,10 @@ from typing import Final, TypedDict, Unpack
 import click
 
 from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, json_option, pass_settings, timeout
-from lanekeeper.cli.plane import connected, fields
+from lanekeeper.cli.plane import connected
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import how
 from lanekeeper.client import TimedOut

@@ -3,9 +3,10 @@
 import click
 
 from lanekeeper.cli.complete import workspaces
+from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import LazyGroup, Verb
 from lanekeeper.cli.options import idempotency_key, json_option, pass_settings
-from lanekeeper.cli.plane import Change, Target, connected, fields
+from lanekeeper.cli.plane import Change, Target, connected
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import age, safe, table
 from lanekeeper.cli.verbs import WORKSPACE_VERBS

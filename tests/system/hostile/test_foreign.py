@@ -84,7 +84,7 @@ def test_a_lane_and_a_workspace_that_are_not_there(standing: Standing, *, hot: b
     ids = standing.target.ids() | {"lane_id": "lane_aaaaaaaaaaaaaaaa"}
     code = refused(standing, hot, "terminal.get", {}, **ids)
     assert code == ("LANE_NOT_FOUND" if hot else "TERMINAL_NOT_FOUND")
-    ids = standing.target.ids() | {"workspace_id": "ws_aaaaaaaaaaaaaaaa"}
+    ids = standing.target.ids() | {"workspace_id": "ws_bbbbbbbbbbbbbbbb"}
     code = refused(standing, hot, "terminal.get", {}, **ids)
     assert code == ("WORKSPACE_NOT_FOUND" if hot else "TERMINAL_NOT_FOUND")
 

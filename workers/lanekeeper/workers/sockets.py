@@ -25,6 +25,8 @@ BROKER_HIGH_WATER = 100_000
 CLOSE_MS = 1000
 BACKLOG: Final = 1024
 """Clients that wait to be accepted: all of a plane's come back at once."""
+SUBSCRIPTION_BYTES: Final = 1024
+"""The longest subscription: every byte of a topic costs ZeroMQ a node of a tree."""
 SUBSCRIPTIONS_PER_TURN: Final = 256
 MAX_TOPICS: Final = 4096
 TERMINAL_TOPIC: Final = len(PREFIXES["terminal"]) + 1 + RANDOM_BYTES * 8 // 5
@@ -39,6 +41,7 @@ class Sockets:
         self._plane = PlaneEndpoints(directory)
         self._context = zmq.Context(io_threads=1)
         self.output = self._socket(zmq.XPUB, SEND_HIGH_WATER)
+        self.output.setsockopt(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES)
         self.control = self._socket(zmq.ROUTER, REPLY_HIGH_WATER)
         self.control.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.broker = self._socket(zmq.DEALER, BROKER_HIGH_WATER)

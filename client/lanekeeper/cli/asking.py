@@ -1,0 +1,35 @@
+"""The quick way from a reading verb to the broker: no streams, no leases, one connection."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.settings import Settings
+from lanekeeper.client.asking import Asker
+from lanekeeper.client.errors import LaneError
+
+ANSWER_SECONDS = 5.0
+
+
+@contextmanager
+def asking(settings: Settings) -> Iterator[Asker]:
+    """Give a connection that asks; a broker that does not answer is UNREACHABLE.
+
+    Raises:
+        RundirError: no plane, or an unsafe runtime directory.
+        CliError: UNREACHABLE, no broker answers.
+    """
+    rundir = settings.rundir
+    rundir.check()
+    with Asker(str(rundir.path), ANSWER_SECONDS) as asker:
+        try:
+            yield asker
+        except LaneError as error:
+            if error.code != "TIMEOUT":
+                raise
+            raise CliError(
+                "UNREACHABLE",
+                f"no broker answers in {rundir.path}",
+                hint="`lane status` shows what runs, `lane up` starts a plane",
+                retryable=True,
+            ) from None
