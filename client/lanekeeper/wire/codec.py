@@ -16,6 +16,9 @@ from lanekeeper.wire.version import SUPPORTED, VERSION
 
 T = TypeVar("T")
 
+REASON_MAX: Final = 300
+"""Characters of a decoder's complaint that travel in an error."""
+
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _COMMAND: Final = msgspec.msgpack.Decoder(Command)
@@ -125,4 +128,8 @@ def _reason(error: Exception) -> str:
         return "nested too deeply"
     if isinstance(error, UnicodeDecodeError):
         return "text that is not UTF-8"
-    return str(error)
+    said = str(error)
+    if len(said) <= REASON_MAX:
+        return said
+    # It quotes the wrong value in its middle; what was expected and where stand at the ends.
+    return f"{said[: REASON_MAX // 2]}...{said[-REASON_MAX // 2 :]}"

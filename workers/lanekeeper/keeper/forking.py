@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
-from lanekeeper.keeper import logs
+from lanekeeper.keeper import identity, logs
 
 SPEC_MAX: Final = 4 * 1024 * 1024
 """Bytes of one spawn specification; the kernel's limit for arguments and environment is less."""
@@ -177,6 +177,8 @@ def _become_worker(start: WorkerStart, release: Callable[[], None]) -> NoReturn:
         release()
         logs.reset()
         os.closerange(_STDIO, _FD_END)
+        # The environment still says nursery; the name tells a worker apart, here and in ps.
+        Path("/proc/self/comm").write_text(identity.WORKER_COMM, encoding="ascii")
         _default_signals(spare=signal.SIGPIPE)
         output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.dup2(output, 1)

@@ -16,6 +16,9 @@ from typing import Final
 
 from lanekeeper.keeper.rundir import Rundir
 
+WORKER_COMM: Final = "lane-worker"
+"""The name of a forked worker, whose environment is the nursery's."""
+
 PLANE_MARKER: Final = "LANEKEEPER_PLANE"
 ROLE_MARKER: Final = "LANEKEEPER_ROLE"
 DIR_MARKER: Final = "LANEKEEPER_DIR"
@@ -195,7 +198,7 @@ def marked(name: str, value: str) -> Iterator[Process]:
 def plane_processes(rundir: Rundir) -> list[tuple[str, Process]]:
     """Return role and identity of every live process of the plane in this runtime directory."""
     return [
-        (environ[ROLE_MARKER], process)
+        (_role(process, environ[ROLE_MARKER]), process)
         for process, environ in _marked(PLANE_MARKER, str(rundir.path))
         if ROLE_MARKER in environ
     ]
@@ -212,6 +215,11 @@ def plane_children(rundir: Rundir) -> list[Process]:
         for process, environ in _marked(DIR_MARKER, str(rundir.path))
         if TERMINAL_MARKER in environ and ROLE_MARKER not in environ
     ]
+
+
+def _role(process: Process, marked_role: str) -> str:
+    found = read_stat(process.pid)
+    return "worker" if found is not None and found.comm == WORKER_COMM else marked_role
 
 
 def _marked(name: str, value: str) -> Iterator[tuple[Process, dict[str, str]]]:

@@ -29,6 +29,7 @@ from lanekeeper.keeper.supervisor import Supervisor
 EXIT_FAILED: Final = 1
 EXIT_REFUSED: Final = 3
 EXIT_CONFLICT: Final = 5
+NAMED_MOST: Final = 5
 CLEANSE_SCANS: Final = 20
 """Passes over /proc for one lane; what survives this many forks faster than we look."""
 
@@ -237,6 +238,10 @@ def main(rundir: Rundir, options: launch.Options) -> int:
         return _refuse(options, str(error), EXIT_REFUSED)
     except LockedError as error:
         return _refuse(options, str(error), EXIT_CONFLICT)
+    left = [one for one in identity.plane_processes(rundir) if one[1].pid != os.getpid()]
+    if left:
+        os.close(lock)
+        return _refuse(options, _headless(rundir, left), EXIT_CONFLICT)
     try:
         logs.configure("keeper", rundir.log_file("keeper"), options.log_level, options.log_format)
         clean(rundir)
@@ -275,6 +280,16 @@ def announce(fd: int | None, line: str) -> None:
             os.write(fd, logs.clean_line(line))
         with contextlib.suppress(OSError):
             os.close(fd)
+
+
+def _headless(rundir: Rundir, left: list[tuple[str, identity.Process]]) -> str:
+    """Say that a plane whose keeper is dead runs on here, with its programs."""
+    known = ", ".join(f"{role} {process.pid}" for role, process in left[:NAMED_MOST])
+    more = f" and {len(left) - NAMED_MOST} more" if len(left) > NAMED_MOST else ""
+    return (
+        f"a plane without its keeper runs in {rundir.path}: {known}{more}; "
+        "`lane down` ends it with its programs, then start again"
+    )
 
 
 def _refuse(options: launch.Options, text: str, code: int) -> int:
