@@ -83,6 +83,21 @@ def test_status_without_a_broker(idle: Plane) -> None:
     assert idle.lane("down").returncode == 0
 
 
+def test_no_second_plane_beside_one_that_lost_its_keeper(idle: Plane) -> None:
+    assert idle.lane("up", "--detach").returncode == 0
+    assert idle.lane("run", "-d", "kept", "--", "sleep", "1000").returncode == 0
+    status = json.loads(idle.lane("status", "--json").stdout)
+    keeper = next(p["pid"] for p in status["processes"] if p["role"] == "keeper")
+    os.kill(keeper, signal.SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{keeper}/exe").exists(), 5, "the keeper is gone")
+    refused = idle.lane("up", "--detach")
+    assert refused.returncode == 5
+    assert "worker" in refused.stderr
+    assert "lane down" in refused.stderr
+    assert "kept" in idle.lane("ls").stdout
+    assert idle.lane("down", "--yes").returncode == 0
+
+
 def test_status_and_down_without_a_keeper(idle: Plane) -> None:
     up = idle.lane("up", "--detach", "--json")
     assert idle.lane("run", "-d", "orphan", "--", "setsid", "sleep", "1000").returncode == 0
