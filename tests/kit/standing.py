@@ -80,6 +80,12 @@ class Standing:
         """Where the bystander's worker takes commands, as `WireClient` wants it."""
         return f"lanes/{self.target.lane_id}.in"
 
+    def begin(self) -> None:
+        """Give the next test a client of its own, and forget what earlier ones left in the logs."""
+        self.wire.close()
+        self.wire = WireClient(self.plane.dir)
+        self._logs = {path: path.stat().st_size for path in self._log_files()}
+
     def check(self) -> None:
         """Raise unless everything is as it was before."""
         self.wire.close()

@@ -8,43 +8,18 @@ what is malformed, too large or of another version, and counts that. Sans-IO.
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
-from msgspec import Meta, Struct
 
-SAMPLE_VERSION: Final = 1
-SAMPLE_BYTES: Final = 64 * 1024
-"""Bytes of one sample: a thousand names and numbers."""
-
-NAMES_MAX: Final = 1_000
-"""Names in one sample, and names of all totals; a name is a metric, never a lane or an id."""
+from lanekeeper.wire.sample import NAMES_MAX, SAMPLE_BYTES, SAMPLE_VERSION, Sample
 
 INCARNATIONS_MAX: Final = 8_192
 """Processes whose newest totals are kept apart; older ones are folded into the sums for good."""
 
-Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,99}$")]
-Number = Annotated[float, Meta(ge=0, le=2**63)]
-
 
 class SampleError(Exception):
     """Bytes that are not a sample."""
-
-
-class Sample(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
-    """What one process pushes.
-
-    Attributes:
-        v: the version of this form.
-        role: `worker`, `broker` ...
-        incarnation: a word that no other process has ever used.
-        totals: counts since that process began; they never fall.
-    """
-
-    v: int
-    role: Annotated[str, Meta(pattern="^[a-z]{1,32}$")]
-    incarnation: Annotated[str, Meta(min_length=1, max_length=128)]
-    totals: Annotated[dict[Name, Number], Meta(max_length=NAMES_MAX)]
 
 
 _DECODER: Final = msgspec.msgpack.Decoder(Sample)

@@ -15,11 +15,12 @@ from typing import Final
 
 import zmq
 
-from lanekeeper.collector.model import SAMPLE_BYTES, Model, SampleError
+from lanekeeper.collector.model import Model, SampleError
 from lanekeeper.keeper import identity
 from lanekeeper.keeper.channel import Channel, ChannelError, connect
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.endpoints import PlaneEndpoints
+from lanekeeper.wire.sample import SAMPLE_BYTES
 
 BEAT_SECONDS: Final = 5.0
 """Between signs of life to the keeper."""

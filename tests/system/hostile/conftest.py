@@ -8,9 +8,16 @@ from kit.cluster import Plane
 from kit.standing import Standing
 
 
-@pytest.fixture
-def standing(shared_plane: Plane) -> Iterator[Standing]:
-    """The module's plane with a bystander; the check that it stands comes after the test."""
-    with Standing(shared_plane) as found:
+@pytest.fixture(scope="module")
+def module_standing(module_plane: Plane) -> Iterator[Standing]:
+    """The module's plane with its bystander, who lives through all tests."""
+    with Standing(module_plane) as found:
         yield found
-        found.check()
+
+
+@pytest.fixture
+def standing(module_standing: Standing) -> Iterator[Standing]:
+    """The plane as a test finds it; the check that it still stands comes after the test."""
+    module_standing.begin()
+    yield module_standing
+    module_standing.check()

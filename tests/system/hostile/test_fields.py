@@ -105,10 +105,13 @@ def test_every_wrong_field_of_the_envelope_is_refused(standing: Standing, *, hot
     path = standing.hot if hot else "broker.sock"
     for field in command("terminal.get", **standing.target.ids()).keys() - {"payload", "id"}:
         for value in ODD:
+            if field == "correlation_id" and value and isinstance(value, str) and len(value) < 128:
+                continue  # any short text may be one
             if value is None and field not in {"type", "method", "ts", "v"}:
                 continue  # an optional field may be nil
             message = command("terminal.get", **standing.target.ids()) | {field: value}
-            error = standing.wire.exchange(message, path)["error"]
+            standing.wire.send(msgpack.packb(message), to=path)
+            error = standing.wire.receive(to=path).get("error")
             assert error is not None, message
             assert error["code"] in {
                 "INVALID_ENVELOPE",
@@ -179,5 +182,5 @@ def test_extreme_values_are_refused_with_a_reason(
     standing: Standing, name: str, payload: Any, code: str, *, hot: bool
 ) -> None:
     path = standing.hot if hot else "broker.sock"
-    error = standing.wire.exchange(command(name, payload, **standing.target.ids()), path)["error"]
-    assert (error or {}).get("code") == code, error
+    answer = standing.wire.exchange(command(name, payload, **standing.target.ids()), path)
+    assert (answer.get("error") or {}).get("code") == code, answer

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from lanekeeper.collector.model import NAMES_MAX, SAMPLE_BYTES, Model, SampleError
+from lanekeeper.collector.model import Model, SampleError
+from lanekeeper.wire.sample import NAMES_MAX, SAMPLE_BYTES
 
 
 def _sample(incarnation: str = "a", **totals: float) -> bytes:

@@ -154,6 +154,16 @@ class Effects:
         done, lost = io.write()
         return [*(Delivered(e.command_id, e.size) for e in done), *_undelivered(lost)]
 
+    def totals(self) -> dict[str, float]:
+        """Return what this worker has moved so far; the counts never fall."""
+        return {
+            "output_published_bytes": float(self.published_bytes),
+            "output_published_messages": float(self.published_messages),
+            "replies_unroutable": float(self.sockets.vanished),
+            "reports_dropped": float(self.sockets.dropped_reports),
+            "samples_dropped": float(self.sockets.dropped_samples),
+        }
+
     def compact(self) -> None:
         """Rewrite the journal when it has doubled."""
         if self.journal.needs_compaction:

@@ -139,7 +139,7 @@ class Sockets:
         self.control.close(CLOSE_MS)
         self.broker.close(CLOSE_MS)
         self.output.close(CLOSE_MS)
-        self.metrics.close(0)
+        self.metrics.close(CLOSE_MS)
         self._context.term()
 
     def _socket(self, kind: int, high_water: int) -> "zmq.Socket[bytes]":
