@@ -52,9 +52,14 @@ def connect(path: Path) -> socket.socket:
     return stream
 
 
-def throw(path: Path, data: bytes) -> None:
-    """Connect, send what the other side takes, wait until it has read all of it, and vanish."""
+def throw(path: Path, data: bytes, kind: bytes = b"") -> None:
+    """Connect, send what the other side takes, wait until it has read all of it, and vanish.
+
+    With a `kind` the two sides have introduced themselves properly before `data` is sent.
+    """
     with connect(path) as stream, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        if kind:
+            _introduce(stream, kind)
         stream.sendall(data)
         stream.shutdown(socket.SHUT_WR)
         while stream.recv(_READ):
@@ -68,10 +73,7 @@ def speak(path: Path, kind: bytes, data: bytes, until: bytes) -> bool:
         Whether it came; False when the other side closed the connection instead.
     """
     with connect(path) as stream, contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stream.sendall(greeting() + ready(kind))
-        heard = b""
-        while b"Socket-Type" not in heard:
-            heard += stream.recv(_READ)
+        _introduce(stream, kind)
         stream.sendall(data)
         heard = b""
         while until not in heard:
@@ -81,6 +83,16 @@ def speak(path: Path, kind: bytes, data: bytes, until: bytes) -> bool:
             heard += piece
         return True
     return False
+
+
+def _introduce(stream: socket.socket, kind: bytes) -> None:
+    stream.sendall(greeting() + ready(kind))
+    heard = b""
+    while b"Socket-Type" not in heard:
+        piece = stream.recv(_READ)
+        if not piece:  # this kind is not for that socket
+            return
+        heard += piece
 
 
 def _property(key: bytes, value: bytes) -> bytes:

@@ -33,8 +33,8 @@ def grant(plane: Plane, lane_id: str) -> int:
 def test_every_process_carries_its_markers(plane: Plane) -> None:
     plane.warm()
     roles = sorted(role for role, _ in identity.plane_processes(plane.rundir))
-    # Workers are forked by the nursery and share its first environment.
-    assert roles == ["broker", "collector", "keeper", "nursery", "nursery", "nursery"]
+    # Workers share the first environment of the nursery; their name tells them apart.
+    assert roles == ["broker", "collector", "keeper", "nursery", "worker", "worker"]
 
 
 def test_second_keeper_is_refused_with_the_first_ones_pid(plane: Plane, start: Start) -> None:

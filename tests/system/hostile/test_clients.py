@@ -31,7 +31,7 @@ def deliver_and_vanish(standing: Standing, path: str, *messages: dict[str, Any])
         for message in messages:
             client.send(msgpack.packb(message), to=path)
         last = command("terminal.get", **standing.target.ids("terminal_id"))
-        if path != standing.hot and path != "broker.sock":
+        if path not in {standing.hot, "broker.sock"}:
             last = command("plane.hello")
         client.send(msgpack.packb(last), to=path)
         while client.receive(to=path)["id"] != last["id"]:

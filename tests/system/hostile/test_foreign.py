@@ -23,8 +23,11 @@ def sibling(standing: Standing) -> Target:
     return add_terminal(standing.wire, mine.workspace_id, mine.lane_id, "sibling", ("cat",))
 
 
-def refused(standing: Standing, hot: bool, method: str, payload: Any, **ids: str) -> str:
-    path = standing.hot if hot else "broker.sock"
+def path_of(standing: Standing, *, hot: bool) -> str:
+    return standing.hot if hot else "broker.sock"
+
+
+def refused(standing: Standing, path: str, method: str, payload: Any, **ids: str) -> str:
     answer = standing.wire.exchange(command(method, payload, **ids), path)
     assert answer["status"] == "error", answer
     return str(answer["error"]["code"])
@@ -35,7 +38,7 @@ def lease_on(standing: Standing, target: Target) -> str:
     return str(standing.wire.call("session.attach", {}, **ids)["lease_id"])
 
 
-CHANGES: Final = (
+CHANGES: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("terminal.input", {"data": b"stolen\n"}),
     ("terminal.resize", {"cols": 50, "rows": 50}),
     ("terminal.signal", {"signal": "KILL"}),
@@ -54,9 +57,15 @@ def test_a_terminal_of_another_lane_is_not_found(
 ) -> None:
     mine = standing.target.ids("workspace_id", "lane_id", "session_id")
     ids = mine | stranger.ids("terminal_id")
-    assert refused(standing, hot, method, payload, **ids) == "TERMINAL_NOT_FOUND"
+    assert (
+        refused(standing, path_of(standing, hot=hot), method, payload, **ids)
+        == "TERMINAL_NOT_FOUND"
+    )
     only = standing.target.ids("lane_id") | stranger.ids("terminal_id")
-    assert refused(standing, hot, method, payload, **only) == "TERMINAL_NOT_FOUND"
+    assert (
+        refused(standing, path_of(standing, hot=hot), method, payload, **only)
+        == "TERMINAL_NOT_FOUND"
+    )
     found = standing.wire.call("terminal.get", **stranger.ids("terminal_id"))["terminal"]
     assert (found["state"], found["cols"]) == ("active", 80)
 
@@ -66,7 +75,10 @@ def test_a_terminal_of_another_session_is_not_found(
     standing: Standing, sibling: Target, *, hot: bool
 ) -> None:
     ids = standing.target.ids() | sibling.ids("terminal_id")
-    assert refused(standing, hot, "terminal.get", {}, **ids) == "TERMINAL_NOT_FOUND"
+    assert (
+        refused(standing, path_of(standing, hot=hot), "terminal.get", {}, **ids)
+        == "TERMINAL_NOT_FOUND"
+    )
 
 
 @PATHS
@@ -76,16 +88,18 @@ def test_a_session_of_another_lane_is_not_found(
 ) -> None:
     ids = standing.target.ids("workspace_id", "lane_id") | stranger.ids("session_id")
     payload = {"argv": ["true"]} if method == "terminal.spawn" else {}
-    assert refused(standing, hot, method, payload, **ids) == "SESSION_NOT_FOUND"
+    assert (
+        refused(standing, path_of(standing, hot=hot), method, payload, **ids) == "SESSION_NOT_FOUND"
+    )
 
 
 @PATHS
 def test_a_lane_and_a_workspace_that_are_not_there(standing: Standing, *, hot: bool) -> None:
     ids = standing.target.ids() | {"lane_id": "lane_aaaaaaaaaaaaaaaa"}
-    code = refused(standing, hot, "terminal.get", {}, **ids)
+    code = refused(standing, path_of(standing, hot=hot), "terminal.get", {}, **ids)
     assert code == ("LANE_NOT_FOUND" if hot else "TERMINAL_NOT_FOUND")
     ids = standing.target.ids() | {"workspace_id": "ws_bbbbbbbbbbbbbbbb"}
-    code = refused(standing, hot, "terminal.get", {}, **ids)
+    code = refused(standing, path_of(standing, hot=hot), "terminal.get", {}, **ids)
     assert code == ("WORKSPACE_NOT_FOUND" if hot else "TERMINAL_NOT_FOUND")
 
 
@@ -98,13 +112,25 @@ def test_a_lease_is_good_for_its_own_session_only(
         foreign = lease_on(standing, other)
         ids = mine.ids()
         body = {"lease_id": foreign, "policy": "forever"}
-        assert refused(standing, hot, "terminal.consume", body, **ids) == "INVALID_ARGUMENT"
+        assert (
+            refused(standing, path_of(standing, hot=hot), "terminal.consume", body, **ids)
+            == "INVALID_ARGUMENT"
+        )
         body = {"lease_id": foreign}
-        assert refused(standing, hot, "session.detach", body, **ids) == "INVALID_ARGUMENT"
-        assert refused(standing, hot, "lease.renew", body, **ids) == "INVALID_ARGUMENT"
+        assert (
+            refused(standing, path_of(standing, hot=hot), "session.detach", body, **ids)
+            == "INVALID_ARGUMENT"
+        )
+        assert (
+            refused(standing, path_of(standing, hot=hot), "lease.renew", body, **ids)
+            == "INVALID_ARGUMENT"
+        )
         spawn = {"argv": ["true"], "consume": {"lease_id": foreign}}
         place = mine.ids("workspace_id", "lane_id", "session_id")
-        assert refused(standing, hot, "terminal.spawn", spawn, **place) == "INVALID_ARGUMENT"
+        assert (
+            refused(standing, path_of(standing, hot=hot), "terminal.spawn", spawn, **place)
+            == "INVALID_ARGUMENT"
+        )
     listed = standing.wire.call("terminal.consumers", **mine.ids("terminal_id"))
     assert listed["consumers"] == []
 
@@ -117,12 +143,20 @@ def test_a_consumer_of_another_terminal_is_refused(
     made = standing.wire.call("terminal.consume", body, **sibling.ids("terminal_id"))
     mine = standing.target.ids("lane_id", "terminal_id")
     ack = {"consumer_id": made["consumer_id"], "offset": 0}
-    assert refused(standing, hot, "terminal.ack", ack, **mine) == "INVALID_ARGUMENT"
+    assert (
+        refused(standing, path_of(standing, hot=hot), "terminal.ack", ack, **mine)
+        == "INVALID_ARGUMENT"
+    )
     release = {"consumer_id": made["consumer_id"]}
-    assert refused(standing, hot, "terminal.release", release, **mine) == "INVALID_ARGUMENT"
+    assert (
+        refused(standing, path_of(standing, hot=hot), "terminal.release", release, **mine)
+        == "INVALID_ARGUMENT"
+    )
     # An id of another kind is no consumer either.
     for wrong in (sibling.session_id, sibling.terminal_id, body["lease_id"]):
-        code = refused(standing, hot, "terminal.release", {"consumer_id": wrong}, **mine)
+        code = refused(
+            standing, path_of(standing, hot=hot), "terminal.release", {"consumer_id": wrong}, **mine
+        )
         assert code == "INVALID_ARGUMENT"
     listed = standing.wire.call("terminal.consumers", **sibling.ids("terminal_id"))
     assert [one["id"] for one in listed["consumers"]] == [made["consumer_id"]]
@@ -152,7 +186,7 @@ NAMES: Final = (
 @pytest.mark.parametrize("name", NAMES)
 def test_names_that_nothing_may_have(standing: Standing, name: str) -> None:
     mine = standing.target
-    asked = (
+    asked: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
         ("workspace.create", {"name": name}, {}),
         ("lane.create", {"name": name}, mine.ids("workspace_id")),
         ("session.create", {"name": name}, mine.ids("lane_id")),

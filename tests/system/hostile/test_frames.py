@@ -1,7 +1,6 @@
 """Messages that are no commands: on the broker's socket and on a lane's own."""
 
 import struct
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgpack
@@ -37,8 +36,9 @@ def envelope(**raw: bytes) -> bytes:
 
 
 def without(name: str) -> bytes:
-    fields: Mapping[str, Any] = command("plane.hello")
-    data: bytes = msgpack.packb({key: value for key, value in fields.items() if key != name})
+    fields: dict[str, Any] = command("plane.hello")
+    del fields[name]
+    data: bytes = msgpack.packb(fields)
     return data
 
 
@@ -83,14 +83,14 @@ INVALID: Final = {
 
 
 @PATHS
-@pytest.mark.parametrize("case", INVALID)
-def test_what_is_no_envelope_is_refused(standing: Standing, case: str, *, hot: bool) -> None:
+def test_what_is_no_envelope_is_refused(standing: Standing, *, hot: bool) -> None:
     path = path_of(standing, hot=hot)
-    standing.wire.send(INVALID[case], to=path)
-    answer = standing.wire.receive(to=path)
-    assert answer["status"] == "error"
-    assert answer["error"]["code"] == "INVALID_ENVELOPE"
-    assert answer["error"]["message"]
+    for case, data in INVALID.items():
+        standing.wire.send(data, to=path)
+        answer = standing.wire.receive(to=path)
+        assert answer["status"] == "error", case
+        assert answer["error"]["code"] == "INVALID_ENVELOPE", case
+        assert 10 < len(answer["error"]["message"]) < 1000, case
 
 
 @PATHS
@@ -154,19 +154,19 @@ AMPLIFIERS: Final = {
 
 
 @PATHS
-@pytest.mark.parametrize("case", AMPLIFIERS)
 @pytest.mark.parametrize("field", ["argv", "env", "limits", "cwd"])
 def test_a_payload_that_unpacks_to_much_more_is_refused(
-    standing: Standing, case: str, field: str, *, hot: bool
+    standing: Standing, field: str, *, hot: bool
 ) -> None:
     path = path_of(standing, hot=hot)
     ids = standing.target.ids("workspace_id", "lane_id", "session_id")
     argv = () if field == "argv" else (("argv", msgpack.packb(["true"])),)
-    payload = joined(*argv, (field, AMPLIFIERS[case]))
-    fields = {k: msgpack.packb(v) for k, v in command("terminal.spawn", **ids).items()}
-    standing.wire.send(joined(*(fields | {"payload": payload}).items()), to=path)
-    answer = standing.wire.receive(to=path)
-    assert answer["error"]["code"] in {"INVALID_ARGUMENT", "INVALID_ENVELOPE"}
+    for case, data in AMPLIFIERS.items():
+        payload = joined(*argv, (field, data))
+        fields = {k: msgpack.packb(v) for k, v in command("terminal.spawn", **ids).items()}
+        standing.wire.send(joined(*(fields | {"payload": payload}).items()), to=path)
+        error = standing.wire.receive(to=path)["error"]
+        assert error["code"] in {"INVALID_ARGUMENT", "INVALID_ENVELOPE"}, case
 
 
 @PATHS

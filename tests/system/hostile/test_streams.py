@@ -1,4 +1,4 @@
-"""Bytes that are no ZeroMQ on the sockets of a plane: garbage, cut greetings, crowds that vanish."""
+"""Bytes that are no ZeroMQ on the sockets of a plane: garbage, cut greetings, silent crowds."""
 
 import hashlib
 import socket
@@ -43,43 +43,51 @@ def test_greetings_that_are_cut_anywhere(path: Path) -> None:
         zmtp.throw(path, whole[:length])
 
 
-@pytest.mark.parametrize(
-    "kind", [b"PUB", b"REQ", b"PAIR", b"XPUB", b"STREAM", b"", b"\xff" * 30, b"x" * 70_000]
-)
-def test_sockets_of_a_wrong_type(path: Path, kind: bytes) -> None:
-    zmtp.throw(path, zmtp.greeting() + zmtp.ready(kind) + zmtp.frame(b"hello") * 10)
+def test_sockets_of_a_wrong_type(path: Path) -> None:
+    for kind in (b"PUB", b"REQ", b"PAIR", b"XPUB", b"STREAM", b"", b"\xff" * 30, b"x" * 70_000):
+        zmtp.throw(path, zmtp.greeting() + zmtp.ready(kind) + zmtp.frame(b"hello") * 10)
 
 
-@pytest.mark.parametrize(
-    "start",
-    [
-        zmtp.greeting(version=(0, 0)),
-        zmtp.greeting(version=(9, 9)),
-        zmtp.greeting(b"PLAIN"),
-        zmtp.greeting(b"CURVE"),
-        zmtp.greeting(b"\xff" * 20),
-        zmtp.greeting() + zmtp.command(b"READY", b"", length=2**63),
-        zmtp.greeting() + zmtp.command(b"READY", b"\xff" * 300),
-        zmtp.greeting() + zmtp.command(b"ERROR", b"\x05wrong"),
-        zmtp.greeting() + zmtp.command(b"X" * 200, b""),
-        zmtp.greeting() + zmtp.ready(b"DEALER", Identity=b"i" * 300),
-        zmtp.greeting() + zmtp.ready(b"DEALER", Identity=b"\0abc"),
-        zmtp.greeting() + zmtp.ready(b"DEALER") + zmtp.frame(b"", length=2**63 - 1),
-        zmtp.greeting() + zmtp.ready(b"DEALER") + zmtp.frame(b"", length=2**64 - 1),
-        zmtp.greeting() + zmtp.ready(b"DEALER") + zmtp.frame(b"part", more=True) * 50,
-        zmtp.greeting() + zmtp.ready(b"SUB") + zmtp.command(b"SUBSCRIBE", b"t" * 70_000),
-        zmtp.greeting() + zmtp.ready(b"SUB") + zmtp.command(b"CANCEL", b"never"),
-        zmtp.greeting()
-        + zmtp.ready(b"SUB")
-        + zmtp.frame(b"\x01tok_\xff\xfe")
-        + zmtp.frame(b"\x02"),
-        zmtp.greeting() + zmtp.ready(b"XSUB") + zmtp.frame(b"user", more=True) + zmtp.frame(b""),
-        zmtp.greeting() + zmtp.ready(b"DEALER") + zmtp.command(b"PING", b"\0\1" + b"c" * 100),
-    ],
-    ids=range(19),
+CONVERSATIONS: Final = (
+    zmtp.greeting(version=(0, 0)),
+    zmtp.greeting(version=(9, 9)),
+    zmtp.greeting(b"PLAIN"),
+    zmtp.greeting(b"CURVE"),
+    zmtp.greeting(b"\xff" * 20),
+    zmtp.greeting() + zmtp.command(b"READY", b"", length=2**63),
+    zmtp.greeting() + zmtp.command(b"READY", b"\xff" * 300),
+    zmtp.greeting() + zmtp.command(b"ERROR", b"\x05wrong"),
+    zmtp.greeting() + zmtp.command(b"X" * 200, b""),
+    zmtp.greeting() + zmtp.ready(b"DEALER", Identity=b"i" * 300),
+    zmtp.greeting() + zmtp.ready(b"DEALER", Identity=b"\0abc"),
 )
-def test_conversations_that_go_wrong(path: Path, start: bytes) -> None:
-    zmtp.throw(path, start)
+
+
+def test_conversations_that_go_wrong(path: Path) -> None:
+    for words in CONVERSATIONS:
+        zmtp.throw(path, words)
+
+
+WORDS: Final = (
+    zmtp.frame(b"", length=2**63 - 1),
+    zmtp.frame(b"", length=2**64 - 1),
+    zmtp.frame(b"part", more=True) * 50,
+    zmtp.command(b"SUBSCRIBE", b"t" * 70_000),
+    zmtp.command(b"CANCEL", b"never"),
+    zmtp.frame(b"\x01tok_\xff\xfe") + zmtp.frame(b"\x02"),
+    zmtp.frame(b"user", more=True) + zmtp.frame(b""),
+    zmtp.command(b"PING", b"\0\1" + b"c" * 100),
+    zmtp.frame(b""),
+    zmtp.frame(b"a frame and no more", more=True),
+    zmtp.frame(b"x" * 300_000),
+    zmtp.frame(b"cut", length=100),
+)
+
+
+def test_proper_peers_that_talk_nonsense(path: Path) -> None:
+    for kind in (b"DEALER", b"SUB", b"XSUB", b"PUSH", b"REQ", b"ROUTER"):
+        for words in WORDS:
+            zmtp.throw(path, words * 3, kind)
 
 
 def test_two_hundred_connect_and_vanish(path: Path) -> None:
@@ -104,7 +112,7 @@ def test_one_who_never_reads_its_answers_holds_up_nobody(standing: Standing) -> 
     with zmtp.connect(path) as stream:
         stream.sendall(zmtp.greeting() + zmtp.ready(b"DEALER"))
         garbage = zmtp.frame(b"\xc1") * 1000
-        stream.setblocking(False)
+        stream.settimeout(0)
         sent = 0
         for _ in range(40):
             try:
