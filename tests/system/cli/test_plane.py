@@ -1,5 +1,6 @@
 """`up`, `down`, `status`, `restart`, `logs`, `doctor`: the plane itself."""
 
+import contextlib
 import json
 import os
 import signal
@@ -127,20 +128,27 @@ def test_restart_of_the_broker_keeps_the_program(idle: Plane) -> None:
     assert idle.lane("down", "--yes").returncode == 0
 
 
+def descriptors(pid: int) -> str:
+    """What the descriptors of a process are; one that is closed meanwhile is left out."""
+    found = []
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(str(each.readlink()))
+    return " ".join(found)
+
+
 def test_logs(idle: Plane) -> None:
     assert idle.lane("logs", "broker").returncode == 7
     assert idle.lane("up", "--detach").returncode == 0
     assert idle.lane("logs", "broker", "-n", "1").stdout.count("\n") == 1
-    follower = idle.start_lane("logs", "broker", "--follow", "-n", "0")
-    with follower:
-        assert follower.stdout is not None
-        watched = Path(f"/proc/{follower.pid}/fd")
-        wait_until(
-            lambda: any("inotify" in str(f.readlink()) for f in watched.iterdir()), 10.0, "it"
-        )
-        idle.lane("create", "logged")
-        wait_line(follower.stdout.fileno(), 10.0, "line of the log")
-        follower.terminate()
+    with idle.start_lane("logs", "broker", "--follow", "-n", "0") as follower:
+        try:
+            assert follower.stdout is not None
+            wait_until(lambda: "inotify" in descriptors(follower.pid), 10.0, "the file is watched")
+            idle.lane("create", "logged")
+            wait_line(follower.stdout.fileno(), 10.0, "line of the log")
+        finally:
+            follower.terminate()
     assert idle.lane("down", "--yes").returncode == 0
 
 

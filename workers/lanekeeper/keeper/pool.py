@@ -178,9 +178,10 @@ class Pool:
         record.fences.append((peer, request))
         return [Kill(record.pid, signal.SIGKILL)]
 
-    def serves(self, lane_id: str) -> bool:
-        """Whether a worker serves this lane."""
-        return self._of_lane(lane_id) is not None
+    def end_worker(self, lane_id: str) -> list[Action]:
+        """Kill the worker of a lane, if one was granted it and lives on."""
+        record = self._of_lane(lane_id)
+        return [] if record is None else [Kill(record.pid, signal.SIGKILL)]
 
     def ended(self, pid: int, code: int | None, number: int | None, now: float) -> list[Action]:
         """Note how a worker ended, by whoever was its parent; unknown pids are ignored."""

@@ -262,9 +262,7 @@ class Supervisor:
 
     def _cleanse(self, number: int, message: Message, _: float) -> list[Action]:
         lane_id = require_text(message, "lane_id")
-        if self._pool.serves(lane_id):
-            raise RequestError("INVALID_TRANSITION", f"{lane_id} has a worker; fence it first")
-        return [Cleanse(number, message, lane_id)]
+        return [*self._pool.end_worker(lane_id), Cleanse(number, message, lane_id)]
 
     def _forked(self, _: int, message: Message, now: float) -> list[Action]:
         return self._pool.forked(message, now)

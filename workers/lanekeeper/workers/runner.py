@@ -99,9 +99,10 @@ class Worker:
         # An echo is on its way before its input is acknowledged: people wait for the former.
         self._stimuli += self._acknowledgements
         self._acknowledgements.clear()
+        # A lease that expires may let a program go on: before the flow looks at who holds it back.
+        self._tick()
         self._settle()
         self._stimuli += self.flow.due(time.monotonic())
-        self._tick()
         self._settle()
         self.effects.compact()
 

@@ -87,8 +87,10 @@ class Spawner:
         return child
 
     def open_gate(self, terminal_id: str) -> None:
-        """Let the child run its program."""
-        child = self._children[terminal_id]
+        """Let the child run its program, unless it is known already that it never will."""
+        child = self._children.get(terminal_id)
+        if child is None or child.gate < 0:
+            return
         with contextlib.suppress(BrokenPipeError):  # it was killed at the gate; its exit follows
             os.write(child.gate, b"\n")
         _close(child, "gate")
@@ -190,9 +192,11 @@ class Spawner:
         """The child is dead: what its error pipe says is complete, and comes before the exit."""
         if child.errors < 0:
             return []
-        if child.gate >= 0:
-            return [self._refuse(child, "the child was killed before it ran its program")]
-        return [self._executed(child)]
+        at_the_gate = child.gate >= 0
+        said = self._executed(child)
+        if at_the_gate and isinstance(said, Executed):
+            said = self._refuse(child, "the child was killed before it ran its program")
+        return [said]
 
     def _executed(self, child: Child) -> Stimulus:
         try:
