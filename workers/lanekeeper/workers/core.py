@@ -147,7 +147,7 @@ class LaneCore:
             raise WireError("INVALID_TRANSITION", "it is being ended; use another one")
 
     def ending(self, session_id: str, terminal_id: str) -> bool:
-        """Whether the lane, this session or this terminal is being ended."""
+        """Whether the lane, the session or the terminal is being ended."""
         targets = {c.target for c in self.closings.values()}
         return self.leaving or not targets.isdisjoint({session_id, terminal_id})
 
