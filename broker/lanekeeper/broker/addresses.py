@@ -8,10 +8,10 @@ when its lane is given: the worker is the truth, the index follows its events. S
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from lanekeeper.broker.registry import DEFAULT_WORKSPACE, LaneEntry, Registry
+from lanekeeper.broker.registry import LaneEntry, Registry
 from lanekeeper.wire.envelope import Command
 from lanekeeper.wire.errors import WireError
-from lanekeeper.wire.ids import NAME_RULE, is_name
+from lanekeeper.wire.ids import DEFAULT_WORKSPACE, NAME_RULE, is_name
 from lanekeeper.wire.messages.plane import WorkspaceInfo
 from lanekeeper.wire.messages.session import SessionInfo
 from lanekeeper.wire.messages.terminal import TerminalInfo

@@ -21,7 +21,6 @@ from lanekeeper.broker import door, keepers, lanes, plane, routing, workers
 from lanekeeper.broker.desk import Cause, Desk, Ids
 from lanekeeper.broker.lane import Request
 from lanekeeper.broker.records import Genesis
-from lanekeeper.broker.registry import DEFAULT_WORKSPACE, DEFAULT_WORKSPACE_ID
 from lanekeeper.broker.state import State
 from lanekeeper.broker.stimuli import (
     Action,
@@ -43,6 +42,7 @@ from lanekeeper.broker.story import Chapter
 from lanekeeper.wire.codec import decode_command, encode, glimpse
 from lanekeeper.wire.envelope import Response
 from lanekeeper.wire.errors import ErrorInfo, WireError
+from lanekeeper.wire.ids import DEFAULT_WORKSPACE, DEFAULT_WORKSPACE_ID
 from lanekeeper.wire.limits import MAX_ID
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.messages.plane import WorkspaceInfo

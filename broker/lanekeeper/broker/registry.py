@@ -12,7 +12,6 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from lanekeeper.wire.ids import make_id
 from lanekeeper.wire.limits import MAX_SESSIONS_PER_LANE, MAX_TERMINALS_PER_LANE
 from lanekeeper.wire.messages.events import Happened, Registration
 from lanekeeper.wire.messages.lane import LaneInfo
@@ -20,10 +19,6 @@ from lanekeeper.wire.messages.plane import Context, WorkspaceInfo
 from lanekeeper.wire.messages.session import SessionInfo
 from lanekeeper.wire.messages.terminal import TerminalInfo
 from lanekeeper.wire.states import LaneState, SessionState, TerminalState
-
-DEFAULT_WORKSPACE: Final = "default"
-DEFAULT_WORKSPACE_ID: Final = make_id("workspace", bytes(10))
-"""The same in every plane: a worker started by hand, or one that outlived its broker, knows it."""
 
 LOST: Final = "lost"
 """The reason of a session or terminal whose worker died; it stays listed until clean-up."""

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from lanekeeper.cli.errors import CliError
 from lanekeeper.wire.ids import NAME_RULE, is_name
 
-DEFAULT_WORKSPACE = "default"
-
 
 @dataclass(frozen=True, slots=True)
 class Address:

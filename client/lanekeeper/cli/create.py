@@ -2,12 +2,13 @@
 
 import click
 
-from lanekeeper.cli.address import DEFAULT_WORKSPACE, of_lane
+from lanekeeper.cli.address import of_lane
 from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import idempotency_key, json_option, pass_settings, timeout
 from lanekeeper.cli.plane import Change, Target, connected
 from lanekeeper.cli.settings import Settings
+from lanekeeper.wire.ids import DEFAULT_WORKSPACE
 from lanekeeper.wire.messages.lane import LaneCreate, LaneResult
 
 EXAMPLES = """lane create build

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from lanekeeper.cli.address import DEFAULT_WORKSPACE, parse
+from lanekeeper.cli.address import parse
 from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.fields import fields
 from lanekeeper.cli.keys import NONE, DetachKey
@@ -21,6 +21,7 @@ from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.sizes import Size, size_of
 from lanekeeper.client import Lane, LaneError, Plane, SpawnOptions, Terminal, returncode
 from lanekeeper.client.programs import program
+from lanekeeper.wire.ids import DEFAULT_WORKSPACE
 from lanekeeper.wire.messages.lane import LaneCreate, LaneResult
 from lanekeeper.wire.messages.session import SessionCreate, SessionResult
 from lanekeeper.wire.messages.terminal import Spawned, TerminalInfo

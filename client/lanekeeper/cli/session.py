@@ -5,7 +5,7 @@ from typing import TypedDict, Unpack
 
 import click
 
-from lanekeeper.cli.address import DEFAULT_WORKSPACE, parse
+from lanekeeper.cli.address import parse
 from lanekeeper.cli.complete import addresses
 from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.fields import fields
@@ -20,6 +20,7 @@ from lanekeeper.cli.verbs import SESSION_VERBS
 from lanekeeper.cli.wakeups import Wakeups
 from lanekeeper.client import Attachment, Plane
 from lanekeeper.client import Session as Handle
+from lanekeeper.wire.ids import DEFAULT_WORKSPACE
 from lanekeeper.wire.messages.lane import Ended
 from lanekeeper.wire.messages.plane import Resolved
 from lanekeeper.wire.messages.session import (

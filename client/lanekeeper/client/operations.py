@@ -11,6 +11,7 @@ from lanekeeper.client.effects import Call, Drop, Hold, Ids, Operation, ask
 from lanekeeper.client.errors import LaneError, TimedOutError, error_for
 from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.leases import Lease
+from lanekeeper.wire.ids import DEFAULT_WORKSPACE, DEFAULT_WORKSPACE_ID
 from lanekeeper.wire.limits import MAX_DEADLINE_MS
 from lanekeeper.wire.messages import lane, plane, session, terminal
 from lanekeeper.wire.version import PRODUCT
@@ -54,6 +55,13 @@ def ensure_workspace(
     return (yield from ask(call)).workspace
 
 
+def workspace_id(name: str, correlation_id: str | None) -> Operation[str]:
+    """Return the id of the workspace of this name, making it if need be."""
+    if name == DEFAULT_WORKSPACE:
+        return DEFAULT_WORKSPACE_ID
+    return (yield from ensure_workspace(name, correlation_id)).id
+
+
 def find_workspace(name: str) -> Operation[plane.WorkspaceInfo]:
     """Return the workspace of this name or id; WORKSPACE_NOT_FOUND otherwise."""
     for workspace in (yield from list_workspaces()):
@@ -89,12 +97,11 @@ def create_lane(
     name: str, workspace: str, *, ensure: bool, correlation_id: str | None = None
 ) -> Operation[lane.LaneInfo]:
     """Return a lane of this name, made now or, with `ensure`, found."""
-    place = yield from ensure_workspace(workspace, correlation_id)
     call = Call(
         "lane.create",
         lane.LaneResult,
         lane.LaneCreate(name=name, ensure=ensure),
-        Ids(workspace_id=place.id),
+        Ids(workspace_id=(yield from workspace_id(workspace, correlation_id))),
         timeout=CREATE_SECONDS,
         correlation_id=correlation_id,
     )

@@ -52,6 +52,11 @@ def make_id(kind: str, randomness: bytes) -> str:
     return f"{PREFIXES[kind]}_{base64.b32encode(randomness).decode('ascii').lower()}"
 
 
+DEFAULT_WORKSPACE: Final = "default"
+DEFAULT_WORKSPACE_ID: Final = make_id("workspace", bytes(RANDOM_BYTES))
+"""The workspace that every plane has from its start, under the same id in every plane."""
+
+
 def is_name(text: str) -> bool:
     """Return whether `text` may name something of ours; `NAME_RULE` says it in words."""
     return _NAME.fullmatch(text) is not None

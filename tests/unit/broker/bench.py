@@ -10,7 +10,6 @@ import msgspec
 
 from lanekeeper.broker.core import Core
 from lanekeeper.broker.records import decode_record, encode_record
-from lanekeeper.broker.registry import DEFAULT_WORKSPACE_ID
 from lanekeeper.broker.state import State
 from lanekeeper.broker.stimuli import (
     Action,
@@ -35,6 +34,7 @@ from lanekeeper.broker.stimuli import (
 from lanekeeper.wire.codec import decode_command, decode_response, encode
 from lanekeeper.wire.envelope import Command, Event, Response, raw
 from lanekeeper.wire.errors import ErrorInfo
+from lanekeeper.wire.ids import DEFAULT_WORKSPACE_ID
 from lanekeeper.wire.messages.events import Assignment, Happened, Registration
 from lanekeeper.wire.messages.lane import Endpoints
 from lanekeeper.wire.messages.session import SessionInfo

@@ -22,7 +22,7 @@ from lanekeeper.keeper.forking import Inherited
 from lanekeeper.keeper.rundir import Rundir
 
 DEFAULT_ENTRY: Final = "lanekeeper.workers.runner:main"
-DEFAULT_WARM: Final = 2
+DEFAULT_WARM: Final = 4
 
 _STDERR: Final = 2
 _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)

@@ -31,6 +31,7 @@ from lanekeeper.keeper.roster import (
     FORKS_MAX,
     GRANT_TIMEOUT,
     GRANTS_MAX,
+    QUIET,
     STATUS_TIMEOUT,
     Grant,
     Record,
@@ -54,6 +55,7 @@ class Pool:
         self._asks = 0
         self._failures = 0
         self._fork_after = -math.inf
+        self._granted_at = -math.inf
         self._open = True
         self.broker: int | None = None
         self.reason = ""
@@ -243,7 +245,7 @@ class Pool:
     def deadline(self) -> float:
         """Return when something is due."""
         held = self._grants[0].deadline if self._grants else math.inf
-        fork = self._fork_after if self._missing() > 0 else math.inf
+        fork = self._refill_at() if self._missing() > 0 else math.inf
         return min(held, fork, min((record.deadline for record in self), default=math.inf))
 
     def due(self, now: float) -> list[Action]:
@@ -285,6 +287,7 @@ class Pool:
             record.move(WorkerCause.GRANT)
             record.lane = held.lane
             self._failures, self._fork_after = 0, now
+            self._granted_at = now
             who = {"pid": record.pid, "start_time": record.start_time}
             actions.append(Send(record.peer, {"op": "assign", "lane": held.lane}))
             actions.append(Send(held.peer, answer(held.request, "granted", **who)))
@@ -293,15 +296,23 @@ class Pool:
         return actions
 
     def _missing(self) -> int:
+        """Return how many workers to ask for, now or when it is quiet."""
         if not self._open or self._nursery is None:
             return 0
-        coming = {Worker.STARTING, Worker.WARM}
-        have = sum(record.forked and record.state in coming for record in self)
-        want = self._target + len(self._grants) - have - len(self._asked)
+        want = self._target + len(self._grants) - self._spare()
         return min(want, FORKS_MAX - len(self._asked))
 
+    def _spare(self) -> int:
+        coming = {Worker.STARTING, Worker.WARM}
+        return len(self._asked) + sum(record.forked and record.state in coming for record in self)
+
+    def _refill_at(self) -> float:
+        """Return when to fork: a fork beside a new lane's first steps would slow both down."""
+        pressing = self._spare() - len(self._grants) <= self._target // 4
+        return self._fork_after if pressing else max(self._fork_after, self._granted_at + QUIET)
+
     def _refill(self, now: float) -> list[Action]:
-        if self._nursery is None or now < self._fork_after:
+        if self._nursery is None or now < self._refill_at():
             return []
         actions: list[Action] = []
         for _ in range(self._missing()):

@@ -23,6 +23,9 @@ DRAIN_TIMEOUT: Final = 10.0
 STATUS_TIMEOUT: Final = 1.0
 """Seconds from a worker's end to the nursery's word on how; then it is unknown."""
 
+QUIET: Final = 0.05
+"""Seconds without a grant after which the workers that were granted are replaced."""
+
 GRANTS_MAX: Final = 1_024
 FORKS_MAX: Final = 8
 """Forks asked for and not answered."""

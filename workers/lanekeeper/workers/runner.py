@@ -42,8 +42,11 @@ from lanekeeper.workers.turn import Surroundings
 
 BEAT: Final = 5.0
 FRAMES_PER_TURN: Final = 100
-ACKNOWLEDGE_MS: Final = 1
-"""How long the acknowledgement of an input waits for the program's own answer to it, at most."""
+AWAKE_SECONDS: Final = 0.0004
+"""How long to stay awake after an input, for the program's answer and for the next input.
+
+Waking a processor that sleeps costs more than all the work of a key (docs/decisions/0011).
+"""
 _LOG: Final = logging.getLogger(__name__)
 
 
@@ -62,7 +65,7 @@ class Worker:
         self.core = LaneCore(state, Surroundings(os.urandom, self.effects.log, endpoints))
         self.flow = Flow(self.effects)
         self._stimuli: deque[Stimulus] = deque()
-        self._acknowledgements: list[Stimulus] = []
+        self._awake_until = 0.0
         self._wake_read, self._wake_write = socket.socketpair()
         self._poller = zmq.Poller()
         self._polled: dict[int, int] = {}
@@ -91,20 +94,27 @@ class Worker:
 
     def _turn(self) -> None:
         self._poll_descriptors()
-        ready = dict(self._poller.poll(self._timeout()))
+        ready = dict(self._wait())
         self._read_sockets(ready)
         self._read_channels(ready)
         now = time.monotonic()
         self._stimuli += self.flow.read(ready, now)
-        # An echo is on its way before its input is acknowledged: people wait for the former.
-        self._stimuli += self._acknowledgements
-        self._acknowledgements.clear()
         # A lease that expires may let a program go on: before the flow looks at who holds it back.
         self._tick()
         self._settle()
         self._stimuli += self.flow.due(time.monotonic())
         self._settle()
         self.effects.compact()
+
+    def _wait(self) -> list[tuple[Any, int]]:
+        """Wait for something to be ready: awake for a moment after an input, then asleep."""
+        while time.monotonic() < self._awake_until:
+            ready = self._poller.poll(0)
+            if ready:
+                return ready
+            # Whoever can run goes first: the program that answers may be among them.
+            os.sched_yield()
+        return self._poller.poll(self._timeout())
 
     def _settle(self) -> None:
         """Feed the core until nothing is left to decide."""
@@ -114,8 +124,9 @@ class Worker:
     def _do(self, actions: list[Action]) -> None:
         for action in actions:
             for stimulus in self.effects.carry_out(action):
-                delivered = isinstance(stimulus, Delivered)
-                (self._acknowledgements if delivered else self._stimuli).append(stimulus)
+                if isinstance(stimulus, Delivered):
+                    self._awake_until = time.monotonic() + AWAKE_SECONDS
+                self._stimuli.append(stimulus)
 
     def _read_sockets(self, ready: dict[Any, int]) -> None:
         sockets = self.effects.sockets
@@ -217,8 +228,6 @@ class Worker:
         core = self.core.deadline()
         if core is not None:
             due.append(core)
-        if self._acknowledgements:
-            return ACKNOWLEDGE_MS
         return math.ceil(max(0.0, min(due) - time.monotonic()) * 1000)
 
     def _poll_descriptors(self) -> None:

@@ -37,7 +37,7 @@ class Sockets:
     """The sockets of one worker. They are made early, while the worker is warm, and bound late."""
 
     def __init__(self, directory: str) -> None:
-        """Make the sockets of a worker in this runtime directory; nothing is bound or connected."""
+        """Make the sockets of a worker; broker and collector of the directory are on their way."""
         self._plane = PlaneEndpoints(directory)
         self._context = zmq.Context(io_threads=1)
         self.output = self._socket(zmq.XPUB, SEND_HIGH_WATER)
@@ -46,6 +46,8 @@ class Sockets:
         self.control.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.broker = self._socket(zmq.DEALER, BROKER_HIGH_WATER)
         self.metrics = self._socket(zmq.PUSH, 16)
+        self.broker.connect(self._plane.workers)
+        self.metrics.connect(self._plane.collector)
         self._topics: set[bytes] = set()
         self._prefixes: set[bytes] = set()
         self.vanished = 0
@@ -53,7 +55,7 @@ class Sockets:
         self.dropped_reports = 0
 
     def open(self, lane_id: str) -> Endpoints:
-        """Bind the lane's own sockets and connect to broker and collector.
+        """Bind the lane's own sockets.
 
         Raises:
             zmq.ZMQError: the runtime directory is gone or descriptors ran out.
@@ -63,8 +65,6 @@ class Sockets:
         )
         self.output.bind(endpoints.output)
         self.control.bind(endpoints.control)
-        self.broker.connect(self._plane.workers)
-        self.metrics.connect(self._plane.collector)
         return endpoints
 
     def wanted(self, topic: bytes) -> bool:
