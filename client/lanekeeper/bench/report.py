@@ -38,8 +38,9 @@ def text(report: dict[str, Any]) -> str:
         f"{'measured':<42}{'p50':>10}{'p95':>10}{'p99':>10}{'min':>10}{'max':>10}",
     ]
     lines += [
-        _row(f"lane create, {figures['alive']} alive (ms)", figures)
+        _row(f"lane create, {figures['alive']} alive, {series} (ms)", figures[series])
         for figures in report.get("create", ())
+        for series in ("idle", "burst")
     ]
     lines += _echo(report.get("echo"))
     lines += _throughput(report.get("throughput"))

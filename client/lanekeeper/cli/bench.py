@@ -1,7 +1,9 @@
 """`lane bench`: measure a plane of its own beside tmux and a bare read loop."""
 
 import json
+import select
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +12,14 @@ from typing import Any, Final
 import click
 
 from lanekeeper.bench import creation, echo, footprint, report, throughput, tmux
-from lanekeeper.bench.private import PrivatePlane
+from lanekeeper.bench.private import WARM, PrivatePlane
+from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.keeper_link import KeeperLink, demand
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
 from lanekeeper.cli.settings import Settings
 from lanekeeper.client import Plane, connect
+from lanekeeper.keeper.rundir import Rundir
 
 EXAMPLES = """lane bench
 lane bench --quick
@@ -23,6 +28,9 @@ lane bench --only echo --only throughput --json --output bench.json"""
 PARTS: Final = ("create", "echo", "throughput", "idle")
 SCHEMA: Final = 1
 CONNECT_SECONDS: Final = 10.0
+SETTLE_SECONDS: Final = 10.0
+LOOK_SECONDS: Final = 0.02
+STEADY: Final = frozenset({"ready", "warm", "granted"})
 
 
 @click.command(cls=Verb, epilog=EXAMPLES)
@@ -83,9 +91,11 @@ def _measure(
     peer = version is not None
     measured: dict[str, Any] = {"schema": SCHEMA, "machine": report.machine(), "tmux": version}
     if "create" in parts:
-        measured["create"] = [
-            creation.measure(plane, alive, size.samples, progress) for alive in (1, size.lanes)
-        ]
+        with demand(Rundir(Path(private.directory))) as keeper:
+            measured["create"] = [
+                creation.measure(plane, alive, size.samples, progress, _settle(keeper))
+                for alive in (1, size.lanes)
+            ]
     if "echo" in parts:
         measured["echo"] = echo.measure(plane, size.keys, progress, with_tmux=peer)
     if "throughput" in parts:
@@ -97,6 +107,23 @@ def _measure(
             plane, private, size.lanes, size.idle_seconds, progress
         )
     return measured
+
+
+def _settle(keeper: KeeperLink) -> creation.Settle:
+    """Return what waits until the pool is full again and no worker starts or ends."""
+
+    def settle() -> None:
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            states = [one["state"] for one in keeper.status()["processes"]]
+            if set(states) <= STEADY and states.count("warm") == WARM:
+                return
+            if time.monotonic() >= deadline:
+                raise CliError("TIMEOUT", "the keeper replaces no workers; see lane logs keeper")
+            # Between two looks the plane is left alone: looking costs it time too.
+            select.select([], [], [], LOOK_SECONDS)
+
+    return settle
 
 
 def _progress() -> Callable[[str], None]:

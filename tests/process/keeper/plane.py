@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 from kit.waiting import wait_until
 from lanekeeper.keeper import identity
 from lanekeeper.keeper.channel import Channel, Received, connect
+from lanekeeper.keeper.launch import DEFAULT_WARM
 from lanekeeper.keeper.rundir import Rundir
 from process.keeper.stub_daemon import hello
 
@@ -129,7 +130,7 @@ class Plane:
         """Return the pids of a role."""
         return [one["pid"] for one in self.status()["processes"] if one["role"] == role]
 
-    def warm(self, count: int = 2) -> list[int]:
+    def warm(self, count: int = DEFAULT_WARM) -> list[int]:
         """Wait for warm workers and return their pids."""
 
         def ready() -> list[int]:

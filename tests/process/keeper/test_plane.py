@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lanekeeper.keeper import identity
+from lanekeeper.keeper.launch import DEFAULT_WARM
 from lanekeeper.keeper.lock import holder
 from process.keeper.plane import Plane, read_until, terminal, until
 
@@ -34,7 +35,7 @@ def test_every_process_carries_its_markers(plane: Plane) -> None:
     plane.warm()
     roles = sorted(role for role, _ in identity.plane_processes(plane.rundir))
     # Workers share the first environment of the nursery; their name tells them apart.
-    assert roles == ["broker", "collector", "keeper", "nursery", "worker", "worker"]
+    assert roles == ["broker", "collector", "keeper", "nursery", *["worker"] * DEFAULT_WARM]
 
 
 def test_second_keeper_is_refused_with_the_first_ones_pid(plane: Plane, start: Start) -> None:

@@ -2,6 +2,8 @@
 
 import signal
 
+import pytest
+
 from lanekeeper.keeper import events
 from unit.keeper.supervised import Run, grant, granted, of, sent
 
@@ -19,7 +21,17 @@ def test_warm_workers_are_kept_and_replaced() -> None:
     assert [peer for peer, _ in sent(actions, "assign")] == [first]
     ((_, granted),) = sent(actions, "granted")
     assert (granted["id"], granted["pid"]) == ("lane_a", 501)
-    assert len(sent(actions, "fork")) == 1
+    assert not sent(actions, "fork")
+    granted_at = run.now
+    assert len(sent(run.wait(), "fork")) == 1
+    assert run.now - granted_at == pytest.approx(0.05)
+
+
+def test_the_last_warm_worker_is_replaced_at_once() -> None:
+    run = Run(warm=1)
+    peers = run.up()
+    run.worker(peers["nursery"], "fork-1", 501)
+    assert len(sent(grant(run, peers["broker"], "lane_a"), "fork")) == 1
 
 
 def test_hello_before_the_nurserys_word_is_the_same_worker() -> None:

@@ -21,7 +21,7 @@ from lanekeeper.keeper.events import BROKER, COLLECTOR, NURSERY
 from lanekeeper.keeper.forking import Inherited
 from lanekeeper.keeper.rundir import Rundir
 
-DEFAULT_ENTRY: Final = "lanekeeper.workers.runner:main"
+DEFAULT_ENTRY: Final = "lanekeeper.workers.warm:main"
 DEFAULT_WARM: Final = 4
 
 _STDERR: Final = 2

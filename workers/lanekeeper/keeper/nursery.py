@@ -247,7 +247,7 @@ def main(rundir: Rundir, start: WorkerStart, inherited: Inherited) -> int:
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="lanekeeper.keeper.nursery", description="Fork server.")
     parser.add_argument("--runtime-dir", required=True, type=Path)
-    parser.add_argument("--entry", default="lanekeeper.workers.runner:main")
+    parser.add_argument("--entry", default="lanekeeper.workers.warm:main")
     parser.add_argument("--umask", type=lambda text: int(text, 8), default=0o077)
     parser.add_argument("--nofile", type=int, nargs=2, required=True, metavar=("SOFT", "HARD"))
     parser.add_argument("--log-level", default="info")

@@ -1,11 +1,9 @@
 """The worker process: one thread around one poller for sockets and every other descriptor.
 
 A turn: read what is ready (each terminal within its budget), let the core decide, carry its actions
-out, publish what is new, then do what time has made due. The nursery forks warm workers that call
-`main`; the keeper gives one its lane with `assign`.
+out, publish what is new, then do what time has made due. `warm` makes it when a lane is assigned.
 """
 
-import gc
 import logging
 import math
 import os
@@ -17,11 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import zmq
 
-from lanekeeper.keeper.channel import Channel, ChannelError, connect
-from lanekeeper.keeper.identity import current
+from lanekeeper.keeper.channel import Channel, ChannelError
+from lanekeeper.keeper.identity import Process, current
 from lanekeeper.keeper.journal import Journal
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.codec import encode
@@ -83,7 +80,7 @@ class Worker:
         for each in (sockets.output, sockets.control, sockets.broker):
             self._poller.register(each, READ)
         self._poller.register(self._wake_read.fileno(), READ)
-        self._do(self.core.first(_moment()))
+        self._do(self.core.first(moment()))
         self._register()
         try:
             while not self.effects.leaving:
@@ -119,7 +116,7 @@ class Worker:
     def _settle(self) -> None:
         """Feed the core until nothing is left to decide."""
         while self._stimuli:
-            self._do(self.core.handle(self._stimuli.popleft(), _moment()))
+            self._do(self.core.handle(self._stimuli.popleft(), moment()))
 
     def _do(self, actions: list[Action]) -> None:
         for action in actions:
@@ -152,7 +149,7 @@ class Worker:
     def _command(self, route: bytes | None, frames: list[bytes]) -> None:
         # A wrong number of frames is an envelope that is not one; the core says so to its sender.
         data = frames[0] if len(frames) == 1 else b""
-        self._do(self.core.handle(Frame(route, data), _moment()))
+        self._do(self.core.handle(Frame(route, data), moment()))
         self._settle()
 
     def _read_channels(self, ready: dict[Any, int]) -> None:
@@ -187,18 +184,8 @@ class Worker:
             self._keeper = None
 
     def _register(self) -> None:
-        registration = self.core.registration(self._me.pid, self._me.start_time, _moment())
-        event = Event(
-            v=VERSION,
-            id=make_id("event", os.urandom(RANDOM_BYTES)),
-            ts=_moment().ts,
-            topic=WORKER_REGISTERED,
-            payload=raw(registration),
-            lane_id=registration.assignment.lane_id,
-            correlation_id=registration.assignment.correlation_id
-            or make_id("correlation", os.urandom(RANDOM_BYTES)),
-        )
-        self.effects.sockets.to_broker(encode(event))
+        told = registration(self.core, self._me, moment())
+        self.effects.sockets.to_broker(encode(told))
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -270,46 +257,23 @@ class Worker:
             self._keeper.close()
 
 
-def main(directory: str) -> int:
-    """Become a worker: wait warm for a lane, serve it, and return the exit code.
-
-    Called by the nursery in a fresh fork. Without a keeper, or when the keeper goes before it gave
-    a lane, there is nothing to do and the worker exits with 0.
-    """
-    gc.enable()
-    rundir = Rundir(Path(directory))
-    try:
-        keeper = connect(rundir.keeper_sock)
-    except OSError:
-        return 0
-    me = current()
-    keeper.send({"op": "hello", "role": "worker", "pid": me.pid, "start_time": me.start_time})
-    sockets = Sockets(directory)
-    keeper.send({"op": "ready"})
-    assignment = _await_lane(keeper)
-    if assignment is None:
-        keeper.close()
-        sockets.close()
-        return 0
-    return Worker(rundir, assignment, sockets).serve(keeper)
+def registration(core: LaneCore, me: Process, now: Moment) -> Event:
+    """Return the event by which a worker tells a broker all about its lane."""
+    told = core.registration(me.pid, me.start_time, now)
+    return Event(
+        v=VERSION,
+        id=make_id("event", os.urandom(RANDOM_BYTES)),
+        ts=now.ts,
+        topic=WORKER_REGISTERED,
+        payload=raw(told),
+        lane_id=told.assignment.lane_id,
+        correlation_id=told.assignment.correlation_id
+        or make_id("correlation", os.urandom(RANDOM_BYTES)),
+    )
 
 
-def _await_lane(keeper: Channel) -> Assignment | None:
-    """Wait, however long, for the keeper's `assign`; None when there will be none."""
-    poller = zmq.Poller()
-    poller.register(keeper.fileno(), READ)
-    while not keeper.closed:
-        poller.poll()
-        for received in keeper.receive():
-            received.close()
-            if received.message["op"] == "assign":
-                return msgspec.convert(received.message["lane"], Assignment)
-            if received.message["op"] == "drain":
-                return None
-    return None
-
-
-def _moment() -> Moment:
+def moment() -> Moment:
+    """Return the time as the core wants it."""
     time_ns = time.time_ns()
     wall = datetime.fromtimestamp(time_ns / 1e9, UTC)
     ts = wall.isoformat(timespec="milliseconds").replace("+00:00", "Z")
