@@ -100,7 +100,11 @@ def _measure(
         measured["echo"] = echo.measure(plane, size.keys, progress, with_tmux=peer)
     if "throughput" in parts:
         measured["throughput"] = throughput.measure(
-            plane, size.volume, size.rounds, progress, with_tmux=peer
+            plane,
+            throughput.Flood(private.scratch, size.volume),
+            size.rounds,
+            progress,
+            with_tmux=peer,
         )
     if "idle" in parts:
         measured["idle"] = footprint.measure(
