@@ -49,6 +49,10 @@ class Pool:
         """Keep `target` workers warm, once there is a nursery."""
         self._target = target
         self._records: dict[int, Record] = {}
+        self._spares: dict[int, Record] = {}
+        self._by_peer: dict[int, Record] = {}
+        self._by_lane: dict[str, Record] = {}
+        self._deadlines: dict[int, float] = {}
         self._grants: deque[Grant] = deque()
         self._nursery: int | None = None
         self._asked: set[str] = set()
@@ -71,7 +75,7 @@ class Pool:
 
     def of_peer(self, peer: int) -> Record | None:
         """Return the record of a channel."""
-        return next((record for record in self if record.peer == peer), None)
+        return self._by_peer.get(peer)
 
     def lanes(self) -> list[dict[str, Any]]:
         """Return lane, pid and start time of every granted worker, for a new broker."""
@@ -112,9 +116,9 @@ class Pool:
         self._answered(message)
         record = self._records.get(pid)
         if record is None or record.start_time != started:
-            record = self._records[pid] = Record(pid, started, now)
+            record = self._add(Record(pid, started, now))
         record.forked = True
-        record.deadline = now + ARRIVAL_TIMEOUT
+        self._deadlines[pid] = now + ARRIVAL_TIMEOUT
         actions: list[Action] = [Watch(pid, started)]
         if not self._open:
             record.move(WorkerCause.DRAIN)
@@ -140,11 +144,12 @@ class Pool:
         if record is None and not self._open:
             raise RequestError("INVALID_TRANSITION", "the plane is being shut down")
         if record is None:
-            record = self._records[pid] = Record(pid, started, now)
-            record.deadline = now + ARRIVAL_TIMEOUT
+            record = self._add(Record(pid, started, now))
+            self._deadlines[pid] = now + ARRIVAL_TIMEOUT
         if record.start_time != started or record.peer is not None:
             raise RequestError("ALREADY_EXISTS", f"worker pid {pid} is known and has a channel")
         record.peer = peer
+        self._by_peer[peer] = record
         if record.state is Worker.DRAINING:
             return [Send(peer, {"op": "drain"})]
         return self._arrive(record, now)
@@ -187,7 +192,7 @@ class Pool:
 
     def ended(self, pid: int, code: int | None, number: int | None, now: float) -> list[Action]:
         """Note how a worker ended, by whoever was its parent; unknown pids are ignored."""
-        record = self._records.pop(pid, None)
+        record = self._remove(pid)
         if record is None:
             return []
         asked = record.state is Worker.DRAINING
@@ -209,16 +214,16 @@ class Pool:
         if record.state is Worker.ENDING:
             return self.ended(pid, None, None, now)  # looked twice: nobody knows
         record.move(WorkerCause.VANISHED)
-        record.deadline = now + STATUS_TIMEOUT
+        self._deadlines[pid] = now + STATUS_TIMEOUT
         return []
 
     def peer_gone(self, peer: int) -> None:
         """Forget a channel: a worker's, or a broker's with the grants it waited for."""
-        record = self.of_peer(peer)
+        record = self._by_peer.pop(peer, None)
         if record is not None:
             record.peer = None
             if not record.forked:
-                del self._records[record.pid]
+                self._remove(record.pid)
         self._grants = deque(held for held in self._grants if held.peer != peer)
         if self.broker == peer:
             self.broker = None
@@ -246,7 +251,7 @@ class Pool:
         """Return when something is due."""
         held = self._grants[0].deadline if self._grants else math.inf
         fork = self._refill_at() if self._missing() > 0 else math.inf
-        return min(held, fork, min((record.deadline for record in self), default=math.inf))
+        return min(held, fork, min(self._deadlines.values(), default=math.inf))
 
     def due(self, now: float) -> list[Action]:
         """Do what is due: refuse old grants, kill the late, fork after a delay."""
@@ -255,15 +260,16 @@ class Pool:
             held = self._grants.popleft()
             text = f"no worker became ready in {GRANT_TIMEOUT:.0f} s; {self.reason or 'try again'}"
             actions.append(refused(held.peer, held.request, "SPAWN_FAILED", text))
-        for record in [record for record in self if record.deadline <= now]:
-            record.deadline = math.inf
+        for pid in [pid for pid, due in self._deadlines.items() if due <= now]:
+            del self._deadlines[pid]
+            record = self._records[pid]
             if record.state is Worker.ENDING:
                 actions += self.ended(record.pid, None, None, now)
             elif record.forked:
                 actions.append(Note(f"worker pid {record.pid} took too long", "error"))
                 actions.append(Kill(record.pid, signal.SIGKILL))
             elif record.peer is not None:
-                del self._records[record.pid]
+                self._remove(pid)
                 actions.append(Close(record.peer))
         return [*actions, *self._refill(now)]
 
@@ -271,13 +277,13 @@ class Pool:
         if not record.forked or record.peer is None or record.state is not Worker.STARTING:
             return []
         record.move(WorkerCause.ARRIVED)
-        record.deadline = math.inf
+        self._deadlines.pop(record.pid, None)
         self.reason = ""
         return self._serve(now)
 
     def _serve(self, now: float) -> list[Action]:
         actions: list[Action] = []
-        warm = [record for record in self if record.state is Worker.WARM]
+        warm = [record for record in self._spares.values() if record.state is Worker.WARM]
         for record in warm:
             if not self._grants:
                 break
@@ -286,6 +292,7 @@ class Pool:
             held = self._grants.popleft()
             record.move(WorkerCause.GRANT)
             record.lane = held.lane
+            self._by_lane[held.lane["lane_id"]] = self._spares.pop(record.pid)
             self._failures, self._fork_after = 0, now
             self._granted_at = now
             who = {"pid": record.pid, "start_time": record.start_time}
@@ -304,7 +311,8 @@ class Pool:
 
     def _spare(self) -> int:
         coming = {Worker.STARTING, Worker.WARM}
-        return len(self._asked) + sum(record.forked and record.state in coming for record in self)
+        spares = self._spares.values()
+        return len(self._asked) + sum(one.forked and one.state in coming for one in spares)
 
     def _refill_at(self) -> float:
         """Return when to fork: a fork beside a new lane's first steps would slow both down."""
@@ -345,15 +353,30 @@ class Pool:
 
     def _let_go(self, record: Record, now: float) -> list[Action]:
         if not record.forked:
-            del self._records[record.pid]
+            self._remove(record.pid)
             return [] if record.peer is None else [Close(record.peer)]
         if record.state is Worker.ENDING:
             return []
         record.move(WorkerCause.DRAIN)
-        record.deadline = now + DRAIN_TIMEOUT
+        self._deadlines[record.pid] = now + DRAIN_TIMEOUT
         if record.peer is None:
             return [Kill(record.pid, signal.SIGTERM)]
         return [Send(record.peer, {"op": "drain"})]
 
+    def _add(self, record: Record) -> Record:
+        self._records[record.pid] = self._spares[record.pid] = record
+        return record
+
+    def _remove(self, pid: int) -> Record | None:
+        record = self._records.pop(pid, None)
+        if record is not None:
+            self._spares.pop(pid, None)
+            self._deadlines.pop(pid, None)
+            if record.peer is not None:
+                self._by_peer.pop(record.peer, None)
+            if record.lane is not None:
+                self._by_lane.pop(str(record.lane_id), None)
+        return record
+
     def _of_lane(self, lane_id: str) -> Record | None:
-        return next((record for record in self if record.lane_id == lane_id), None)
+        return self._by_lane.get(lane_id)

@@ -4,7 +4,6 @@ Owns the limits of the pool and what is known of each of its members. Refuses de
 the pool's. Used by `pool` and, for the words of an exit, by `supervisor`.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -44,7 +43,6 @@ class Record:
 
     peer: int | None = None
     lane: Message | None = None
-    deadline: float = math.inf
     fences: list[tuple[int, Message]] = field(default_factory=list)
 
     @property

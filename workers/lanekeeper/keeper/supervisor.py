@@ -76,7 +76,6 @@ _REPLACED: Final = (BROKER, COLLECTOR, NURSERY)
 class _Peer:
     role: str | None
     pid: int
-    deadline: float
 
 
 class Supervisor:
@@ -88,6 +87,7 @@ class Supervisor:
         self._daemons = Daemons(DAEMONS)
         self._pool = Pool(warm)
         self._peers: dict[int, _Peer] = {}
+        self._hello_due: dict[int, float] = {}
         self._state = Plane.RUNNING
         self._announced = False
         self._up_deadline = math.inf
@@ -138,9 +138,8 @@ class Supervisor:
 
     def next_deadline(self) -> float | None:
         """Return when `Tick` is due, if anything is."""
-        hello = min((peer.deadline for peer in self._peers.values()), default=math.inf)
         soonest = min(
-            hello,
+            min(self._hello_due.values(), default=math.inf),
             self._daemons.deadline(),
             self._pool.deadline(),
             self._up_deadline,
@@ -179,7 +178,8 @@ class Supervisor:
     # Peers.
 
     def _on_opened(self, event: PeerOpened, now: float) -> list[Action]:
-        self._peers[event.peer] = _Peer(None, 0, now + HELLO_TIMEOUT)
+        self._peers[event.peer] = _Peer(None, 0)
+        self._hello_due[event.peer] = now + HELLO_TIMEOUT
         return []
 
     def _on_said(self, event: PeerSaid, now: float) -> list[Action]:
@@ -209,7 +209,8 @@ class Supervisor:
         if role == BROKER:
             self._pool.broker = number
             actions += [Send(number, page) for page in workers_messages(self._pool.lanes())]
-        peer.role, peer.pid, peer.deadline = role, pid, math.inf
+        peer.role, peer.pid = role, pid
+        self._hello_due.pop(number, None)
         return actions
 
     def _operate(self, number: int, peer: _Peer, message: Message, now: float) -> list[Action]:
@@ -224,6 +225,7 @@ class Supervisor:
 
     def _on_gone(self, event: PeerGone, now: float) -> list[Action]:
         peer = self._peers.pop(event.peer, None)
+        self._hello_due.pop(event.peer, None)
         if peer is None:
             return []
         self._pool.peer_gone(event.peer)
@@ -330,10 +332,9 @@ class Supervisor:
 
     def _on_tick(self, _: Tick, now: float) -> list[Action]:
         actions = [*self._daemons.due(now), *self._pool.due(now), *self._give_up(now)]
-        for number, peer in self._peers.items():
-            if peer.deadline <= now:
-                peer.deadline = math.inf
-                actions.append(Close(number))
+        for number in [peer for peer, due in self._hello_due.items() if due <= now]:
+            del self._hello_due[number]
+            actions.append(Close(number))
         if self._sweep_deadline <= now:
             actions += self._sweep_late(now)
         return actions

@@ -37,7 +37,8 @@ from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.turn import Surroundings
 
-BEAT: Final = 5.0
+BEAT: Final = 7.0
+"""Seconds between two signs of life: two of them may be missed in the 15 s that mean a hang."""
 FRAMES_PER_TURN: Final = 100
 AWAKE_SECONDS: Final = 0.0004
 """How long to stay awake after an input, for the program's answer and for the next input.
