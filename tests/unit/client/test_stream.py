@@ -183,6 +183,24 @@ def test_a_slow_caller_fills_it_up_to_a_bound() -> None:
     assert not assembly.full
 
 
+def test_a_caller_who_takes_again_learns_at_once_what_a_full_queue_missed() -> None:
+    log = FakeLog()
+    assembly = started(log)
+    while not assembly.full:
+        assembly.message(log.write(b"x" * 60_000))
+    log.write(b"dropped by ZeroMQ, with the end")
+    log.end()
+    items = [assembly.take()]
+    assert not assembly.wants_read, "a caller at the brim gets live output, not the log"
+    items += take_all(assembly)
+    assert assembly.wants_read
+    assert answer_reads(assembly, log) == 1
+    items += take_all(assembly)
+    assert items[-1] == Ended(len(log.log), EXIT)
+    assert b"".join(item.data for item in items if isinstance(item, Data)) == log.log
+    assert not assembly.wants_read, "one look is enough"
+
+
 def test_what_lies_far_ahead_is_not_kept_but_read_again() -> None:
     log = FakeLog()
     assembly = started(log)
