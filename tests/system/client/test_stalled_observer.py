@@ -20,6 +20,7 @@ def test_an_observer_who_takes_again_gets_the_end_at_once(shared_plane: Plane) -
         script = f"stty raw -echo; read step; {'; '.join(steps)}; exit 3"
         terminal = lane.spawn(["sh", "-c", script], capacity=2 * FLOOD)
         with terminal.output(policy="drop") as output:
+            assert lane.run(["true"]).code == 0  # meanwhile the observer has joined and looked
             terminal.send("\n")
 
             def filled() -> bool:
