@@ -11,7 +11,6 @@ import logging
 import math
 import os
 import resource
-import signal
 import time
 from collections.abc import Callable
 from typing import Final
@@ -20,7 +19,6 @@ import zmq
 
 from lanekeeper.broker import journal as journals
 from lanekeeper.broker.core import Core
-from lanekeeper.broker.link import Link
 from lanekeeper.broker.sockets import Sockets, bind
 from lanekeeper.broker.stimuli import (
     Action,
@@ -44,8 +42,9 @@ from lanekeeper.broker.stimuli import (
 )
 from lanekeeper.keeper import identity
 from lanekeeper.keeper.journal import Journal, JournalError
+from lanekeeper.keeper.link import Link
+from lanekeeper.keeper.program import wakeup_pipe
 from lanekeeper.keeper.rundir import Rundir
-from lanekeeper.wire.endpoints import PlaneEndpoints
 from lanekeeper.wire.sample import Sampler
 
 BUDGET: Final = 256
@@ -65,9 +64,8 @@ class Server:
         self._wakeup = wakeup
         self._link = Link(rundir, _ROLE)
         self._journal = Journal.create(journals.JOURNAL_NAME)
-        events = PlaneEndpoints(str(rundir.path)).events
         self._state = journals.load(self._journal)
-        self._core = Core(self._state, os.urandom, events)
+        self._core = Core(self._state, os.urandom, str(rundir.path))
         me = identity.current()
         self._sampler = Sampler(_ROLE, me.pid, me.start_time)
         self._poller = zmq.Poller()
@@ -267,20 +265,6 @@ def raise_descriptor_limit() -> None:
     """Raise the soft limit of descriptors to the hard one; libzmq aborts when they run out."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def wakeup_pipe() -> int:
-    """Return a descriptor that becomes readable when SIGTERM or SIGINT arrives."""
-    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    signal.set_wakeup_fd(writing)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _note_signal)
-    return reading
-
-
-def _note_signal(number: int, _frame: object) -> None:
-    """Let the wake-up descriptor speak; the main loop does the rest."""
-    LOG.info("received %s", signal.Signals(number).name)
 
 
 def _now() -> Instant:

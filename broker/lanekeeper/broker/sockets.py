@@ -12,6 +12,7 @@ from typing import Final
 
 import zmq
 
+from lanekeeper.keeper.program import AlreadyRunningError
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.endpoints import PlaneEndpoints
 from lanekeeper.wire.limits import MAX_FRAME, MAX_IN_FLIGHT, MAX_REGISTRATION
@@ -45,10 +46,6 @@ BACKLOG: Final = 1_024
 """Connections that wait to be accepted: every worker of a plane comes at once."""
 
 _OWNER_ONLY: Final = stat.S_IRUSR | stat.S_IWUSR
-
-
-class AlreadyRunningError(Exception):
-    """Another broker serves this runtime directory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from typing import Final
 from kit.house.tree import NAMESPACE, Module, product
 
 _LEAVES: Final = tuple(
-    f"lanekeeper.keeper.{leaf}" for leaf in ("channel", "identity", "journal", "logs", "rundir")
+    f"lanekeeper.keeper.{leaf}"
+    for leaf in ("channel", "identity", "journal", "link", "logs", "program", "rundir")
 )
 _CLIENT_LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}" for leaf in ("channel", "identity", "lock", "rundir")

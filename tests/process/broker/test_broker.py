@@ -273,3 +273,14 @@ def test_it_serves_and_ends_without_a_collector(bus: Bus, broker: Daemon) -> Non
     for _ in range(100):
         client.call("plane.hello")
     assert broker.stop() == 0
+
+
+def test_a_missing_keeper_is_named_with_its_directory_and_logged_once(bus: Bus) -> None:
+    client = bus.client()
+    for _ in range(3):
+        client.send("lane.create", {"name": "build"}, workspace_id=DEFAULT)
+        error = client.receive()["error"]
+        assert error["code"] == "WORKER_LOST"
+        assert f"no keeper on {bus.directory}/keeper.sock" in error["message"]
+    log = (bus.directory / "log" / "broker.log").read_text("utf-8")
+    assert log.count("found no keeper") == 1
