@@ -40,7 +40,7 @@ class Patience(TypedDict, total=False):
 
 
 class ConnectOptions(TypedDict, total=False):
-    """Options of `connect`: `timeout` in seconds (5), `actor` of all commands, `observer` of them."""
+    """Options of `connect`: `timeout` in seconds (5); `actor` and `observer` of all commands."""
 
     timeout: float
     actor: Actor | None
