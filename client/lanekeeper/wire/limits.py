@@ -45,6 +45,9 @@ MAX_LOG_CAPACITY: Final = 64 * 1024 * 1024
 SEND_HIGH_WATER: Final = 64
 """Messages queued per subscriber on a lane's XPUB before ZeroMQ drops for that subscriber."""
 
+MAX_TOPICS: Final = 4096
+"""Subscriptions a lane tells apart; with more at once it publishes for everybody."""
+
 MAX_TERMINALS_PER_LANE: Final = 256
 MAX_SESSIONS_PER_LANE: Final = 256
 MAX_LANES: Final = 2048
