@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lanekeeper.keeper import identity, keeper, launch, program, rundir
+from lanekeeper.keeper import entry, identity, launch, program, rundir
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
         warm=given.warm,
         ephemeral=given.ephemeral,
     )
-    return keeper.main(where, options)
+    return entry.main(where, options)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The workers' half of the supervisor: warm ones, grants in order, fencing, draining.
 
-Owns one record per worker process and the queue of grants. Refuses to grant one worker twice or
+Owns one record per worker process and the queue of grants; `refill` says when to have more. Refuses to grant one worker twice or
 one lane to two, and to call a worker dead before its process is. Sans-IO: called by `supervisor`
 alone, with the time.
 """
@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from lanekeeper.keeper.daemons import STEADY, backoff
+from lanekeeper.keeper.daemons import STEADY
 from lanekeeper.keeper.events import (
     Action,
     Close,
@@ -25,13 +25,12 @@ from lanekeeper.keeper.events import (
     require_number,
     require_text,
 )
+from lanekeeper.keeper.refill import Refill
 from lanekeeper.keeper.roster import (
     ARRIVAL_TIMEOUT,
     DRAIN_TIMEOUT,
-    FORKS_MAX,
     GRANT_TIMEOUT,
     GRANTS_MAX,
-    QUIET,
     STATUS_TIMEOUT,
     Grant,
     Record,
@@ -47,18 +46,11 @@ class Pool:
 
     def __init__(self, target: int) -> None:
         """Keep `target` workers warm, once there is a nursery."""
-        self._target = target
         self._records: dict[int, Record] = {}
         self._grants: deque[Grant] = deque()
-        self._nursery: int | None = None
-        self._asked: set[str] = set()
-        self._asks = 0
-        self._failures = 0
-        self._fork_after = -math.inf
-        self._granted_at = -math.inf
+        self._forks = Refill(target)
         self._open = True
         self.broker: int | None = None
-        self.reason = ""
 
     def __iter__(self) -> Iterator[Record]:
         """Yield the records, oldest first."""
@@ -68,6 +60,11 @@ class Pool:
     def empty(self) -> bool:
         """Whether no worker is left."""
         return not self._records
+
+    @property
+    def reason(self) -> str:
+        """Why there are too few workers; empty when there are enough."""
+        return self._forks.reason
 
     def of_peer(self, peer: int) -> Record | None:
         """Return the record of a channel."""
@@ -83,14 +80,12 @@ class Pool:
 
     def nursery_ready(self, peer: int, now: float) -> list[Action]:
         """Fork through this peer from now on."""
-        self._nursery = peer
-        self._failures, self._fork_after = 0, now
+        self._forks.open(peer, now)
         return self._refill(now)
 
     def nursery_gone(self, now: float) -> list[Action]:
         """Let go of the warm workers: they could not spawn through another nursery."""
-        self._nursery = None
-        self._asked.clear()
+        self._forks.close()
         return [
             action
             for record in tuple(self)
@@ -109,7 +104,7 @@ class Pool:
             RequestError: the message is wrong, or nobody asked for it.
         """
         pid, started = require_number(message, "pid"), require_number(message, "start_time")
-        self._answered(message)
+        self._forks.answered(message)
         record = self._records.get(pid)
         if record is None or record.start_time != started:
             record = self._records[pid] = Record(pid, started, now)
@@ -127,8 +122,8 @@ class Pool:
         Raises:
             RequestError: nobody asked for it.
         """
-        self._answered(message)
-        return self._delay(f"the nursery cannot fork: {message.get('message')}", now)
+        self._forks.answered(message)
+        return self._forks.failed(f"the nursery cannot fork: {message.get('message')}", now)
 
     def arrived(self, peer: int, pid: int, started: int, now: float) -> list[Action]:
         """Note a worker's hello; it may come before the nursery's word that it forked.
@@ -196,8 +191,9 @@ class Pool:
         if record.lane is not None:
             actions += self._died(record, code, number, "info" if asked else "warning")
         elif not asked and self._open:
-            self._failures = 0 if now - record.born >= STEADY else self._failures
-            actions += self._delay(f"a warm worker ended with {how(code, number)}", now)
+            steady = now - record.born >= STEADY
+            reason = f"a warm worker ended with {how(code, number)}"
+            actions += self._forks.failed(reason, now, steady=steady)
         actions += [fenced(peer, request) for peer, request in record.fences]
         return [*actions, *self._refill(now)]
 
@@ -245,7 +241,7 @@ class Pool:
     def deadline(self) -> float:
         """Return when something is due."""
         held = self._grants[0].deadline if self._grants else math.inf
-        fork = self._refill_at() if self._missing() > 0 else math.inf
+        fork = self._forks.due(self._spare(), len(self._grants)) if self._open else math.inf
         return min(held, fork, min((record.deadline for record in self), default=math.inf))
 
     def due(self, now: float) -> list[Action]:
@@ -272,7 +268,7 @@ class Pool:
             return []
         record.move(WorkerCause.ARRIVED)
         record.deadline = math.inf
-        self.reason = ""
+        self._forks.reason = ""
         return self._serve(now)
 
     def _serve(self, now: float) -> list[Action]:
@@ -286,8 +282,7 @@ class Pool:
             held = self._grants.popleft()
             record.move(WorkerCause.GRANT)
             record.lane = held.lane
-            self._failures, self._fork_after = 0, now
-            self._granted_at = now
+            self._forks.granted(now)
             who = {"pid": record.pid, "start_time": record.start_time}
             actions.append(Send(record.peer, {"op": "assign", "lane": held.lane}))
             actions.append(Send(held.peer, answer(held.request, "granted", **who)))
@@ -295,43 +290,13 @@ class Pool:
             actions.append(Note("granted a lane", keys=keys))
         return actions
 
-    def _missing(self) -> int:
-        """Return how many workers to ask for, now or when it is quiet."""
-        if not self._open or self._nursery is None:
-            return 0
-        want = self._target + len(self._grants) - self._spare()
-        return min(want, FORKS_MAX - len(self._asked))
-
     def _spare(self) -> int:
         coming = {Worker.STARTING, Worker.WARM}
-        return len(self._asked) + sum(record.forked and record.state in coming for record in self)
-
-    def _refill_at(self) -> float:
-        """Return when to fork: a fork beside a new lane's first steps would slow both down."""
-        pressing = self._spare() - len(self._grants) <= self._target // 4
-        return self._fork_after if pressing else max(self._fork_after, self._granted_at + QUIET)
+        return sum(record.forked and record.state in coming for record in self)
 
     def _refill(self, now: float) -> list[Action]:
-        if self._nursery is None or now < self._refill_at():
-            return []
-        actions: list[Action] = []
-        for _ in range(self._missing()):
-            self._asks += 1
-            self._asked.add(f"fork-{self._asks}")
-            actions.append(Send(self._nursery, {"op": "fork", "id": f"fork-{self._asks}"}))
-        return actions
-
-    def _answered(self, message: Message) -> None:
-        number = message.get("id")
-        if not isinstance(number, str) or number not in self._asked:
-            raise RequestError("INVALID_ARGUMENT", "nobody asked for that worker")
-        self._asked.remove(number)
-
-    def _delay(self, reason: str, now: float) -> list[Action]:
-        self._failures += 1
-        self._fork_after = now + backoff(self._failures)
-        self.reason = reason
-        return [Note(reason, "error")]
+        """Ask for workers, if some are missing and it is time to."""
+        return self._forks.ask(self._spare(), len(self._grants), now) if self._open else []
 
     def _died(
         self, record: Record, code: int | None, number: int | None, level: str

@@ -51,6 +51,7 @@ from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.roster import how
 from lanekeeper.keeper.states import PLANE_TABLE, Plane, PlaneCause, follow
 from lanekeeper.keeper.status import PlaneInfo, status_messages, workers_messages
+from lanekeeper.keeper.sweeping import Sweeping
 
 HELLO_TIMEOUT: Final = 10.0
 """Seconds a peer may take to say who it is."""
@@ -60,12 +61,6 @@ UP_TIMEOUT: Final = 20.0
 
 UP_FAILURES: Final = 5
 """Failures of one daemon after which a plane that was never up is given up."""
-
-SWEEP_TIMEOUT: Final = 2.0
-"""Seconds between two sweeps, the first with SIGTERM, the others with SIGKILL."""
-
-SWEEPS_MAX: Final = 6
-"""Sweeps after which what cannot be killed is left behind, and said so."""
 
 EXIT_FAILED: Final = 1
 
@@ -93,10 +88,7 @@ class Supervisor:
         self._up_deadline = math.inf
         self._code = 0
         self._asked = 0
-        self._sweeping: set[int] = set()
-        self._sweep_deadline = math.inf
-        self._sweeps = 0
-        self._sweep_signal: int = signal.SIGTERM
+        self._sweeping = Sweeping()
         self._events: dict[type[Event], Callable[[Any, float], list[Action]]] = {
             Started: self._on_started,
             Launched: self._on_launched,
@@ -144,7 +136,7 @@ class Supervisor:
             self._daemons.deadline(),
             self._pool.deadline(),
             self._up_deadline,
-            self._sweep_deadline,
+            self._sweeping.deadline,
         )
         return None if math.isinf(soonest) else soonest
 
@@ -302,7 +294,7 @@ class Supervisor:
     # Ends and time.
 
     def _on_ended(self, event: Ended, now: float) -> list[Action]:
-        swept = self._sweep_over(event.pid)
+        swept = self._sweeping.ended(event.pid)
         if swept:
             return swept
         record = self._daemons.of_pid(event.pid)
@@ -323,7 +315,7 @@ class Supervisor:
         if self._state is Plane.RUNNING:
             return [Note(f"going down on signal {event.signal}"), *self._begin_down(now)]
         self._code = 128 + event.signal
-        self._sweep_signal = signal.SIGKILL
+        self._sweeping.force()
         actions: list[Action] = [Note("going down by force", "warning")]
         actions += [*self._pool.kill(), *self._daemons.kill()]
         return [*actions, Sweep(signal.SIGKILL)] if self._state is Plane.SWEEPING else actions
@@ -334,8 +326,9 @@ class Supervisor:
             if peer.deadline <= now:
                 peer.deadline = math.inf
                 actions.append(Close(number))
-        if self._sweep_deadline <= now:
-            actions += self._sweep_late(now)
+        if self._sweeping.deadline <= now:
+            more = self._sweeping.late(now)
+            actions += self._abandon() if more is None else more
         return actions
 
     # The way down.
@@ -350,43 +343,24 @@ class Supervisor:
         actions: list[Action] = []
         if self._state is Plane.DRAINING and self._pool.empty:
             self._state = follow(PLANE_TABLE, self._state, PlaneCause.WORKERS_GONE)
-            forced = self._sweep_signal == signal.SIGKILL
+            forced = self._sweeping.forced
             actions += self._daemons.kill() if forced else self._daemons.stop(now)
         if self._state is Plane.STOPPING and self._daemons.stopped and self._pool.empty:
             self._state = follow(PLANE_TABLE, self._state, PlaneCause.DAEMONS_GONE)
-            actions += self._sweep(self._sweep_signal, now)
+            actions += self._sweeping.scan(now)
         return actions
 
-    def _sweep(self, number: int, now: float) -> list[Action]:
-        self._sweep_signal = number
-        self._sweep_deadline = now + SWEEP_TIMEOUT
-        return [Sweep(number)]
-
-    def _sweep_late(self, now: float) -> list[Action]:
-        """Kill what outlived a sweep; give up after some."""
-        self._sweeps += 1
-        if self._sweeps < SWEEPS_MAX:
-            return self._sweep(signal.SIGKILL, now)
+    def _abandon(self) -> list[Action]:
+        """Go down although something cannot be ended."""
         self._code = self._code or EXIT_FAILED
-        text = f"could not end pids {sorted(self._sweeping)[:20]}"
-        return [Note(text, "error"), *self._finish()]
-
-    def _sweep_over(self, pid: int) -> list[Action]:
-        """Sweep again when all of a sweep have ended: they may have started others."""
-        if pid not in self._sweeping:
-            return []
-        self._sweeping.discard(pid)
-        return [] if self._sweeping else [Sweep(self._sweep_signal)]
+        return [self._sweeping.give_up(), *self._finish()]
 
     def _on_swept(self, event: Swept, _: float) -> list[Action]:
-        if not event.pids:
-            return self._finish()
-        self._sweeping = set(event.pids)
-        return []
+        return [] if self._sweeping.found(event.pids) else self._finish()
 
     def _finish(self) -> list[Action]:
         self._state = follow(PLANE_TABLE, self._state, PlaneCause.SWEPT)
-        self._sweep_deadline = math.inf
+        self._sweeping.stop()
         return [Finish(self._code)]
 
     def _role(self, number: int) -> str:
