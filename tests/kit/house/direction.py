@@ -60,7 +60,8 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "registry replay routing state stimuli story workers",
     "client": "effects errors feeding following items leases operations session story stream tasks",
     "collector": "model",
-    "keeper": "daemons events pool refill roster states status supervisor sweeping",
+    "keeper": "daemons events grants peers pool refill roster states status supervisor sweeping "
+    "wayup",
     "workers": "actions closing consumer_commands consumers core ending inputs life programs "
     "records session_commands state terminal_commands turn",
 }

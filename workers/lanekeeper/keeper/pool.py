@@ -1,13 +1,12 @@
-"""The workers' half of the supervisor: warm ones, grants in order, fencing, draining.
+"""The workers' half of the supervisor: warm ones, grants, fencing, draining.
 
-Owns one record per worker process and the queue of grants; `refill` says when to have more. Refuses to grant one worker twice or
-one lane to two, and to call a worker dead before its process is. Sans-IO: called by `supervisor`
-alone, with the time.
+Owns one record per worker process; `grants` holds the lanes that wait for one, `refill` says when
+to have more. Refuses to grant one worker twice or one lane to two, and to call a worker dead before
+its process is. Sans-IO: called by `supervisor` alone, with the time.
 """
 
 import math
 import signal
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,15 +24,14 @@ from lanekeeper.keeper.events import (
     require_number,
     require_text,
 )
+from lanekeeper.keeper.grants import Grants
 from lanekeeper.keeper.refill import Refill
 from lanekeeper.keeper.roster import (
     ARRIVAL_TIMEOUT,
     DRAIN_TIMEOUT,
-    GRANT_TIMEOUT,
-    GRANTS_MAX,
     STATUS_TIMEOUT,
-    Grant,
     Record,
+    died,
     fenced,
     how,
     refused,
@@ -47,7 +45,7 @@ class Pool:
     def __init__(self, target: int) -> None:
         """Keep `target` workers warm, once there is a nursery."""
         self._records: dict[int, Record] = {}
-        self._grants: deque[Grant] = deque()
+        self._grants = Grants()
         self._forks = Refill(target)
         self._open = True
         self.broker: int | None = None
@@ -154,14 +152,12 @@ class Pool:
         if not isinstance(lane, dict):
             raise RequestError("INVALID_ARGUMENT", "'lane' must be an object")
         lane_id = require_text(lane, "lane_id")
-        if self._of_lane(lane_id) or any(held.lane["lane_id"] == lane_id for held in self._grants):
+        if self._of_lane(lane_id) or self._grants.has(lane_id):
             return [refused(peer, request, "ALREADY_EXISTS", f"{lane_id} has a worker already")]
         if not self._open:
             return [refused(peer, request, "SPAWN_FAILED", "the plane is being shut down")]
-        if len(self._grants) >= GRANTS_MAX:
-            return [refused(peer, request, "BACKPRESSURE", f"{GRANTS_MAX} lanes wait already")]
-        self._grants.append(Grant(peer, request, lane, now + GRANT_TIMEOUT))
-        return [*self._serve(now), *self._refill(now)]
+        full = self._grants.add(peer, request, lane, now)
+        return [*full, *self._serve(now), *self._refill(now)]
 
     def fence(self, peer: int, request: Message) -> list[Action]:
         """Kill a lane's worker; the answer comes when its process has ended.
@@ -189,7 +185,8 @@ class Pool:
         record.move(WorkerCause.EXITED)
         actions: list[Action] = []
         if record.lane is not None:
-            actions += self._died(record, code, number, "info" if asked else "warning")
+            level = "info" if asked else "warning"
+            actions += died(record, code, number, level=level, broker=self.broker)
         elif not asked and self._open:
             steady = now - record.born >= STEADY
             reason = f"a warm worker ended with {how(code, number)}"
@@ -215,7 +212,7 @@ class Pool:
             record.peer = None
             if not record.forked:
                 del self._records[record.pid]
-        self._grants = deque(held for held in self._grants if held.peer != peer)
+        self._grants.forget(peer)
         if self.broker == peer:
             self.broker = None
 
@@ -226,12 +223,7 @@ class Pool:
     def drain(self, now: float) -> list[Action]:
         """Let every worker end what it started; nothing is granted any more."""
         self._open = False
-        actions: list[Action] = []
-        while self._grants:
-            held = self._grants.popleft()
-            actions.append(
-                refused(held.peer, held.request, "SPAWN_FAILED", "the plane is being shut down")
-            )
+        actions = self._grants.refuse_all("the plane is being shut down")
         return [*actions, *(step for record in tuple(self) for step in self._let_go(record, now))]
 
     def kill(self) -> list[Action]:
@@ -240,18 +232,14 @@ class Pool:
 
     def deadline(self) -> float:
         """Return when something is due."""
-        held = self._grants[0].deadline if self._grants else math.inf
         fork = self._forks.due(self._spare(), len(self._grants)) if self._open else math.inf
+        held = self._grants.deadline()
         return min(held, fork, min((record.deadline for record in self), default=math.inf))
 
     def due(self, now: float) -> list[Action]:
         """Do what is due: refuse old grants, kill the late, fork after a delay."""
-        actions: list[Action] = []
-        while self._grants and self._grants[0].deadline <= now:
-            held = self._grants.popleft()
-            text = f"no worker became ready in {GRANT_TIMEOUT:.0f} s; {self.reason or 'try again'}"
-            actions.append(refused(held.peer, held.request, "SPAWN_FAILED", text))
-        for record in [record for record in self if record.deadline <= now]:
+        actions = self._grants.refuse_late(self.reason, now)
+        for record in [one for one in self if one.deadline <= now]:
             record.deadline = math.inf
             if record.state is Worker.ENDING:
                 actions += self.ended(record.pid, None, None, now)
@@ -279,7 +267,7 @@ class Pool:
                 break
             if record.peer is None:
                 continue
-            held = self._grants.popleft()
+            held = self._grants.take()
             record.move(WorkerCause.GRANT)
             record.lane = held.lane
             self._forks.granted(now)
@@ -297,16 +285,6 @@ class Pool:
     def _refill(self, now: float) -> list[Action]:
         """Ask for workers, if some are missing and it is time to."""
         return self._forks.ask(self._spare(), len(self._grants), now) if self._open else []
-
-    def _died(
-        self, record: Record, code: int | None, number: int | None, level: str
-    ) -> list[Action]:
-        keys = {"lane": str(record.lane_id), "worker": str(record.pid)}
-        actions: list[Action] = [Note(f"worker ended with {how(code, number)}", level, keys)]
-        if self.broker is not None:
-            status = {"pid": record.pid, "code": code, "signal": number}
-            actions.append(Send(self.broker, {"op": "died", "lane_id": record.lane_id, **status}))
-        return actions
 
     def _let_go(self, record: Record, now: float) -> list[Action]:
         if not record.forked:

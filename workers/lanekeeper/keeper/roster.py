@@ -1,4 +1,4 @@
-"""One worker and one waiting grant, as values, and the answers about them.
+"""One worker, as a value, and the answers about workers.
 
 Owns the limits of the pool and what is known of each of its members. Refuses decisions: those are
 the pool's. Used by `pool` and, for the words of an exit, by `supervisor`.
@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Final
 
-from lanekeeper.keeper.events import Message, Send, answer
+from lanekeeper.keeper.events import Action, Message, Note, Send, answer
 from lanekeeper.keeper.states import WORKER_TABLE, Worker, WorkerCause, follow
 
 GRANT_TIMEOUT: Final = 5.0
@@ -57,16 +57,6 @@ class Record:
         self.state = follow(WORKER_TABLE, self.state, cause)
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A lane that waits for a worker."""
-
-    peer: int
-    request: Message
-    lane: Message
-    deadline: float
-
-
 def how(code: int | None, number: int | None) -> str:
     """Return how a process ended, as words."""
     if number is not None:
@@ -82,3 +72,15 @@ def refused(peer: int, request: Message, code: str, message: str) -> Send:
 def fenced(peer: int, request: Message) -> Send:
     """Return the answer to a fence."""
     return Send(peer, answer(request, "fenced"))
+
+
+def died(
+    record: Record, code: int | None, number: int | None, *, level: str, broker: int | None
+) -> list[Action]:
+    """Return what is said when the worker of a lane has ended: to the log, and to the broker."""
+    keys = {"lane": str(record.lane_id), "worker": str(record.pid)}
+    actions: list[Action] = [Note(f"worker ended with {how(code, number)}", level, keys)]
+    if broker is not None:
+        status = {"pid": record.pid, "code": code, "signal": number}
+        actions.append(Send(broker, {"op": "died", "lane_id": record.lane_id, **status}))
+    return actions
