@@ -25,7 +25,7 @@ from lanekeeper.wire.codec import encode
 from lanekeeper.wire.envelope import Event, raw
 from lanekeeper.wire.ids import RANDOM_BYTES, make_id
 from lanekeeper.wire.messages.events import Assignment
-from lanekeeper.wire.sample import encode_sample
+from lanekeeper.wire.sample import Sampler
 from lanekeeper.wire.topics import WORKER_REGISTERED
 from lanekeeper.wire.version import VERSION
 from lanekeeper.workers.actions import Action, Delivered, Drain, Frame, Moment, Stimulus, Tick
@@ -70,7 +70,7 @@ class Worker:
         self._poller = zmq.Poller()
         self._polled: dict[int, int] = {}
         self._beat_at = 0.0
-        self._sampled: dict[str, float] = {}
+        self._sampler = Sampler("worker", self._me.pid, self._me.start_time)
         self._paths = [
             Path(e.removeprefix("ipc://")) for e in (endpoints.output, endpoints.control)
         ]
@@ -199,18 +199,17 @@ class Worker:
             self._beat_at = math.ceil((now + BEAT) / TOGETHER) * TOGETHER
             if self._keeper is not None:
                 self._keeper.send({"op": "beat"})
-            self._sample()
+            self._sample(now)
 
-    def _sample(self) -> None:
+    def _sample(self, now: float) -> None:
         """Push the totals to the collector if anything has changed since the last time."""
         totals = self.effects.totals() | {
             "commands": float(self.core.commands),
             "command_errors": float(self.core.errors),
         }
-        if totals != self._sampled:
-            self._sampled = totals
-            incarnation = f"{self._me.pid}-{self._me.start_time}"
-            self.effects.sockets.sample(encode_sample("worker", incarnation, totals))
+        sample = self._sampler.take(totals, now)
+        if sample is not None:
+            self.effects.sockets.sample(sample)
 
     def _timeout(self) -> int:
         """Milliseconds until time alone makes something due."""
@@ -249,7 +248,7 @@ class Worker:
         return signal.SIGTERM in self._wake_read.recv(64)
 
     def _close(self) -> None:
-        self._sample()
+        self._sample(math.inf)
         signal.set_wakeup_fd(-1)
         self._wake_read.close()
         self._wake_write.close()
