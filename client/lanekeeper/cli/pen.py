@@ -52,7 +52,7 @@ class Pen:
         except LaneError as error:
             if error.code != OURS_NO_MORE:
                 raise
-            self._look_on(error.message.partition(";")[0])
+            self._look_on(error)
         return self.writes
 
     def check(self) -> None:
@@ -62,12 +62,12 @@ class Pen:
             return
         self.put_down()
         if lost.code == OURS_NO_MORE:
-            self._look_on(lost.message)
+            self._look_on(lost)
         else:
             self.take()
 
     def refused(self) -> None:
-        """Notice it by a refusal: whoever took it over, the event was not heard."""
+        """Notice by a refusal that the lease is lost, and take it again if nobody has it."""
         if self._writer is not None:
             self.put_down()
             self.take()
@@ -83,5 +83,6 @@ class Pen:
         note, self.note = self.note, ""
         return note
 
-    def _look_on(self, why: str) -> None:
-        self.note = f"looking on: {why}; {TAKE_KEY.name} takes over"
+    def _look_on(self, error: LaneError) -> None:
+        who = error.details.get("who", "another client")
+        self.note = f"looking on: {who} writes; {TAKE_KEY.name} takes over"

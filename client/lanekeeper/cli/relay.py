@@ -160,20 +160,29 @@ class Relay:
 
     def _wants_input(self) -> int | None:
         """Return the descriptor to read input from, while the program takes it."""
-        self._input = [pending for pending in self._input if not self._refused(pending)]
+        sent, self._input = self._input, []
+        pen = self._ends.pen
+        if pen is not None and any(_not_ours(pending) for pending in sent):
+            pen.refused()
+        self._input += [pending for pending in sent if not self._over(pending)]
+        if pen is not None and self._stdin is None and not (self._input or self._ends.raw):
+            pen.put_down()  # all of it was sent: from now on anybody may type
+            self._ends.pen = None
         if self._stdin is None or self._terminal.unsent >= INPUT_AHEAD:
             return None
         return self._stdin
 
-    def _refused(self, pending: Pending) -> bool:
+    def _over(self, pending: Pending) -> bool:
         """Return whether input needs no more watching; a program that has ended takes none.
 
         Raises:
             LaneError: the input was refused for another reason.
         """
         error, pen = pending.error, self._ends.pen
-        if error is not None and error.code == OURS_NO_MORE and pen is not None:
-            pen.refused()
+        if pen is not None and _not_ours(pending):
+            if pen.writes:  # the lease had expired, and nobody else has taken it
+                data, eof = pending.rest
+                self._send(data, eof=eof)
         elif error is not None:
             if error.code not in OVER:
                 raise error
@@ -192,9 +201,6 @@ class Relay:
         pen.check()
         if not (pen.writes or self._ends.raw):
             raise CliError(OURS_NO_MORE, f"the rest of the input was not sent: {pen.said()}")
-        if self._stdin is None and not self._input and not self._ends.raw:
-            pen.put_down()  # all of it was sent: from now on anybody may type
-            self._ends.pen = None
         note = pen.said()
         if note and self._ends.notice is not None:
             self._ends.notice(f"\r\n[{note}]\r")
@@ -272,3 +278,8 @@ class Relay:
         with contextlib.suppress(OSError):
             self._sink.put(self._renderer.undo())
         self._sink.close()
+
+
+def _not_ours(pending: Pending) -> bool:
+    """Whether input was refused because this client is not the writer."""
+    return pending.error is not None and pending.error.code == OURS_NO_MORE

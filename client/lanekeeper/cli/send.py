@@ -12,7 +12,6 @@ from lanekeeper.cli.options import address, idempotency_key, json_option, pass_s
 from lanekeeper.cli.plane import Change, connected, of_terminal
 from lanekeeper.cli.settings import Settings
 from lanekeeper.client import LaneError, Terminal
-from lanekeeper.client.joining import Pasting
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.terminal import Input, InputResult
 
@@ -71,8 +70,8 @@ def send(
             if options["eof"]:
                 terminal.send(b"", eof=True, timeout=limit)
         elif len(data) > MAX_CHUNK:
-            how: Pasting = {"paste": options["paste"]}
-            delivered = terminal.send(data, eof=options["eof"], timeout=limit, **how)
+            paste, eof = options["paste"], options["eof"]
+            delivered = terminal.send(data, eof=eof, timeout=limit, paste=paste)
         else:
             body = Input(data=data, eof=options["eof"], paste=options["paste"])
             target = of_terminal(terminal.info)
@@ -100,7 +99,6 @@ def send_stdin(terminal: Terminal, first: bytes, limit: float, *, paste: bool) -
         delivered += part if isinstance(part, int) else 0
         message = f"{error.message} ({delivered} bytes were sent before)"
         raise CliError(error.code, message, retryable=error.retryable) from error
-    finally:
-        if paste and delivered:
-            terminal.send(b"", timeout=limit, paste=True)
+    if paste and delivered:
+        terminal.send(b"", timeout=limit, paste=True)
     return delivered

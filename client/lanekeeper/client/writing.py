@@ -59,8 +59,10 @@ class Hold(Struct, eq=False):
             return
         writer = happened.terminal.writer if happened.terminal is not None else None
         if writer is not None:
-            who = "another client" if writer.actor is None else f"{writer.actor.id}"
-            self.taken = error_for("NOT_WRITER", f"{who} has taken over the writing")
+            actor = writer.actor
+            who = "another client" if actor is None else f"{actor.kind} {actor.id}"
+            message = f"{who} has taken over the writing"
+            self.taken = error_for("NOT_WRITER", message, details={"who": who})
 
 
 def take(ids: Ids, *, tty: bool, take_over: bool) -> Operation[Hold]:

@@ -100,6 +100,7 @@ def _held(terminal: TerminalIs, held: WriterIs) -> WireError:
         "look on, or take over: terminal.lease with take, lane attach --take",
         since=held.since,
         tty=held.tty,
+        who=who,
     )
 
 
