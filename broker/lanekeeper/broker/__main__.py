@@ -16,6 +16,7 @@ from lanekeeper.broker.server import serve
 from lanekeeper.broker.sockets import AlreadyRunningError
 from lanekeeper.keeper import logs
 from lanekeeper.keeper.rundir import RundirError, resolve
+from lanekeeper.wire.limits import LOG_BUDGET, MIN_LOG_BUDGET
 
 EXIT_FAILURE: Final = 1
 EXIT_REFUSED: Final = 3
@@ -30,13 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--runtime-dir", help="where the plane's sockets are")
     parser.add_argument("--log-level", default="info", help="debug, info, warning or error")
     parser.add_argument("--log-format", default="text", choices=("text", "json"))
+    parser.add_argument(
+        "--log-budget", type=int, default=LOG_BUDGET, help="bytes of all output logs together"
+    )
     options = parser.parse_args(arguments)
+    if options.log_budget < MIN_LOG_BUDGET:
+        parser.error(f"--log-budget: at least {MIN_LOG_BUDGET} bytes, the size of one log")
     os.umask(0o077)
     try:
         rundir = resolve(options.runtime_dir, os.environ, os.getuid())
         rundir.create()
         logs.configure("broker", rundir.log_file("broker"), options.log_level, options.log_format)
-        serve(rundir)
+        serve(rundir, options.log_budget)
     except (RundirError, ValueError) as error:
         sys.stderr.write(f"broker: {error}\n")
         return EXIT_REFUSED

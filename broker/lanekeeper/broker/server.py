@@ -44,6 +44,7 @@ from lanekeeper.broker.stimuli import (
 from lanekeeper.keeper.journal import Journal, JournalError
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.endpoints import PlaneEndpoints
+from lanekeeper.wire.limits import LOG_BUDGET
 
 BUDGET: Final = 256
 """Messages taken from one socket per turn, so that no socket waits for another's flood."""
@@ -56,7 +57,9 @@ _SUBSCRIBE: Final = b"\x01"
 class Server:
     """The running broker."""
 
-    def __init__(self, rundir: Rundir, sockets: Sockets, wakeup: int) -> None:
+    def __init__(
+        self, rundir: Rundir, sockets: Sockets, wakeup: int, log_budget: int = LOG_BUDGET
+    ) -> None:
         """Serve on bound sockets until the descriptor `wakeup` becomes readable."""
         self._sockets = sockets
         self._wakeup = wakeup
@@ -65,6 +68,7 @@ class Server:
         events = PlaneEndpoints(str(rundir.path)).events
         self._state = journals.load(self._journal)
         self._core = Core(self._state, os.urandom, events)
+        self._core.desk.budget.limit = log_budget
         self._poller = zmq.Poller()
         self._polled: tuple[int, int] | None = None
         self._keeper_known = False
@@ -221,8 +225,8 @@ class Server:
         return max(int((min(moments) - time.monotonic()) * 1000) + 1, 0)
 
 
-def serve(rundir: Rundir) -> None:
-    """Bind below `rundir` and serve until SIGTERM or SIGINT.
+def serve(rundir: Rundir, log_budget: int = LOG_BUDGET) -> None:
+    """Bind below `rundir` and serve until SIGTERM or SIGINT; `log_budget` is in bytes.
 
     Raises:
         AlreadyRunningError: another broker serves this directory.
@@ -234,7 +238,7 @@ def serve(rundir: Rundir) -> None:
     try:
         sockets = bind(context, rundir)
         try:
-            Server(rundir, sockets, wakeup).run()
+            Server(rundir, sockets, wakeup, log_budget).run()
         finally:
             sockets.close()
     finally:

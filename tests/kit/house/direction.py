@@ -55,7 +55,7 @@ The numbers in `signal` are values like any other.
 """
 
 _CORES_BY_PACKAGE: Final[dict[str, str]] = {
-    "broker": "addresses core deadlines desk door keepers lane lanes listings plane records "
+    "broker": "addresses budget core deadlines desk door keepers lane lanes listings plane records "
     "registry replay routing state stimuli story workers",
     "client": "effects errors feeding following items leases operations session story stream tasks "
     "writing",
