@@ -11,7 +11,7 @@ from lanekeeper.wire.messages.events import Assignment
 from lanekeeper.wire.messages.lane import Endpoints
 from lanekeeper.workers import actions
 from lanekeeper.workers.actions import Action, Frame, Moment, Stimulus
-from lanekeeper.workers.core import ADMITTED, LaneCore
+from lanekeeper.workers.core import LaneCore
 from lanekeeper.workers.records import Record, decode_record, encode_record
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.turn import Log, Surroundings
@@ -92,8 +92,7 @@ class Lane:
             "lane_id": LANE,
             **envelope,
         }
-        usual = None if method in ADMITTED else b"me"
-        route = message.pop("route", usual)
+        route = message.pop("route", b"me")
         return self.give(Frame(route, msgpack.packb({k: v for k, v in message.items() if v})))
 
     def call(self, method: str, payload: Any = None, **envelope: Any) -> Any:

@@ -119,11 +119,3 @@ def test_a_program_can_start_with_its_writer(lane: Lane) -> None:
     spawned = answer(lane.give(actions.Executed(terminal)))
     assert spawned["writer_id"] == lane.core.state.writers[terminal].id
     assert spawned["terminal"]["writer"]["tty"] is True
-
-
-def test_a_program_is_started_through_the_broker_alone(lane: Lane) -> None:
-    session = lane.session()
-    ids = {"session_id": session, "workspace_id": WORKSPACE}
-    refused = lane.call("terminal.spawn", {"argv": ["sh"]}, route=b"client", **ids)
-    assert refused["code"] == "INVALID_ARGUMENT"
-    assert "log budget" in refused["message"]

@@ -55,9 +55,6 @@ STALL: Final = 2.0
 CALLERS_MAX: Final = 8
 """Connections that wait for one command: its client and the retries after a reconnection."""
 
-ADMITTED: Final = frozenset({"terminal.spawn", "terminal.respawn"})
-"""Taken from the broker alone, which admits what needs a share of the plane's log budget."""
-
 Handler = Callable[["LaneCore", Turn, Pending, Struct], Struct | None]
 """Executes a command; None when the answer comes later."""
 
@@ -187,11 +184,6 @@ class LaneCore:
         handler = HANDLERS.get(command.method)
         if handler is None or method.executor is not Executor.LANE:
             raise _not_here(command.method)
-        if route is not None and command.method in ADMITTED:
-            raise WireError(
-                "INVALID_ARGUMENT",
-                f"{command.method} goes to broker.sock, which knows the plane's log budget",
-            )
         running = self.pending.get(command.id)
         if running is not None:
             if route not in running.routes:
