@@ -85,4 +85,7 @@ class Pen:
 
     def _look_on(self, error: LaneError) -> None:
         who = error.details.get("who", "another client")
-        self.note = f"looking on: {who} writes; {TAKE_KEY.name} takes over"
+        if self._tty:
+            self.note = f"looking on: {who} writes; {TAKE_KEY.name} takes over"
+        else:
+            self.note = f"{who} writes to this terminal now"

@@ -191,7 +191,7 @@ class Relay:
 
     @property
     def _writes(self) -> bool:
-        return self._ends.pen is None or self._ends.pen.writes
+        return self._ends.pen is None or self._ends.pen.writes or not self._ends.raw
 
     def _watch_pen(self) -> None:
         """Tell the person when another client writes now."""
@@ -199,9 +199,9 @@ class Relay:
         if pen is None or self._outcome is not None:
             return
         pen.check()
-        if not (pen.writes or self._ends.raw):
-            raise CliError(OURS_NO_MORE, f"the rest of the input was not sent: {pen.said()}")
         note = pen.said()
+        if note and not self._ends.raw:
+            raise CliError(OURS_NO_MORE, f"the rest of the input was not sent: {note}")
         if note and self._ends.notice is not None:
             self._ends.notice(f"\r\n[{note}]\r")
 
@@ -228,6 +228,9 @@ class Relay:
             self._stdin = None
             if self._ends.raw:  # the person's terminal has gone
                 self._outcome = Outcome(Way.SIGNALLED, caught=signal.SIGHUP, lost=self._lost)
+        pen = self._ends.pen
+        if data and pen is not None and not (pen.writes or self._ends.raw):
+            pen.take()
         if self._writes:
             self._send(text, eof=not data and not self._ends.raw)
         elif text:

@@ -81,7 +81,7 @@ def run_attached(settings: Settings, plane: Plane, request: Request) -> int:
     options = spawn_options(request, made, interactive=ends.raw)
     options["stdin"] = "pipe" if ends.stdin is not None and not ends.raw else "tty"
     options["policy"] = "forever"
-    options["write"] = None if ends.stdin is None else "tty" if ends.raw else "program"
+    options["write"] = "tty" if ends.raw else None
     if request.key is None:
         terminal = made.lane.spawn(request.argv, **options)
     else:
@@ -93,7 +93,8 @@ def run_attached(settings: Settings, plane: Plane, request: Request) -> int:
     settings.detail(f"terminal {terminal.id} in {made.lane.info.name}:{made.session}")
     if ends.stdin is not None:
         ends.pen, ends.notice = Pen(terminal, tty=ends.raw), settings.notice
-        ends.pen.take()
+        if ends.raw:  # a pipe may have nothing to say: it takes the writing with its first byte
+            ends.pen.take()
     try:
         with terminal.output(0, policy="forever") as stream:
             outcome = Relay(plane, terminal, stream, ends, renderer).run()
