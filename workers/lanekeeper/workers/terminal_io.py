@@ -47,6 +47,8 @@ class TerminalIO:
         self.bytes_in = 0
         self._stdin = -1
         self._last_output = 0.0
+        self._held = False
+        self._held_at = 0.0
         self._beacon: float | None = None
         self._hung_up = False
 
@@ -110,9 +112,15 @@ class TerminalIO:
         self._beacon = None
         return True
 
+    def hold(self, now: float, *, held: bool) -> None:
+        """Note whether a consumer holds reading back: the PTY may have more until it goes on."""
+        if held or self._held:
+            self._held_at = now
+        self._held = held
+
     def drained(self, now: float) -> bool:
         """Whether the program has ended and its last byte is in the log."""
-        if self.exited is None:
+        if self.exited is None or self._held:
             return False
         if self._hung_up:
             return True
@@ -121,7 +129,7 @@ class TerminalIO:
     def deadline(self) -> float | None:
         """When this terminal needs a turn although no descriptor is ready."""
         times = [] if self._beacon is None else [self._beacon]
-        if self.exited is not None and self.reading:
+        if self.exited is not None and self.reading and not self._held:
             times.append(self._quiet_at())
         return min(times, default=None)
 
@@ -180,8 +188,8 @@ class TerminalIO:
         return self.exited is None and self.pty is not None and self.pty.hold_slave()
 
     def _quiet_at(self) -> float:
-        exited = self.exited or 0.0
-        return min(max(self._last_output, exited) + QUIET, exited + QUIET_BOUND)
+        since = max(self.exited or 0.0, self._held_at)
+        return min(max(self._last_output, since) + QUIET, since + QUIET_BOUND)
 
     def _marks(self, data: bytes) -> bytes:
         """Return the end-of-file marks after `data`: two when a line is open."""
