@@ -7,6 +7,7 @@ ends it with a traceback. Started by `kit.viewers`.
 
 import argparse
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,11 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def peak_memory() -> int:
+    """Return the most memory this process has had resident, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 class Watching:
     """What has come so far."""
 
@@ -33,6 +39,7 @@ class Watching:
         """Take at most `rate` bytes in a second (0: as they come)."""
         self.checker = checker
         self.end: Ended | None = None
+        self.base = 0
         self._rate = rate
         self._began = time.monotonic()
 
@@ -63,6 +70,7 @@ class Watching:
                 "offset": self.checker.offset,
                 "end": None if end is None else end.offset,
                 "code": None if end is None else end.exit.code,
+                "grown": peak_memory() - self.base,
             }
         )
 
@@ -74,7 +82,7 @@ def watch(output: OutputStream, watching: Watching, until: int | None) -> None:
         for item in output.poll(_SLICE_S):
             watching.take(item)
             if not ready:
-                ready = True
+                ready, watching.base = True, peak_memory()
                 say("ready")
             if not watching.due():
                 wait_until(watching.due, _TURN_S, "its turn")

@@ -125,10 +125,6 @@ class Viewer:
             raise AssertionError(f"the viewer ended with {self.process.returncode}: {line}")
         return self.report
 
-    def peak(self) -> int:
-        """Return the most memory it has had resident, in bytes."""
-        return peak_memory(self.process.pid)
-
     def end(self) -> None:
         """Kill it and let its streams go."""
         if self.process.poll() is None:

@@ -3,18 +3,17 @@
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
-import msgpack
 import pytest
 
 from kit import checked
 from kit.checked import Checker
 from kit.cluster import Plane
+from kit.registered import registered
 from kit.viewers import MIB, Flood, Viewer, consumers, flood, stays, wait_state
 from kit.waiting import wait_until
-from kit.wire_client import RefusedError, WireClient, command
+from kit.wire_client import RefusedError, WireClient
 from lanekeeper.client import Plane as Connected
 from lanekeeper.wire.limits import LEASE_SECONDS
 from lanekeeper.workers.consumers import GRACE, PENALTY, TOGETHER, WINDOW
@@ -71,73 +70,12 @@ def test_a_stopped_viewer_takes_nothing_from_one_that_goes_on(
         stopped.go_on()
 
 
-@dataclass
-class Registered:
-    """A consumer by hand: nothing happens that the test does not do."""
-
-    wire: WireClient
-    terminal: str
-    lane: str
-    lease: str = ""
-    consumer: str = ""
-
-    def attach(self, session: str, workspace: str) -> None:
-        """Get a lease."""
-        self.lease = self.wire.call(
-            "session.attach", lane_id=self.lane, session_id=session, workspace_id=workspace
-        )["lease_id"]
-
-    def consume(self, policy: str = "block", offset: int | None = None) -> int:
-        """Register, at the head without an offset, and return where that is."""
-        found = self.wire.call_lane(
-            self.lane,
-            "terminal.consume",
-            {"lease_id": self.lease, "policy": policy, "offset": offset},
-            terminal_id=self.terminal,
-        )
-        self.consumer = found["consumer_id"]
-        return int(found["offset"])
-
-    def tell(self, method: str, payload: dict[str, object]) -> None:
-        """Send a command and wait for nothing."""
-        ids = {"lane_id": self.lane, "terminal_id": self.terminal}
-        self.wire.send(msgpack.packb(command(method, payload, **ids)), to=f"lanes/{self.lane}.in")
-
-    def acknowledge(self, offset: int) -> None:
-        """Acknowledge, and keep the lease."""
-        self.tell("terminal.ack", {"consumer_id": self.consumer, "offset": offset})
-        self.tell("lease.renew", {"lease_id": self.lease})
-
-    def release(self) -> None:
-        """End the registration."""
-        self.wire.call_lane(
-            self.lane,
-            "terminal.release",
-            {"consumer_id": self.consumer},
-            terminal_id=self.terminal,
-        )
-
-    def demoted(self) -> bool:
-        """Whether it no longer holds anything back."""
-        found = self.wire.call_lane(self.lane, "terminal.consumers", terminal_id=self.terminal)
-        (mine,) = (one for one in found["consumers"] if one["id"] == self.consumer)
-        return str(mine["policy"]) == "drop"
-
-
-def registered(wire: WireClient, program: Flood) -> Registered:
-    """Return a consumer with a lease and no registration yet."""
-    info = program.terminal.info
-    one = Registered(wire, info.id, info.lane_id)
-    one.attach(info.session_id, info.workspace_id)
-    return one
-
-
 def test_a_drip_reader_is_demoted_in_the_midst_of_its_acknowledgements(
     shared_plane: Plane, tmp_path: Path
 ) -> None:
     with shared_plane.connect() as plane, WireClient(shared_plane.dir) as wire:
         program = source(plane, tmp_path)
-        viewer = registered(wire, program)
+        viewer = registered(wire, program.terminal.info)
         offset = viewer.consume()
         program.open()
         wait_state(program.terminal, "throttled")
@@ -163,7 +101,7 @@ def test_a_drip_reader_is_demoted_in_the_midst_of_its_acknowledgements(
 def test_registering_again_and_again_wins_no_time(shared_plane: Plane, tmp_path: Path) -> None:
     with shared_plane.connect() as plane, WireClient(shared_plane.dir) as wire:
         program = source(plane, tmp_path, ENDLESS)
-        viewer = registered(wire, program)
+        viewer = registered(wire, program.terminal.info)
         program.open()
 
         def throttled_or_demoted() -> bool:
@@ -192,7 +130,7 @@ def test_fresh_leases_win_no_more_than_their_share(shared_plane: Plane, tmp_path
         held: list[float] = []
         began = time.monotonic()
         while not held or held[-1] >= GRACE / 2:
-            viewer = registered(wire, program)
+            viewer = registered(wire, program.terminal.info)
             viewer.consume()
             since = time.monotonic()
             wait_until(viewer.demoted, 3 * GRACE, "end of a viewer's grace")
@@ -250,7 +188,7 @@ def test_what_a_program_wrote_last_is_there_although_it_ended_held_back(
         program = flood(tmp_path, lane, SEED, early + 2000, before=early, capacity=CAPACITY)
         terminal = program.terminal
         wait_until(lambda: terminal.refresh().head == early, PATIENCE, "the first part")
-        viewer = registered(wire, program)
+        viewer = registered(wire, program.terminal.info)
         viewer.consume("forever", 0)
         wait_state(terminal, "throttled")
         program.open()
