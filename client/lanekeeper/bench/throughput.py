@@ -12,12 +12,11 @@ from typing import Any, Final
 
 from lanekeeper.bench.creation import Progress
 from lanekeeper.bench.figures import Summary, median_ratio
+from lanekeeper.bench.pattern import LINE
 from lanekeeper.bench.tmux import DEADLINE, Tmux
 from lanekeeper.client import Data, Ended, Plane
 
 MEGA: Final = 1e6
-LINE: Final = "0123456789" * 100
-"""A long line: with short ones the kernel's line discipline is all that is measured."""
 
 
 def program(size: int) -> str:

@@ -11,7 +11,17 @@ from typing import Any, Final
 
 import click
 
-from lanekeeper.bench import creation, echo, footprint, report, throughput, tmux
+from lanekeeper.bench import (
+    creation,
+    echo,
+    footprint,
+    memory,
+    report,
+    sharing,
+    subscribers,
+    throughput,
+    tmux,
+)
 from lanekeeper.bench.private import WARM, PrivatePlane
 from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.keeper_link import KeeperLink, demand
@@ -25,7 +35,7 @@ EXAMPLES = """lane bench
 lane bench --quick
 lane bench --only echo --only throughput --json --output bench.json"""
 
-PARTS: Final = ("create", "echo", "throughput", "idle")
+PARTS: Final = ("create", "echo", "throughput", "subscribers", "lanes", "memory", "idle")
 SCHEMA: Final = 1
 CONNECT_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 10.0
@@ -74,10 +84,12 @@ class Size:
     volume: int = 200_000_000
     rounds: int = 7
     idle_seconds: float = 20.0
+    shared_seconds: float = 10.0
+    flood: int = 10_000_000_000
 
     def tenth(self) -> "Size":
         """Return a tenth of it."""
-        return Size(max(1, self.lanes // 10), 50, 100, 20_000_000, 2, 3.0)
+        return Size(max(1, self.lanes // 10), 50, 100, 20_000_000, 2, 3.0, 2.0, 500_000_000)
 
 
 def _measure(
@@ -102,10 +114,31 @@ def _measure(
         measured["throughput"] = throughput.measure(
             plane, size.volume, size.rounds, progress, with_tmux=peer
         )
+    measured |= _streams(plane, private.directory, parts, size, progress)
     if "idle" in parts:
         measured["idle"] = footprint.measure(
             plane, private, size.lanes, size.idle_seconds, progress
         )
+    return measured
+
+
+def _streams(
+    plane: Plane,
+    directory: str,
+    parts: tuple[str, ...],
+    size: Size,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """Measure what has several subscribers, each a process of its own."""
+    measured: dict[str, Any] = {}
+    if "subscribers" in parts:
+        measured["subscribers"] = subscribers.measure(
+            plane, directory, size.volume, size.rounds, progress
+        )
+    if "lanes" in parts:
+        measured["lanes"] = sharing.measure(plane, directory, size.shared_seconds, progress)
+    if "memory" in parts:
+        measured["memory"] = memory.measure(plane, directory, size.flood, progress)
     return measured
 
 

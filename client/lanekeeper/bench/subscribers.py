@@ -1,0 +1,53 @@
+"""Bytes per second of one terminal to 1, 4 and 16 registered subscribers at once.
+
+Each is a process of its own that verifies every byte; the clock stops when the last has all.
+"""
+
+import time
+from typing import Any, Final
+
+from lanekeeper.bench.creation import Progress
+from lanekeeper.bench.crowd import Crowd
+from lanekeeper.bench.figures import Summary
+from lanekeeper.bench.pattern import program
+from lanekeeper.client import Plane
+
+COUNTS: Final = (1, 4, 16)
+MEGA: Final = 1e6
+
+
+def measure(
+    plane: Plane, directory: str, size: int, rounds: int, progress: Progress
+) -> list[dict[str, Any]]:
+    """Return MB/s of the terminal with each number of subscribers, measured in turn."""
+    rates: dict[int, list[float]] = {count: [] for count in COUNTS}
+    for number in range(rounds):
+        for count in COUNTS:
+            progress(f"{count} subscribers: round {number + 1}/{rounds}")
+            rates[count].append(_once(plane, directory, size, count))
+    return [
+        {"subscribers": count, "unit": "MB/s", "bytes": size, "rate": _summary(rates[count])}
+        for count in COUNTS
+    ]
+
+
+def _summary(rates: list[float]) -> dict[str, Any]:
+    return Summary.of(rates).scaled(1 / MEGA)
+
+
+def _once(plane: Plane, directory: str, size: int, count: int) -> float:
+    lane = plane.lane("subscribers")
+    terminal = lane.spawn(["sh", "-c", program(size)])
+    with Crowd(directory) as crowd:
+        for _ in range(count):
+            crowd.add(f"{lane.id}.{terminal.id}")
+        crowd.ready()
+        begin = time.perf_counter()
+        terminal.send("\n")
+        reports = crowd.reports()
+        taken = time.perf_counter() - begin
+    lane.cleanup()
+    for report in reports:
+        if report["missed"] or report["delivered"] != size + 1:
+            raise ValueError(f"{report['delivered']} of {size + 1} bytes arrived")
+    return size / taken
