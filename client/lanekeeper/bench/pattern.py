@@ -17,8 +17,9 @@ def program(size: int | None) -> str:
 
     Without `size` it never ends.
     """
-    cut = "" if size is None else f" | head -c {size}"
-    return f"stty raw -echo; printf .; read -r _; yes {LINE}{cut}"
+    # Without a pipe no shell stays behind to say that its child was killed.
+    flood = f"exec yes {LINE}" if size is None else f"yes {LINE} | head -c {size}"
+    return f"stty raw -echo; printf .; read -r _; {flood}"
 
 
 class Check:
