@@ -25,6 +25,8 @@ TOGETHER: Final = 3.0
 """Viewers that come one after the other, each with a fresh lease, get no more than this."""
 WINDOW: Final = 10.0
 PENALTY: Final = 30.0
+LEASES: Final = 64
+"""Leases with charges beyond which those whose time is over are forgotten."""
 SPANS: Final = 64
 """Spans of time remembered one by one; more are added to the last."""
 
@@ -160,11 +162,12 @@ class Consumers:
 
     def update(self, head: int, now: float) -> list[Consumer]:
         """Decide whether reading is held back now; return who was demoted for it."""
+        if self._since is None and self._lag(head) < self._high:
+            return []
         self._charge(now)
         demoted: list[Consumer] = []
         while True:
-            floor = self.floor()
-            lag = 0 if floor is None else head - floor
+            lag = self._lag(head)
             if self._since is None and lag >= self._high:
                 self._since = self._charged = now
             elif self._since is not None and lag <= self._low:
@@ -187,6 +190,10 @@ class Consumers:
         left.append(TOGETHER - self._together.seconds(now))
         return self._charged + max(0.0, min(left))
 
+    def _lag(self, head: int) -> int:
+        floor = self.floor()
+        return 0 if floor is None else head - floor
+
     def _blockers(self, head: int) -> list[Consumer]:
         behind = (c for c in self._table.values() if head - c.offset > self._low)
         return [c for c in behind if c.policy == "block"]
@@ -202,6 +209,8 @@ class Consumers:
         for lease_id in self._blocking:
             self._leases.setdefault(lease_id, Charged()).add(self._charged, now)
         self._charged = now
+        if len(self._leases) > LEASES:
+            self._forget(now)
 
     def _spent(self, head: int, now: float) -> list[Consumer]:
         """Return who holds the program back and has used up its grace."""
