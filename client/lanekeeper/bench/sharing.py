@@ -14,10 +14,12 @@ LANES: Final = 8
 MEGA: Final = 1e6
 
 
-def measure(plane: Plane, directory: str, seconds: float, progress: Progress) -> dict[str, Any]:
+def measure(
+    plane: Plane, directory: str, seconds: float, progress: Progress, count: int = LANES
+) -> dict[str, Any]:
     """Return MB/s of each lane over the same `seconds`, and the smallest over the largest."""
-    lanes = [plane.lane(f"flood-{number}") for number in range(LANES)]
-    progress(f"{LANES} lanes flooding: {seconds:.0f} s")
+    lanes = [plane.lane(f"flood-{number}") for number in range(count)]
+    progress(f"{count} lanes flooding: {seconds:.0f} s")
     with Crowd(directory) as crowd:
         terminals = [_start(lane, crowd) for lane in lanes]
         crowd.ready()
@@ -38,7 +40,7 @@ def measure(plane: Plane, directory: str, seconds: float, progress: Progress) ->
         raise ValueError("a registered subscriber missed bytes")
     rates = [(end - start) / taken for start, end in zip(before, after, strict=True)]
     return {
-        "lanes": LANES,
+        "lanes": count,
         "seconds": round4(taken),
         "unit": "MB/s",
         "rate": Summary.of(rates).scaled(1 / MEGA),

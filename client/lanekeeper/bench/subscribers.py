@@ -4,6 +4,7 @@ Each is a process of its own that verifies every byte; the clock stops when the 
 """
 
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 from lanekeeper.bench.creation import Progress
@@ -17,17 +18,22 @@ MEGA: Final = 1e6
 
 
 def measure(
-    plane: Plane, directory: str, size: int, rounds: int, progress: Progress
+    plane: Plane,
+    directory: str,
+    size: int,
+    rounds: int,
+    progress: Progress,
+    counts: Sequence[int] = COUNTS,
 ) -> list[dict[str, Any]]:
     """Return MB/s of the terminal with each number of subscribers, measured in turn."""
-    rates: dict[int, list[float]] = {count: [] for count in COUNTS}
+    rates: dict[int, list[float]] = {count: [] for count in counts}
     for number in range(rounds):
-        for count in COUNTS:
+        for count in counts:
             progress(f"{count} subscribers: round {number + 1}/{rounds}")
             rates[count].append(_once(plane, directory, size, count))
     return [
         {"subscribers": count, "unit": "MB/s", "bytes": size, "rate": _summary(rates[count])}
-        for count in COUNTS
+        for count in counts
     ]
 
 
