@@ -5,6 +5,7 @@ its memory. Refuses to leave one behind: it is a context manager. Beside it the 
 that is watched: spawning it behind a gate, and opening that. Called by tests of the output path.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -152,8 +153,9 @@ def log_memory(pid: int) -> int:
     """Return the bytes of memory that the output logs of a worker hold."""
     total = 0
     for entry in Path(f"/proc/{pid}/fd").iterdir():
-        if "lanekeeper-log-" in str(entry.readlink()):
-            total += entry.stat().st_blocks * 512
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if "lanekeeper-log-" in str(entry.readlink()):
+                total += entry.stat().st_blocks * 512
     return total
 
 

@@ -21,6 +21,7 @@ from lanekeeper.broker.state import State
 from lanekeeper.broker.stimuli import Action, Instant, Note, Publish, Reply, Write
 from lanekeeper.broker.story import Story
 from lanekeeper.wire.codec import encode
+from lanekeeper.wire.endpoints import PlaneEndpoints
 from lanekeeper.wire.envelope import NIL, Actor, Command, Event, Response, raw
 from lanekeeper.wire.errors import ErrorInfo
 from lanekeeper.wire.ids import RANDOM_BYTES, make_id
@@ -57,18 +58,17 @@ class Ids:
 class Desk:
     """Durable state, lanes in memory, and the actions of this turn."""
 
-    def __init__(
-        self, state: State, randomness: Callable[[int], bytes], events_endpoint: str
-    ) -> None:
+    def __init__(self, state: State, randomness: Callable[[int], bytes], directory: str) -> None:
         """Work on `state`.
 
         Args:
             state: what a journal gave, or an empty one.
             randomness: returns that many random bytes.
-            events_endpoint: where events are published, for `plane.hello`.
+            directory: the runtime directory, for what clients are told of it.
         """
         self.state = state
-        self.events_endpoint = events_endpoint
+        self.directory = directory
+        self.events_endpoint = PlaneEndpoints(directory).events
         self.registry = state.registry
         self.deadlines = Deadlines()
         self.story = Story()

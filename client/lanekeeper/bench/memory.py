@@ -4,13 +4,14 @@ The fast one is registered and gets every byte, the slow one observes, the third
 stopped until the end. Each process's growth over its idle size is what counts.
 """
 
+import contextlib
 from pathlib import Path
 from typing import Any, Final
 
 from lanekeeper.bench.creation import Progress
 from lanekeeper.bench.crowd import Crowd
 from lanekeeper.bench.figures import round4
-from lanekeeper.bench.pattern import program
+from lanekeeper.bench.pattern import Stream
 from lanekeeper.client import Plane
 from lanekeeper.wire.limits import LOG_CAPACITY, MAX_CHUNK, SEND_HIGH_WATER
 
@@ -24,11 +25,11 @@ WAIT_SECONDS: Final = 3600.0
 BUDGET: Final = LOG_CAPACITY + len(SUBSCRIBERS) * SEND_HIGH_WATER * MAX_CHUNK
 
 
-def measure(plane: Plane, directory: str, size: int, progress: Progress) -> dict[str, Any]:
+def measure(plane: Plane, directory: str, stream: Stream, progress: Progress) -> dict[str, Any]:
     """Return the growth of the worker and of each subscriber in MB, and what each got."""
-    progress(f"memory: a flood of {size / 1e9:g} GB")
+    progress(f"memory: a flood of {stream.size / 1e9:.2g} GB")
     lane = plane.lane("memory")
-    terminal = lane.spawn(["sh", "-c", program(size)])
+    terminal = lane.spawn(["sh", "-c", stream.line])
     worker = lane.refresh().pid or 0
     with Crowd(directory) as crowd:
         for _, options in SUBSCRIBERS:
@@ -45,12 +46,12 @@ def measure(plane: Plane, directory: str, size: int, progress: Progress) -> dict
     lane.cleanup()
     named = {name: report for (name, _), report in zip(SUBSCRIBERS, reports, strict=True)}
     for name, report in named.items():
-        if report["delivered"] + report["missed"] != size + 1:
+        if report["delivered"] + report["missed"] != stream.size:
             raise ValueError(f"the {name} subscriber cannot account for every byte: {report}")
     if named["fast"]["missed"]:
         raise ValueError(f"the fast subscriber missed {named['fast']['missed']} bytes")
     return {
-        "bytes": size,
+        "bytes": stream.size,
         "unit": "MB over the idle size",
         "worker": round4((grown + log) / MEGA),
         "budget": round4(BUDGET / MEGA),
@@ -69,6 +70,9 @@ def _peak(pid: int) -> int:
 
 def _log(pid: int) -> int:
     """Return the bytes of memory that the output logs of a worker hold."""
-    found = (entry for entry in Path(f"/proc/{pid}/fd").iterdir())
-    logs = [entry for entry in found if "lanekeeper-log-" in str(entry.readlink())]
-    return sum(entry.stat().st_blocks * 512 for entry in logs)
+    total = 0
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if "lanekeeper-log-" in str(entry.readlink()):
+                total += entry.stat().st_blocks * 512
+    return total

@@ -1,25 +1,36 @@
-"""The stream that benchmarks verify: long lines, so that each offset has its byte.
+"""The stream that benchmarks verify: a dot, then a file of lines, printed again and again.
 
 Owns the shell line that prints it and the check of every byte: a byte that is lost or doubled moves
-all that follow by less than a line, and is found.
+all that follow by less than a line, and is found. Printing a file costs next to nothing.
 """
 
+import shlex
+from pathlib import Path
 from typing import Final
 
-LINE: Final = "0123456789" * 100
-"""A long line: with short ones the kernel's line discipline is all that is measured."""
-_PERIOD: Final = (LINE + "\n").encode()
-_LONG: Final = _PERIOD * 140
+from lanekeeper.bench.throughput import LINE, PIECE
+
+DOT: Final = b"."
+ENDLESS: Final = 20_000_000_000
+"""Bytes that no measurement waits for."""
+_MOST: Final = 1 << 18
+"""Bytes that are compared at once at most."""
+_LONG: Final = LINE * (_MOST // len(LINE) + 2)
 
 
-def program(size: int | None) -> str:
-    """Return the shell line that prints a dot, waits for a line of input, and prints the stream.
+class Stream:
+    """A program that waits for a line of input after its first byte, and then floods."""
 
-    Without `size` it never ends.
-    """
-    # Without a pipe no shell stays behind to say that its child was killed.
-    flood = f"exec yes {LINE}" if size is None else f"yes {LINE} | head -c {size}"
-    return f"stty raw -echo; printf .; read -r _; {flood}"
+    def __init__(self, directory: str, size: int) -> None:
+        """Write the file into `directory`; `size` is rounded to what whole files make."""
+        file = (LINE * (min(size, PIECE) // len(LINE)))[:PIECE]
+        Path(directory, "f").write_bytes(file)
+        times = max(1, round(size / len(file)))
+        self.size = len(DOT) + times * len(file)
+        cats = " ".join(["f"] * times)
+        self.line = (
+            f"cd {shlex.quote(directory)}; stty raw -echo; printf .; read -r _; exec cat {cats}"
+        )
 
 
 class Check:
@@ -37,10 +48,10 @@ class Check:
         self.missed = 0
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes; ValueError when they are not what was printed."""
+        """Take the next bytes, 256 KiB at most; ValueError when they are not what was printed."""
         end = self.offset + len(data)
-        fresh = data[1:] if self.offset == 0 else data
-        phase = max(0, self.offset - 1) % len(_PERIOD)
+        fresh = data[len(DOT) :] if self.offset == 0 else data
+        phase = max(0, self.offset - len(DOT)) % len(LINE)
         if fresh != _LONG[phase : phase + len(fresh)]:
             raise ValueError(f"wrong bytes between {self.offset} and {end}")
         self.offset = end

@@ -87,7 +87,7 @@ def _streams(report: dict[str, Any]) -> list[str]:
         lines.append(_row(f"each of {lanes['lanes']} lanes flooding at once (MB/s)", lanes["rate"]))
         lines.append(_ratio("slowest of these lanes / fastest", lanes["ratio_min_max"]))
     if memory is not None:
-        about = f"{memory['bytes'] / 1e9:g} GB flood"
+        about = f"{memory['bytes'] / 1e9:.2g} GB flood"
         lines.append(_size(f"{about}: worker and log", memory["worker"]))
         lines.append(_size(f"{about}: what that may be", memory["budget"]))
         for name, grown in memory["subscribers"].items():

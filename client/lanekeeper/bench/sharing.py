@@ -7,7 +7,7 @@ from typing import Any, Final
 from lanekeeper.bench.creation import Progress
 from lanekeeper.bench.crowd import Crowd
 from lanekeeper.bench.figures import Summary, round4
-from lanekeeper.bench.pattern import program
+from lanekeeper.bench.pattern import Stream
 from lanekeeper.client import Lane, Plane, Terminal
 
 LANES: Final = 8
@@ -15,13 +15,18 @@ MEGA: Final = 1e6
 
 
 def measure(
-    plane: Plane, directory: str, seconds: float, progress: Progress, count: int = LANES
+    plane: Plane,
+    directory: str,
+    stream: Stream,
+    seconds: float,
+    progress: Progress,
+    count: int = LANES,
 ) -> dict[str, Any]:
     """Return MB/s of each lane over the same `seconds`, and the smallest over the largest."""
     lanes = [plane.lane(f"flood-{number}") for number in range(count)]
     progress(f"{count} lanes flooding: {seconds:.0f} s")
     with Crowd(directory) as crowd:
-        terminals = [_start(lane, crowd) for lane in lanes]
+        terminals = [_start(lane, crowd, stream) for lane in lanes]
         crowd.ready()
         for terminal in terminals:
             terminal.send("\n")
@@ -49,8 +54,8 @@ def measure(
     }
 
 
-def _start(lane: Lane, crowd: Crowd) -> Terminal:
-    terminal = lane.spawn(["sh", "-c", program(None)])
+def _start(lane: Lane, crowd: Crowd, stream: Stream) -> Terminal:
+    terminal = lane.spawn(["sh", "-c", stream.line])
     crowd.add(f"{lane.id}.{terminal.id}")
     return terminal
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from lanekeeper.bench.creation import Progress
 from lanekeeper.bench.crowd import Crowd
 from lanekeeper.bench.figures import Summary
-from lanekeeper.bench.pattern import program
+from lanekeeper.bench.pattern import Stream
 from lanekeeper.client import Plane
 
 COUNTS: Final = (1, 4, 16)
@@ -20,7 +20,7 @@ MEGA: Final = 1e6
 def measure(
     plane: Plane,
     directory: str,
-    size: int,
+    stream: Stream,
     rounds: int,
     progress: Progress,
     counts: Sequence[int] = COUNTS,
@@ -30,9 +30,9 @@ def measure(
     for number in range(rounds):
         for count in counts:
             progress(f"{count} subscribers: round {number + 1}/{rounds}")
-            rates[count].append(_once(plane, directory, size, count))
+            rates[count].append(_once(plane, directory, stream, count))
     return [
-        {"subscribers": count, "unit": "MB/s", "bytes": size, "rate": _summary(rates[count])}
+        {"subscribers": count, "unit": "MB/s", "bytes": stream.size, "rate": _summary(rates[count])}
         for count in counts
     ]
 
@@ -41,9 +41,9 @@ def _summary(rates: list[float]) -> dict[str, Any]:
     return Summary.of(rates).scaled(1 / MEGA)
 
 
-def _once(plane: Plane, directory: str, size: int, count: int) -> float:
+def _once(plane: Plane, directory: str, stream: Stream, count: int) -> float:
     lane = plane.lane("subscribers")
-    terminal = lane.spawn(["sh", "-c", program(size)])
+    terminal = lane.spawn(["sh", "-c", stream.line])
     with Crowd(directory) as crowd:
         for _ in range(count):
             crowd.add(f"{lane.id}.{terminal.id}")
@@ -54,6 +54,6 @@ def _once(plane: Plane, directory: str, size: int, count: int) -> float:
         taken = time.perf_counter() - begin
     lane.cleanup()
     for report in reports:
-        if report["missed"] or report["delivered"] != size + 1:
-            raise ValueError(f"{report['delivered']} of {size + 1} bytes arrived")
-    return size / taken
+        if report["missed"] or report["delivered"] != stream.size:
+            raise ValueError(f"{report['delivered']} of {stream.size} bytes arrived")
+    return stream.size / taken

@@ -16,6 +16,7 @@ from lanekeeper.bench import (
     echo,
     footprint,
     memory,
+    pattern,
     report,
     sharing,
     subscribers,
@@ -112,9 +113,13 @@ def _measure(
         measured["echo"] = echo.measure(plane, size.keys, progress, with_tmux=peer)
     if "throughput" in parts:
         measured["throughput"] = throughput.measure(
-            plane, size.volume, size.rounds, progress, with_tmux=peer
+            plane,
+            throughput.Flood(private.scratch, size.volume),
+            size.rounds,
+            progress,
+            with_tmux=peer,
         )
-    measured |= _streams(plane, private.directory, parts, size, progress)
+    measured |= _streams(plane, private, parts, size, progress)
     if "idle" in parts:
         measured["idle"] = footprint.measure(
             plane, private, size.lanes, size.idle_seconds, progress
@@ -124,21 +129,25 @@ def _measure(
 
 def _streams(
     plane: Plane,
-    directory: str,
+    private: PrivatePlane,
     parts: tuple[str, ...],
     size: Size,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
     """Measure what has several subscribers, each a process of its own."""
     measured: dict[str, Any] = {}
+    directory, scratch = private.directory, private.scratch
     if "subscribers" in parts:
+        stream = pattern.Stream(scratch, size.volume)
         measured["subscribers"] = subscribers.measure(
-            plane, directory, size.volume, size.rounds, progress
+            plane, directory, stream, size.rounds, progress
         )
     if "lanes" in parts:
-        measured["lanes"] = sharing.measure(plane, directory, size.shared_seconds, progress)
+        stream = pattern.Stream(scratch, pattern.ENDLESS)
+        measured["lanes"] = sharing.measure(plane, directory, stream, size.shared_seconds, progress)
     if "memory" in parts:
-        measured["memory"] = memory.measure(plane, directory, size.flood, progress)
+        stream = pattern.Stream(scratch, size.flood)
+        measured["memory"] = memory.measure(plane, directory, stream, progress)
     return measured
 
 

@@ -4,8 +4,8 @@ Sans-IO. Theory: the log of the terminal is the truth and every message carries 
 that continue at `position` are delivered; what lies ahead waits (bounded); what is missing between
 is asked for (`begin_read`); what the log no longer has becomes a `Gap` in its place; the end is
 delivered only after everything before it. Messages of an older epoch are discarded.
-Warning: `joined` and a new epoch mean that messages may have been missed, so the log is looked at
-again. Fed by `following`; emptied by the shells through `take`.
+Warning: `joined`, a new epoch and a queue that was full mean that messages may have been missed, so
+the log is looked at again. Fed by `following`; emptied by the shells through `take`.
 """
 
 import heapq
@@ -64,6 +64,7 @@ class Assembly:
         self._arrivals = 0
         self._items: deque[Item] = deque()
         self._queued = 0
+        self._was_full = False
         self._look = True
         self._reading = False
         self._given = start
@@ -183,6 +184,10 @@ class Assembly:
             return None
         item = self._items.popleft()
         self._queued -= _cost(item)
+        if self._was_full and self._queued <= QUEUE_BYTES // 2:
+            # What was published to a full queue may be dropped, the last of it and the end too.
+            self._was_full = False
+            self._look = True
         if isinstance(item, Data | Gap):
             self._given = item.end
         return item
@@ -289,6 +294,7 @@ class Assembly:
     def _put(self, item: Item) -> None:
         self._items.append(item)
         self._queued += _cost(item)
+        self._was_full = self._was_full or self.full
 
 
 def _cost(item: Item) -> int:

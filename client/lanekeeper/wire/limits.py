@@ -5,9 +5,6 @@ from typing import Final
 MAX_FRAME: Final = 256 * 1024
 """Bytes of one frame: a 64 KiB chunk with its envelope fits four times over."""
 
-MAX_FRAMES: Final = 8
-"""Frames of one multipart message, routing ids included."""
-
 MAX_CONTROL: Final = 192 * 1024
 """Bytes of one control message: the largest argv (64 KiB) and environment (96 KiB) with their
 envelope.
@@ -47,6 +44,9 @@ MAX_LOG_CAPACITY: Final = 64 * 1024 * 1024
 
 SEND_HIGH_WATER: Final = 64
 """Messages queued per subscriber on a lane's XPUB before ZeroMQ drops for that subscriber."""
+
+MAX_TOPICS: Final = 4096
+"""Subscriptions a lane tells apart; with more at once it publishes for everybody."""
 
 MAX_TERMINALS_PER_LANE: Final = 256
 MAX_SESSIONS_PER_LANE: Final = 256
@@ -88,7 +88,6 @@ MAX_KEPT_TERMINALS: Final = 64
 BEACON_SECONDS: Final = 0.1
 """Silence after output before a `head` beacon tells where the log ends."""
 
-HANGUP_SECONDS: Final = 1.0
-"""From SIGHUP to SIGTERM when a terminal is ended."""
-TERM_SECONDS: Final = 2.0
-"""From SIGTERM to SIGKILL when a terminal is ended."""
+GRACE_SECONDS: Final = 3.0
+"""From SIGHUP to SIGKILL when something is ended, unless `grace_s` says otherwise."""
+MAX_GRACE_SECONDS: Final = 600

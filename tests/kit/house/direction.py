@@ -13,7 +13,8 @@ from typing import Final
 from kit.house.tree import NAMESPACE, Module, product
 
 _LEAVES: Final = tuple(
-    f"lanekeeper.keeper.{leaf}" for leaf in ("channel", "identity", "journal", "logs", "rundir")
+    f"lanekeeper.keeper.{leaf}"
+    for leaf in ("channel", "identity", "journal", "link", "logs", "program", "rundir")
 )
 _CLIENT_LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}" for leaf in ("channel", "identity", "lock", "rundir")
@@ -59,7 +60,8 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "registry replay routing state stimuli story workers",
     "client": "effects errors feeding following items leases operations session story stream tasks",
     "collector": "model",
-    "keeper": "daemons events pool roster states status supervisor",
+    "keeper": "daemons events grants peers pool refill roster states status supervisor sweeping "
+    "wayup",
     "workers": "actions closing consumer_commands consumers core ending inputs life programs "
     "records session_commands state terminal_commands turn",
 }

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from lanekeeper.client.items import Data, Ended, Gap, Resized
+from lanekeeper.client.items import Data, Ended, Gap, Item, Resized
 from lanekeeper.client.stream import ACK_BYTES, QUEUE_BYTES, Assembly, ReadNeeded
 from lanekeeper.wire.messages.terminal import ReadResult
 from lanekeeper.wire.output import Kind, OutputMessage, encode_output, encode_size
@@ -209,6 +209,23 @@ def test_a_slow_caller_fills_it_up_to_a_bound() -> None:
     assert not assembly.wants_read
     take_all(assembly)
     assert not assembly.full
+
+
+def test_a_caller_who_takes_again_learns_at_once_what_a_full_queue_missed() -> None:
+    log = FakeLog()
+    assembly = started(log)
+    while not assembly.full:
+        assembly.message(log.write(b"x" * 60_000))
+    log.write(b"dropped by ZeroMQ, with the end")
+    log.end()
+    items: list[Item | None] = [assembly.take()]
+    assert answer_reads(assembly, log) == 0, "a caller at the brim gets live output, not the log"
+    items += take_all(assembly)
+    assert answer_reads(assembly, log) == 1
+    items += take_all(assembly)
+    assert items[-1] == Ended(len(log.log), EXIT)
+    assert b"".join(item.data for item in items if isinstance(item, Data)) == log.log
+    assert answer_reads(assembly, log) == 0, "one look is enough"
 
 
 def test_what_lies_far_ahead_is_not_kept_but_read_again() -> None:

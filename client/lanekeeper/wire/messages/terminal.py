@@ -6,12 +6,14 @@ from msgspec import Meta, Struct
 
 from lanekeeper.wire.envelope import Identifier, Word
 from lanekeeper.wire.limits import (
+    GRACE_SECONDS,
     KEEP_SECONDS,
     LOG_CAPACITY,
     MAX_ARGV_ITEMS,
     MAX_CHUNK,
     MAX_COLS,
     MAX_ENV_ITEMS,
+    MAX_GRACE_SECONDS,
     MAX_LOG_CAPACITY,
     MAX_ROWS,
     MIN_COLS,
@@ -23,7 +25,7 @@ from lanekeeper.wire.messages.lane import Endpoints
 Columns = Annotated[int, Meta(ge=MIN_COLS, le=MAX_COLS)]
 Rows = Annotated[int, Meta(ge=MIN_ROWS, le=MAX_ROWS)]
 Offset = Annotated[int, Meta(ge=0)]
-Grace = Annotated[float, Meta(ge=0, le=600)]
+Grace = Annotated[float, Meta(ge=0, le=MAX_GRACE_SECONDS)]
 Chunk = Annotated[bytes, Meta(max_length=MAX_CHUNK)]
 Text = Any
 """A word for a program: a string, or bytes where it is not UTF-8.
@@ -279,4 +281,4 @@ class WaitResult(Struct, forbid_unknown_fields=True, kw_only=True):
 class Close(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """End the program with every descendant, and forget the terminal with its log."""
 
-    grace_s: Grace = 3.0
+    grace_s: Grace = GRACE_SECONDS
