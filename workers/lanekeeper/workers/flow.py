@@ -60,6 +60,7 @@ class Flow:
         for io in self._effects.terminals.values():
             stimuli += self._consumers(io, now)
             io.input.wipe_due(now)
+            io.hold(now, held=self._effects.held(io))
             if io.drained(now):
                 io.reading = False
                 io.exited = None

@@ -43,6 +43,8 @@ class TerminalIO:
         self.consumers_changed = False
         self.closing = False
         self._last_output = 0.0
+        self._held = False
+        self._held_at = 0.0
         self._beacon: float | None = None
         self._hung_up = False
 
@@ -100,9 +102,15 @@ class TerminalIO:
         self._beacon = None
         return True
 
+    def hold(self, now: float, *, held: bool) -> None:
+        """Note whether a consumer holds reading back: the PTY may have more until it goes on."""
+        if held or self._held:
+            self._held_at = now
+        self._held = held
+
     def drained(self, now: float) -> bool:
         """Whether the program has ended and its last byte is in the log."""
-        if self.exited is None:
+        if self.exited is None or self._held:
             return False
         if self._hung_up:
             return True
@@ -111,7 +119,7 @@ class TerminalIO:
     def deadline(self) -> float | None:
         """When this terminal needs a turn although no descriptor is ready."""
         times = [] if self._beacon is None else [self._beacon]
-        if self.exited is not None and self.reading:
+        if self.exited is not None and self.reading and not self._held:
             times.append(self._quiet_at())
         wipe = self.input.deadline()
         times += [] if wipe is None else [wipe]
@@ -140,5 +148,5 @@ class TerminalIO:
         return self.exited is None and self.pty is not None and self.pty.hold_slave()
 
     def _quiet_at(self) -> float:
-        exited = self.exited or 0.0
-        return min(max(self._last_output, exited) + QUIET, exited + QUIET_BOUND)
+        since = max(self.exited or 0.0, self._held_at)
+        return min(max(self._last_output, since) + QUIET, since + QUIET_BOUND)
