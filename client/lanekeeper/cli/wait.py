@@ -13,7 +13,7 @@ from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import how
 from lanekeeper.client import TimedOut
 from lanekeeper.wire.limits import MAX_DEADLINE_MS
-from lanekeeper.wire.messages.terminal import Wait, WaitResult
+from lanekeeper.wire.messages.waiting import Wait, WaitResult
 
 EXAMPLES = """lane wait build
 lane wait build --exit --timeout 60

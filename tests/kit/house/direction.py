@@ -60,8 +60,8 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "client": "effects errors feeding following items leases operations session story stream tasks",
     "collector": "model",
     "keeper": "daemons events pool roster states status supervisor",
-    "workers": "actions closing consumer_commands consumers core ending inputs life programs "
-    "records session_commands state terminal_commands turn",
+    "workers": "actions closing consumer_commands consumers core echo ending inputs life programs "
+    "records search session_commands state terminal_commands turn waits",
 }
 CORES: Final[tuple[str, ...]] = (
     "lanekeeper.wire",

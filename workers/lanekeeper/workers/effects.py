@@ -38,6 +38,7 @@ from lanekeeper.workers.actions import (
     Stimulus,
     Undelivered,
 )
+from lanekeeper.workers.echo import Typed
 from lanekeeper.workers.inputs import Entry
 from lanekeeper.workers.output_log import OutputLog
 from lanekeeper.workers.records import encode_record
@@ -118,6 +119,11 @@ class Effects:
         """Return a terminal's output log, None when it has none (yet)."""
         io = self.terminals.get(terminal_id)
         return None if io is None else io.log
+
+    def typed(self, terminal_id: str) -> Typed | None:
+        """Return what was typed into a terminal lately, None when it has nothing yet."""
+        io = self.terminals.get(terminal_id)
+        return None if io is None else io.typed
 
     def publish(self, io: TerminalIO, now: float) -> None:
         """Publish what is new in a terminal's log."""
@@ -219,6 +225,7 @@ class Effects:
             io.accept(action.command_id, action.data, eof=action.eof)
         except WireError as error:
             return [Undelivered(action.command_id, error)]
+        io.note_typed(action.data)
         stimuli = self.write(io)
         # The line discipline echoes while the input is written: the echo leaves before the answer.
         self.take(io, time.monotonic())

@@ -9,6 +9,7 @@ from typing import Final
 
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import BEACON_SECONDS, MAX_CHUNK
+from lanekeeper.workers.echo import Typed
 from lanekeeper.workers.inputs import Entry, InputQueue
 from lanekeeper.workers.output_log import OutputLog
 from lanekeeper.workers.pty import Pty
@@ -38,6 +39,7 @@ class TerminalIO:
         self.log = OutputLog(f"lanekeeper-log-{terminal_id}", capacity)
         self.pty: Pty | None = None
         self.inputs = InputQueue()
+        self.typed = Typed()
         self.published = 0
         self.reading = False
         self.exited: float | None = None
@@ -134,6 +136,11 @@ class TerminalIO:
         marks = b"" if piped or not eof else self._marks(data)
         entry = Entry(command_id, data + marks, len(data), close=eof and piped)
         self.inputs.accept(entry, canonical=canonical)
+
+    def note_typed(self, data: bytes) -> None:
+        """Remember what was typed, unless nothing would show it (a password)."""
+        if self._stdin < 0 and self.pty is not None and self.pty.shows_input():
+            self.typed.note(self.log.head, data)
 
     def write(self) -> tuple[list[Entry], list[Entry]]:
         """Offer queued input; return the entries that are done and those that never will be."""
