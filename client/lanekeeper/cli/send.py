@@ -61,6 +61,7 @@ def send(
     change = Change(settings, options["idempotency_key"], timeout=limit)
     with connected(settings) as plane:
         terminal = plane.terminal(address)
+        head: int | None = None
         if options["stdin"]:
             delivered = send_stdin(terminal, data, limit)
             if options["eof"]:
@@ -71,9 +72,10 @@ def send(
             body = Input(data=data, eof=options["eof"])
             target = of_terminal(terminal.info)
             sent = change.make(plane, "terminal.input", body, InputResult, target)
-            delivered = sent.delivered
+            delivered, head = sent.delivered, sent.head
     change.done(
-        f"sent {delivered} bytes to terminal {terminal.info.name}", {"delivered": delivered}
+        f"sent {delivered} bytes to terminal {terminal.info.name}",
+        {"delivered": delivered, "head": head},
     )
 
 

@@ -10,6 +10,7 @@ from typing import Self, Unpack
 
 from lanekeeper.client import operations
 from lanekeeper.client.aioshell import AsyncShell
+from lanekeeper.client.awaiting import Patient, wait_for
 from lanekeeper.client.effects import Ids
 from lanekeeper.client.errors import LaneError, error_for
 from lanekeeper.client.feeding import InputQueue
@@ -32,6 +33,7 @@ from lanekeeper.wire.messages.terminal import (
     Signal,
     TerminalInfo,
 )
+from lanekeeper.wire.messages.waiting import WaitResult
 
 
 class AsyncOutputStream(AsyncIterator[Item]):
@@ -203,6 +205,11 @@ class AsyncTerminal:
         """The terminal's id."""
         return self.info.id
 
+    @property
+    def typed_at(self) -> int | None:
+        """Where the output ended before the last input that was delivered; None before one."""
+        return self._input.head
+
     async def send(
         self, data: bytes | str, *, eof: bool = False, **patience: Unpack[Patience]
     ) -> int:
@@ -256,6 +263,11 @@ class AsyncTerminal:
     async def wait(self, **patience: Unpack[Patience]) -> ExitStatus:
         """Return how the program ended, waiting for it; as `Terminal.wait`."""
         operation = operations.wait_exit(self.id, patience.get("timeout"))
+        return await self._shell.perform(operation)
+
+    async def wait_for(self, **until: Unpack[Patient]) -> WaitResult:
+        """Wait for what `until` names, at most `timeout` seconds; as `Terminal.wait_for`."""
+        operation = wait_for(self.id, self._place.endpoints.control, until, until.get("timeout"))
         return await self._shell.perform(operation)
 
     async def respawn(self) -> TerminalInfo:

@@ -51,6 +51,7 @@ class InputQueue:
         """Start empty."""
         self._parcels: deque[Parcel] = deque()
         self.running = False
+        self.head: int | None = None
 
     @property
     def waiting(self) -> int:

@@ -4,9 +4,10 @@ A handle keeps what it last heard (`info`) and asks again with `refresh`. Made b
 `Lane`; everything goes through the plane's shell, so closing the plane ends them all.
 """
 
-from typing import Literal
+from typing import Literal, Unpack
 
 from lanekeeper.client import operations
+from lanekeeper.client.awaiting import Until, wait_for
 from lanekeeper.client.effects import Ids
 from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.flows import Attachment, OutputStream, Pending
@@ -25,6 +26,7 @@ from lanekeeper.wire.messages.terminal import (
     Signal,
     TerminalInfo,
 )
+from lanekeeper.wire.messages.waiting import WaitResult
 
 Target = Literal["foreground", "leader", "tree"]
 INPUT_TIMEOUT = 30.0
@@ -84,6 +86,11 @@ class Terminal:
     def unsent(self) -> int:
         """Bytes of input that wait in this client."""
         return self._input.waiting
+
+    @property
+    def typed_at(self) -> int | None:
+        """Where the output ended before the last input that was delivered; None before one."""
+        return self._input.head
 
     def send(self, data: bytes | str, *, eof: bool = False, timeout: float = INPUT_TIMEOUT) -> int:
         """Deliver input and return the number of bytes; `eof` ends the program's input after it.
@@ -158,6 +165,18 @@ class Terminal:
             TimedOutError: it still runs after `timeout` seconds.
         """
         return self._shell.perform(operations.wait_exit(self.id, timeout))
+
+    def wait_for(self, timeout: float | None = None, **until: Unpack[Until]) -> WaitResult:
+        """Wait for what `until` names; `reason` of the result says which came first.
+
+        Without an `offset` the search begins where the output ends now; `typed_at` is where it
+        ended before the last input, so that nothing between the two is missed.
+
+        Raises:
+            TimedOutError: nothing of it has happened after `timeout` seconds.
+        """
+        link = self._place.endpoints.control
+        return self._shell.perform(wait_for(self.id, link, until, timeout))
 
     def respawn(self) -> TerminalInfo:
         """Start the same program again on the ended terminal; its log goes on."""

@@ -274,7 +274,7 @@ def deliver(queue: InputQueue, terminal_id: str, link: str | None) -> Operation[
                 link,
                 INPUT_SECONDS,
             )
-            yield from ask(call)
+            queue.head = (yield from ask(call)).head
             queue.delivered(chunk)
     except LaneError as error:
         queue.fail(error)

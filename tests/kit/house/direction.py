@@ -57,7 +57,8 @@ The numbers in `signal` are values like any other.
 _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "broker": "addresses core deadlines desk door keepers lane lanes listings plane records "
     "registry replay routing state stimuli story workers",
-    "client": "effects errors feeding following items leases operations session story stream tasks",
+    "client": "awaiting effects errors feeding following items leases operations session "
+    "story stream tasks",
     "collector": "model",
     "keeper": "daemons events pool roster states status supervisor",
     "workers": "actions closing consumer_commands consumers core echo ending inputs life programs "

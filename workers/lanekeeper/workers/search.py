@@ -24,6 +24,7 @@ from lanekeeper.workers.turn import Log
 
 STEP_WORK: Final = 512 * 1024
 """Instructions times bytes of one step: under 10 ms at the worst, microseconds as a rule."""
+_LINES: Final = b"(?m)"
 SPAN_MIN: Final = 256
 WINDOW: Final = MAX_CHUNK - 2
 """Bytes of one window; the byte on either side is read too, for `^`, `$` and `\\b`."""
@@ -156,10 +157,10 @@ def _compile(pattern: str) -> _Regexp:
     options.log_errors = False
     options.max_mem = MATCHER_BYTES
     try:
-        regexp: _Regexp = re2.compile(b"(?m)" + pattern.encode(), options)
+        regexp: _Regexp = re2.compile(_LINES + pattern.encode(), options)
     except re2.error as error:
         reason = error.args[0] if error.args else b""
-        text = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        text = reason.replace(_LINES, b"").decode("utf-8", "replace")
         raise WireError(
             "INVALID_ARGUMENT", f"pattern: {text}; the syntax is that of RE2", pattern=pattern
         ) from None
