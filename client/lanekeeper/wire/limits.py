@@ -70,6 +70,8 @@ MATCH_SHOWN: Final = 4096
 """Bytes of a match and of each group that the answer gives; the offsets are never cut."""
 MAX_IN_FLIGHT: Final = 1024
 """Commands the broker has forwarded and not yet answered, per lane."""
+TIMELINE_PAGE: Final = 4096
+"""Times of one `terminal.timeline` answer; `next` continues it."""
 MAX_LIST: Final = 500
 """Entries of one listing; `next` continues it."""
 

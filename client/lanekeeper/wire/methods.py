@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from lanekeeper.wire.messages import lane, plane, session, terminal, waiting
+from lanekeeper.wire.messages import lane, plane, recording, session, terminal, waiting
 
 
 class Executor(StrEnum):
@@ -129,6 +129,7 @@ METHODS: Final[dict[str, Method]] = {
     "terminal.get": _lane(plane.Nothing, terminal.TerminalResult, _T),
     "terminal.read": _lane(terminal.Read, terminal.ReadResult, _T),
     "terminal.wait": _lane(waiting.Wait, waiting.WaitResult, _T),
+    "terminal.timeline": _lane(recording.Timeline, recording.TimelineResult, _T),
     "terminal.consume": _change(terminal.Consume, terminal.Consuming, _T, lifecycle=False),
     "terminal.release": _change(terminal.Release, plane.Nothing, _T, lifecycle=False),
     "terminal.ack": Method(terminal.Ack, plane.Nothing, Executor.LANE, (_T,), one_way=True),

@@ -62,7 +62,7 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "collector": "model",
     "keeper": "daemons events pool roster states status supervisor",
     "workers": "actions closing consumer_commands consumers core echo ending inputs life programs "
-    "records search session_commands state terminal_commands turn waits",
+    "queries recording_commands records search session_commands state terminal_commands timeline turn waits watching",
 }
 CORES: Final[tuple[str, ...]] = (
     "lanekeeper.wire",

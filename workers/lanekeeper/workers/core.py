@@ -21,9 +21,11 @@ from lanekeeper.workers import (
     closing,
     consumer_commands,
     life,
+    recording_commands,
     session_commands,
     terminal_commands,
     waits,
+    watching,
 )
 from lanekeeper.workers.actions import (
     Action,
@@ -37,12 +39,14 @@ from lanekeeper.workers.actions import (
     Forked,
     Frame,
     Moment,
+    Queried,
     Reply,
     Route,
     SpawnRefused,
     Stimulus,
     Throttle,
     Tick,
+    Timed,
     Undelivered,
 )
 from lanekeeper.workers.records import LaneIs
@@ -64,6 +68,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **consumer_commands.HANDLERS,
     **closing.HANDLERS,
     **waits.HANDLERS,
+    **recording_commands.HANDLERS,
 }
 
 
@@ -110,6 +115,8 @@ class LaneCore:
                 life.handle(self, turn, stimulus)
             case Throttle() | Demoted():
                 life.flow(turn, stimulus)
+            case Queried() | Timed():
+                watching.noticed(self, turn, stimulus)
             case Delivered() | Undelivered():
                 self._input_done(turn, stimulus)
             case Cleared():
@@ -154,6 +161,10 @@ class LaneCore:
         """Whether the lane, the session or the terminal is being ended."""
         targets = {c.target for c in self.closings.values()}
         return self.leaving or not targets.isdisjoint({session_id, terminal_id})
+
+    def tty_writer(self, terminal_id: str) -> bool:
+        """Whether a client's own terminal answers what the program asks: not without a lease."""
+        return terminal_id not in self.state.terminals
 
     def _frame(self, turn: Turn, frame: Frame) -> None:
         self.commands += 1

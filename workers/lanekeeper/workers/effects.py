@@ -19,6 +19,7 @@ from lanekeeper.wire.output import Kind, OutputMessage, encode_exit, encode_size
 from lanekeeper.workers.actions import (
     Action,
     Announce,
+    Answer,
     Changed,
     Deliver,
     Delivered,
@@ -91,6 +92,8 @@ class Effects:
                 self._reap(action)
             case Deliver():
                 return self._deliver(action)
+            case Answer():
+                return self._answer(action)
             case _:
                 return self._terminal(action)
         return []
@@ -125,14 +128,21 @@ class Effects:
         io = self.terminals.get(terminal_id)
         return None if io is None else io.typed
 
+    def samples(self, terminal_id: str) -> list[tuple[int, int]]:
+        """Return when a terminal's output came, once."""
+        io = self.terminals.get(terminal_id)
+        return [] if io is None else io.take_samples()
+
     def publish(self, io: TerminalIO, now: float) -> None:
         """Publish what is new in a terminal's log."""
         if not self.sockets.wanted(io.terminal_id.encode("ascii")):
+            io.look()
             io.skip()
             return
         while (chunk := io.next_chunk()) is not None:
             offset, data = chunk
             self.message(io, Kind.DATA, offset, data)
+            io.questions.feed(offset, data)
             self.published_bytes += len(data)
             io.arm_beacon(now)
 
@@ -151,7 +161,7 @@ class Effects:
 
     def take(self, io: TerminalIO, now: float) -> None:
         """Move a terminal's new output into its log, within its budget, and publish it."""
-        if io.reading and not self.held(io) and io.fill(now):
+        if io.reading and not self.held(io) and io.fill(now, time.time_ns()):
             self.publish(io, now)
             io.consumers_changed = True
 
@@ -230,6 +240,10 @@ class Effects:
         # The line discipline echoes while the input is written: the echo leaves before the answer.
         self.take(io, time.monotonic())
         return stimuli
+
+    def _answer(self, action: Answer) -> list[Stimulus]:
+        io = self.terminals[action.terminal_id]
+        return self.write(io) if io.answer(action.data) else []
 
     def _set_size(self, action: SetSize) -> None:
         io = self.terminals[action.terminal_id]

@@ -63,6 +63,20 @@ class Resized(Struct, tag="resized", frozen=True):
     rows: int
 
 
+class Queried(Struct, tag="queried", frozen=True):
+    """The questions to the terminal in the output before `offset` need no answer any more."""
+
+    terminal_id: str
+    offset: int
+
+
+class Timed(Struct, tag="timed", frozen=True):
+    """When output came: pairs of the offset from which on, and the wall clock in nanoseconds."""
+
+    terminal_id: str
+    samples: list[tuple[int, int]]
+
+
 class Answered(Struct, tag="answered", frozen=True):
     """The answer to a mutating command (None: dropped since); `at` is monotonic seconds."""
 
@@ -77,7 +91,18 @@ class Gone(Struct, tag="gone", frozen=True):
     id: str
 
 
-Record = LaneIs | SessionIs | TerminalIs | LeaseIs | ConsumerIs | Resized | Answered | Gone
+Record = (
+    LaneIs
+    | SessionIs
+    | TerminalIs
+    | LeaseIs
+    | ConsumerIs
+    | Resized
+    | Queried
+    | Timed
+    | Answered
+    | Gone
+)
 _DECODER: Final[msgspec.msgpack.Decoder[Record]] = msgspec.msgpack.Decoder(Record)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 

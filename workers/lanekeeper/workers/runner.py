@@ -60,7 +60,10 @@ class Worker:
             sockets, Spawner(rundir), Journal.create("lanekeeper-lane"), state, {}
         )
         self.core = LaneCore(
-            state, Surroundings(os.urandom, self.effects.log, endpoints, self.effects.typed)
+            state,
+            Surroundings(
+                os.urandom, self.effects.log, endpoints, self.effects.typed, self.effects.samples
+            ),
         )
         self.flow = Flow(self.effects)
         self._stimuli: deque[Stimulus] = deque()

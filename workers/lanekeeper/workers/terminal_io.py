@@ -13,9 +13,16 @@ from lanekeeper.workers.echo import Typed
 from lanekeeper.workers.inputs import Entry, InputQueue
 from lanekeeper.workers.output_log import OutputLog
 from lanekeeper.workers.pty import Pty
+from lanekeeper.workers.queries import Questions
+from lanekeeper.workers.timeline import STEP_NS
 
 TURN_BYTES: Final = 128 * 1024
 """Output taken from one terminal in one turn: a flood never starves input or other terminals."""
+
+ANSWER_ROOM: Final = 4096
+"""Bytes of input that may wait for a program that is still answered."""
+SAMPLES: Final = 32
+"""Times of output that are journalled together."""
 
 QUIET: Final = 0.2
 """Silence after the exit that means the output is complete although somebody holds the slave open.
@@ -40,6 +47,9 @@ class TerminalIO:
         self.pty: Pty | None = None
         self.inputs = InputQueue()
         self.typed = Typed()
+        self.questions = Questions()
+        self.samples: list[tuple[int, int]] = []
+        self._sampled = 0
         self.published = 0
         self.reading = False
         self.exited: float | None = None
@@ -71,11 +81,15 @@ class TerminalIO:
         """Where input goes, -1 when it cannot go anywhere."""
         return self._stdin if self._stdin >= 0 else self.master
 
-    def fill(self, now: float) -> bool:
+    def fill(self, now: float, time_ns: int) -> bool:
         """Take what the program wrote; return whether there was any."""
+        head = self.log.head
         moved, ended = self.log.fill(self.master, TURN_BYTES)
         if moved:
             self._last_output = now
+            if time_ns - self._sampled >= STEP_NS:
+                self._sampled = time_ns
+                self.samples.append((head, time_ns))
         if ended and not self._comes_back():
             self._hung_up = True
             self.reading = False
@@ -96,6 +110,19 @@ class TerminalIO:
         data = self.log.read(offset, MAX_CHUNK)
         self.published += len(data)
         return offset, data
+
+    def look(self) -> None:
+        """Look for questions in output that nobody subscribes to."""
+        start = max(self.questions.position, self.log.tail)
+        while start < self.log.head:
+            data = self.log.read(start, MAX_CHUNK)
+            self.questions.feed(start, data)
+            start += len(data)
+
+    def take_samples(self) -> list[tuple[int, int]]:
+        """Return when output came, once."""
+        samples, self.samples = self.samples, []
+        return samples
 
     def skip(self) -> None:
         """Nobody listens: let the cursor follow the head."""
@@ -141,6 +168,20 @@ class TerminalIO:
         """Remember what was typed, unless nothing would show it (a password)."""
         if self._stdin < 0 and self.pty is not None and self.pty.shows_input():
             self.typed.note(self.log.head, data)
+
+    def answer(self, data: bytes) -> bool:
+        """Queue what a terminal would answer; return False when it cannot be.
+
+        A program whose input is a pipe, or that lets input lie, gets no answers.
+        """
+        if self.master < 0 or self._stdin >= 0 or len(self.inputs) > ANSWER_ROOM:
+            return False
+        entry = Entry("", data, len(data))
+        try:
+            self.inputs.accept(entry, canonical=self.pty is not None and self.pty.canonical())
+        except WireError:
+            return False
+        return True
 
     def write(self) -> tuple[list[Entry], list[Entry]]:
         """Offer queued input; return the entries that are done and those that never will be."""
