@@ -21,9 +21,11 @@ from lanekeeper.client.items import Item
 from lanekeeper.client.joining import Patience, Place
 from lanekeeper.client.leases import Lease
 from lanekeeper.client.programs import Launched, Policy, output_flow
+from lanekeeper.client.recording import timeline
 from lanekeeper.wire.envelope import Event
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.lane import Ended
+from lanekeeper.wire.messages.recording import TimelineResult
 from lanekeeper.wire.messages.session import SessionAttached, SessionInfo
 from lanekeeper.wire.messages.terminal import (
     ExitStatus,
@@ -269,6 +271,10 @@ class AsyncTerminal:
         """Wait for what `until` names, at most `timeout` seconds; as `Terminal.wait_for`."""
         operation = wait_for(self.id, self._place.endpoints.control, until, until.get("timeout"))
         return await self._shell.perform(operation)
+
+    async def timeline(self, offset: int | None = None) -> TimelineResult:
+        """Return when output came and for which sizes; as `Terminal.timeline`."""
+        return await self._shell.perform(timeline(self.id, offset, self._place.endpoints.control))
 
     async def respawn(self) -> TerminalInfo:
         """Start the same program again on the ended terminal; its log goes on."""

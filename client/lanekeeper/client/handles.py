@@ -14,9 +14,11 @@ from lanekeeper.client.flows import Attachment, OutputStream, Pending
 from lanekeeper.client.following import tend
 from lanekeeper.client.joining import Place
 from lanekeeper.client.programs import Launched, Policy, output_flow
+from lanekeeper.client.recording import timeline
 from lanekeeper.client.shell import Shell
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.lane import Ended
+from lanekeeper.wire.messages.recording import TimelineResult
 from lanekeeper.wire.messages.session import SessionInfo
 from lanekeeper.wire.messages.terminal import (
     ExitStatus,
@@ -177,6 +179,10 @@ class Terminal:
         """
         link = self._place.endpoints.control
         return self._shell.perform(wait_for(self.id, link, until, timeout))
+
+    def timeline(self, offset: int | None = None) -> TimelineResult:
+        """Return when output came and for which sizes, from `offset` (None: all that is kept)."""
+        return self._shell.perform(timeline(self.id, offset, self._place.endpoints.control))
 
     def respawn(self) -> TerminalInfo:
         """Start the same program again on the ended terminal; its log goes on."""

@@ -57,12 +57,13 @@ The numbers in `signal` are values like any other.
 _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "broker": "addresses core deadlines desk door keepers lane lanes listings plane records "
     "registry replay routing state stimuli story workers",
-    "client": "awaiting effects errors feeding following items leases operations session "
-    "story stream tasks",
+    "client": "awaiting effects errors feeding following items leases operations recording "
+    "session story stream tasks",
     "collector": "model",
     "keeper": "daemons events pool roster states status supervisor",
     "workers": "actions closing consumer_commands consumers core echo ending inputs life programs "
-    "queries recording_commands records search session_commands state terminal_commands timeline turn waits watching",
+    "queries recording_commands records search session_commands state terminal_commands timeline "
+    "turn waits watching",
 }
 CORES: Final[tuple[str, ...]] = (
     "lanekeeper.wire",
