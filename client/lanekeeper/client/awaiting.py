@@ -21,13 +21,13 @@ class Until(TypedDict, total=False):
 
     Attributes:
         match: an RE2 pattern on the bytes of the output; `^` and `$` match at line borders.
-        offset: where the search begins (the head of the log when it is not given).
+        offset: where the search begins (the head of the log without one).
         idle: seconds of silence, counted from the call at the earliest.
         echo: let `match` match the echo of what was typed too.
     """
 
     match: str
-    offset: int
+    offset: int | None
     idle: float
     echo: bool
 
