@@ -8,7 +8,7 @@ from array import array
 from bisect import bisect_right
 from typing import Final
 
-ENTRIES_MAX: Final = 8192
+ENTRIES_MAX: Final = 4096
 """Entries of one terminal, of 16 bytes each."""
 STEP_NS: Final = 20_000_000
 """Output that comes within this time after an entry belongs to it."""
