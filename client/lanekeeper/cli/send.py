@@ -68,6 +68,7 @@ def send(
                 terminal.send(b"", eof=True, timeout=limit)
         elif len(data) > MAX_CHUNK:
             delivered = terminal.send(data, eof=options["eof"], timeout=limit)
+            head = terminal.typed_at
         else:
             body = Input(data=data, eof=options["eof"])
             target = of_terminal(terminal.info)

@@ -45,7 +45,10 @@ class Chunk(Struct, frozen=True):
 
 
 class InputQueue:
-    """The input of one terminal that is not yet delivered."""
+    """The input of one terminal that is not yet delivered.
+
+    `head` is where the output ended before the input that was begun last.
+    """
 
     def __init__(self) -> None:
         """Start empty."""

@@ -274,7 +274,9 @@ def deliver(queue: InputQueue, terminal_id: str, link: str | None) -> Operation[
                 link,
                 INPUT_SECONDS,
             )
-            queue.head = (yield from ask(call)).head
+            result = yield from ask(call)
+            if chunk.parcel.sent == 0:
+                queue.head = result.head
             queue.delivered(chunk)
     except LaneError as error:
         queue.fail(error)
