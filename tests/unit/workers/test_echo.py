@@ -1,6 +1,8 @@
 """What was typed is told apart from what a program prints."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lanekeeper.workers.echo import Typed, Verdict
 
@@ -59,6 +61,28 @@ def test_half_an_echo_is_not_decided() -> None:
 def test_output_from_before_the_typing_is_output(content: bytes) -> None:
     notes = typed(b"echo done\r", content.index(b"echo"))
     assert judge(notes, content, b"done") is Verdict.OUTPUT
+
+
+PIECES = st.sampled_from([b"a", b"ab", b"\r\n", b" \r", b"\x1b[m", b"\x1b", b"$ ", b"\x1b]0;t\x07"])
+
+
+@given(
+    st.lists(PIECES, min_size=1, max_size=12),
+    st.lists(PIECES, max_size=6),
+    st.integers(0, 30),
+    st.integers(0, 10),
+)
+def test_any_output_is_judged(
+    shown: list[bytes], keys: list[bytes], start: int, length: int
+) -> None:
+    content = b"".join(shown)
+    start = min(start, len(content))
+    end = min(start + length, len(content))
+    notes = Typed()
+    for key in keys:
+        notes.note(0, key)
+    verdict, until = notes.judge(FakeLog(content), start, end)
+    assert verdict is not Verdict.ECHO or start <= until <= len(content)
 
 
 def test_memory_of_typing_is_bounded() -> None:

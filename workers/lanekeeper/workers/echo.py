@@ -116,7 +116,7 @@ class _Shown:
         index = self._text.find(line.text)
         while 0 <= index <= self._first:
             past = index + len(line.text)
-            if past >= self._last and self._is_echo(line, index, past):
+            if self._first < past >= self._last and self._is_echo(line, index, past):
                 return Verdict.ECHO, self._base + self._places[past - 1] + 1
             index = self._text.find(line.text, index + 1)
         if self._growing and self._begins(line):
@@ -132,7 +132,8 @@ class _Shown:
 
     def _begins(self, line: Line) -> bool:
         """Whether the line ends with a beginning of what was typed, with the match in it."""
-        for index in range(max(0, len(self._text) - len(line.text) + 1), self._first + 1):
+        last = min(self._first, len(self._text) - 1)
+        for index in range(max(0, len(self._text) - len(line.text) + 1), last + 1):
             if line.text.startswith(self._text[index:]):
                 earlier = self._earlier(line, self._base + self._places[index])
                 if earlier == 0 or (earlier == 1 and index > 0):
