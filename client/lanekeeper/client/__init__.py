@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lanekeeper.client.joining import CallOptions
     from lanekeeper.client.programs import RunOptions, SpawnOptions
     from lanekeeper.wire.envelope import Actor, Event
+    from lanekeeper.wire.messages.screen import Screen
     from lanekeeper.wire.messages.terminal import ExitStatus
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Refused",
     "Resized",
     "RunOptions",
+    "Screen",
     "Session",
     "SpawnFailed",
     "SpawnOptions",
@@ -95,6 +97,7 @@ _PLACES: Final = {
     "Refused": ("lanekeeper.client.errors", "RefusedError"),
     "Resized": ("lanekeeper.client.items", "Resized"),
     "RunOptions": ("lanekeeper.client.programs", "RunOptions"),
+    "Screen": ("lanekeeper.wire.messages.screen", "Screen"),
     "Session": ("lanekeeper.client.handles", "Session"),
     "SpawnFailed": ("lanekeeper.client.errors", "SpawnFailedError"),
     "SpawnOptions": ("lanekeeper.client.programs", "SpawnOptions"),

@@ -45,6 +45,9 @@ LOG_CAPACITY: Final = 4 * 1024 * 1024
 MIN_LOG_CAPACITY: Final = 64 * 1024
 MAX_LOG_CAPACITY: Final = 64 * 1024 * 1024
 
+MAX_SCREEN_CELLS: Final = 200_000
+"""Cells of a screen that the lane draws: 1,000 columns by 200 rows. A larger one has no screen."""
+
 SEND_HIGH_WATER: Final = 64
 """Messages queued per subscriber on a lane's XPUB before ZeroMQ drops for that subscriber."""
 

@@ -60,8 +60,9 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "client": "effects errors feeding following items leases operations session story stream tasks",
     "collector": "model",
     "keeper": "daemons events pool roster states status supervisor",
-    "workers": "actions closing consumer_commands consumers core ending inputs life programs "
-    "records session_commands state terminal_commands turn",
+    "workers": "actions closing consumer_commands consumers core emulation ending inputs knowledge "
+    "life marks picture programs records screen_commands sequences "
+    "session_commands state terminal_commands turn",
 }
 CORES: Final[tuple[str, ...]] = (
     "lanekeeper.wire",

@@ -17,7 +17,14 @@ from lanekeeper.wire.limits import LEASE_SECONDS
 from lanekeeper.wire.messages.events import Registration
 from lanekeeper.wire.methods import METHODS, Executor, Method
 from lanekeeper.wire.version import VERSION
-from lanekeeper.workers import closing, consumer_commands, life, session_commands, terminal_commands
+from lanekeeper.workers import (
+    closing,
+    consumer_commands,
+    life,
+    screen_commands,
+    session_commands,
+    terminal_commands,
+)
 from lanekeeper.workers.actions import (
     Action,
     Cleared,
@@ -25,6 +32,7 @@ from lanekeeper.workers.actions import (
     Demoted,
     Drain,
     Drained,
+    Drawn,
     Executed,
     Exited,
     Forked,
@@ -56,6 +64,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **terminal_commands.HANDLERS,
     **consumer_commands.HANDLERS,
     **closing.HANDLERS,
+    **screen_commands.HANDLERS,
 }
 
 
@@ -106,6 +115,8 @@ class LaneCore:
                 self._input_done(turn, stimulus)
             case Cleared():
                 closing.cleared(self, turn, stimulus)
+            case Drawn():
+                screen_commands.drawn(self, turn, stimulus)
             case Tick():
                 self._tick(turn)
             case Drain():

@@ -100,6 +100,7 @@ class Worker:
         self._tick()
         self._settle()
         self._stimuli += self.flow.due(time.monotonic())
+        self._stimuli += self.effects.screens.turn(idle=not ready)
         self._settle()
         self.effects.compact()
 
@@ -211,6 +212,8 @@ class Worker:
 
     def _timeout(self) -> int:
         """Milliseconds until time alone makes something due."""
+        if self.effects.screens.behind:
+            return 0
         due = [self._beat + BEAT, *self.flow.deadlines()]
         core = self.core.deadline()
         if core is not None:

@@ -7,6 +7,7 @@ callers, endings under way) is not state: callers ask again with the same comman
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from lanekeeper.wire.answers import Answers
 from lanekeeper.wire.errors import WireError
@@ -25,6 +26,9 @@ from lanekeeper.workers.records import (
     SessionIs,
     TerminalIs,
 )
+
+SIZES_KEPT: Final = 256
+"""Changes of size that are remembered for each terminal."""
 
 
 @dataclass(slots=True)
@@ -45,6 +49,7 @@ class LaneState:
         self.terminals: dict[str, TerminalIs] = {}
         self.leases: dict[str, Lease] = {}
         self.consumers: dict[str, Consumers] = {}
+        self.sizes: dict[str, list[Resized]] = {}
         self.answers = Answers(ANSWERS_KEPT, ANSWER_SECONDS, TOMBSTONES_KEPT)
 
     def apply(self, record: Record, now: float) -> None:
@@ -65,7 +70,7 @@ class LaneState:
             case Gone():
                 self._apply_gone(record.id)
             case Resized():
-                pass  # the size is in TerminalIs; this one is the index of a recording
+                self._apply_resized(record)
 
     def snapshot(self) -> Iterator[Record]:
         """Yield the records that make this state from nothing."""
@@ -73,6 +78,8 @@ class LaneState:
         for info in self.sessions.values():
             yield SessionIs(info)
         yield from self.terminals.values()
+        for sizes in self.sizes.values():
+            yield from sizes
         for lease_id, lease in self.leases.items():
             yield LeaseIs(lease_id, lease.session_id)
         for terminal_id, consumers in self.consumers.items():
@@ -131,10 +138,19 @@ class LaneState:
         if consumers is not None:
             consumers.put(Consumer(record.id, record.lease_id, record.policy, record.offset))
 
+    def _apply_resized(self, record: Resized) -> None:
+        """Keep the sizes that output was written for: of several at one offset the last."""
+        sizes = self.sizes.setdefault(record.terminal_id, [])
+        if sizes and sizes[-1].offset == record.offset:
+            sizes.pop()
+        sizes.append(record)
+        del sizes[:-SIZES_KEPT]
+
     def _apply_gone(self, gone: str) -> None:
         self.sessions.pop(gone, None)
         self.leases.pop(gone, None)
         self.terminals.pop(gone, None)
+        self.sizes.pop(gone, None)
         self.consumers.pop(gone, None)
         for consumers in self.consumers.values():
             consumers.release(gone)

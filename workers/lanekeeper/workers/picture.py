@@ -1,0 +1,172 @@
+"""What one terminal shows, drawn by an emulator from its output.
+
+Owns the emulator with what it does not keep (title, modes, what is known), and turns it into a
+`Screen`. Refuses nothing that a program may print. Pure; fed by `screens` from the log.
+"""
+
+import re
+from typing import Final
+
+from lanekeeper.wire.messages.screen import Color, Cursor, Run, Screen, ScreenRequest
+from lanekeeper.workers.emulation import Cell, Line, Pen, Shielded, Tint, emulator
+from lanekeeper.workers.knowledge import Knowledge
+from lanekeeper.workers.marks import Marks
+from lanekeeper.workers.sequences import text, tidy
+
+_REPEATED: Final = re.compile("(.)\x1b\\[([0-9]+)b", re.DOTALL)
+_ALTERNATE: Final = "\x1b[?1049h"
+_FRESH: Final = b"\x1b[m\x1b[r\x1b[H\x1b[2J"
+
+
+class Picture:
+    """One screen.
+
+    Attributes:
+        offset: the output before it is drawn.
+        marks: what is not in the cells.
+    """
+
+    def __init__(self, cols: int, rows: int, offset: int, before: "Picture | None" = None) -> None:
+        """Start with an empty screen at an offset; what was printed before it is not known.
+
+        From a picture that ended `before` a hole the title and the modes are taken over.
+
+        Raises:
+            EmulatorError: there is no emulator.
+        """
+        self.offset = offset
+        self.cols, self.rows = cols, rows
+        self.marks: Marks = Marks() if before is None else before.marks
+        alternate = self.marks.alternate
+        self._unknown = Knowledge(rows, alternate=alternate) if offset else None
+        with Shielded():
+            self._emulator = emulator(cols, rows)
+            if alternate:
+                self._emulator.feed_str(_ALTERNATE)
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing of what was missed can still be on the screen."""
+        return self._unknown is None or self._unknown.known
+
+    def feed(self, data: bytes) -> None:
+        """Draw output that ends between two sequences (or is longer than one may wait).
+
+        Raises:
+            EmulatorError: the emulator failed; this picture is of no use any more.
+        """
+        self.offset += len(data)
+        clean = tidy(data)
+        self.marks.feed(clean)
+        if self._unknown is not None:
+            self._unknown.feed(clean)
+            if self._unknown.complete:
+                self._unknown = None
+        with Shielded():
+            self._emulator.feed_str(text(clean))
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Change the size at the present offset; raises as `feed` does."""
+        self.cols, self.rows = cols, rows
+        if self._unknown is not None:
+            self._unknown.resized(rows)
+        with Shielded():
+            self._emulator.resize(cols, rows)
+
+    def show(self, asked: ScreenRequest, epoch: int) -> Screen:
+        """Return the screen in the form that is asked for; raises as `feed` does."""
+        with Shielded():
+            place = self._emulator.cursor
+            # After a character in the last column the cursor is on it, for whoever looks.
+            cursor = Cursor(row=place.row, col=min(place.col, self.cols - 1), visible=place.visible)
+            screen = Screen(
+                offset=self.offset,
+                epoch=epoch,
+                exact=self.exact,
+                cols=self.cols,
+                rows=self.rows,
+                cursor=cursor,
+                alternate=self.marks.alternate,
+                title=self.marks.title,
+            )
+            if asked.form == "paint":
+                screen.paint = self._paint()
+                return screen
+            screen.first = min(asked.first, self.rows)
+            view = self._emulator.view()[asked.first : asked.first + asked.count]
+            screen.lines = [line.text.rstrip() for line in view]
+            if asked.form == "cells":
+                screen.cells = [_runs(line) for line in view]
+            return screen
+
+    def _paint(self) -> bytes:
+        """Return what draws the screen: no C1 controls, and no repetitions, which not all know."""
+        drawn = _REPEATED.sub(lambda found: found[1] * (1 + int(found[2])), self._emulator.dump())
+        return _FRESH + tidy(drawn.encode()) + self.marks.setup()
+
+
+def _runs(line: Line) -> list[Run]:
+    """Return the cells of a row, those that look the same together, without blanks at its end."""
+    cells = [cell for cell in line.cells if cell.width]
+    while cells and cells[-1].char == " " and cells[-1].pen.is_default():
+        cells.pop()
+    runs: list[Run] = []
+    characters: list[str] = []
+    look: Run | None = None
+    for cell in cells:
+        here = _look(cell)
+        if here != look:
+            _close(runs, look, characters)
+            look, characters = here, []
+        characters.append(cell.char)
+    _close(runs, look, characters)
+    return runs
+
+
+def _close(runs: list[Run], look: Run | None, characters: list[str]) -> None:
+    if look is None:
+        return
+    runs.append(
+        Run(
+            text="".join(characters),
+            width=look.width,
+            foreground=look.foreground,
+            background=look.background,
+            bold=look.bold,
+            faint=look.faint,
+            italic=look.italic,
+            underline=look.underline,
+            blink=look.blink,
+            inverse=look.inverse,
+            strikethrough=look.strikethrough,
+        )
+    )
+
+
+def _look(cell: Cell) -> Run:
+    """Return a run without text that looks like the cell."""
+    pen: Pen = cell.pen
+    if pen.is_default():
+        return Run(text="", width=cell.width)
+    return Run(
+        text="",
+        width=cell.width,
+        foreground=_color(pen.foreground),
+        background=_color(pen.background),
+        bold=pen.bold,
+        faint=pen.faint,
+        italic=pen.italic,
+        underline=pen.underline,
+        blink=pen.blink,
+        inverse=pen.inverse,
+        strikethrough=pen.strikethrough,
+    )
+
+
+def _color(color: Tint | None) -> Color | None:
+    """Return a colour of the emulator for the wire: a number of the palette, or `#rrggbb`."""
+    if color is None:
+        return None
+    if type(color).__name__ != "RGB":
+        return color[0]
+    return f"#{color[0]:02x}{color[1]:02x}{color[2]:02x}"
