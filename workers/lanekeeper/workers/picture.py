@@ -15,6 +15,8 @@ from lanekeeper.workers.sequences import text, tidy
 
 _REPEATED: Final = re.compile("(.)\x1b\\[([0-9]+)b", re.DOTALL)
 _ALTERNATE: Final = "\x1b[?1049h"
+_SWITCH: Final = "\x9b?1047h"
+"""How the emulator writes the switch; at that point the cursor is where it is to be saved."""
 _FRESH: Final = b"\x1b[m\x1b[r\x1b[H\x1b[2J"
 
 
@@ -102,6 +104,7 @@ class Picture:
     def _paint(self) -> bytes:
         """Return what draws the screen: no C1 controls, and no repetitions, which not all know."""
         drawn = _REPEATED.sub(lambda found: found[1] * (1 + int(found[2])), self._emulator.dump())
+        drawn = drawn.replace(_SWITCH, _ALTERNATE)
         return _FRESH + tidy(drawn.encode()) + self.marks.setup()
 
 
