@@ -15,6 +15,8 @@ from typing import Final
 
 import pytest
 
+from kit import xterm
+
 COMPLETE: Final = "LANEKEEPER_COMPLETE"
 NIGHTLY: Final = "LANEKEEPER_NIGHTLY"
 PACKAGING: Final = "LANEKEEPER_PACKAGING"
@@ -55,12 +57,15 @@ NEEDS: Final[dict[str, Need]] = {
     "htop": _debian("htop"),
     "less": _debian("less"),
     "make": _debian("make"),
+    "node": _debian("nodejs"),
+    "npm": _debian("npm"),
     "ps": _debian("procps"),
     "script": _debian("bsdutils"),
     "stty": _debian("coreutils"),
     "tmux": _debian("tmux"),
     "top": _debian("procps"),
     "vim": _debian("vim"),
+    "xterm": Need("npm ci --prefix tests/system/screen", present=xterm.installed),
     "packages": Need(f"{PACKAGING}=1 make test", present=packaging_wanted),
 }
 

@@ -14,7 +14,10 @@ from lanekeeper.workers.marks import Marks
 from lanekeeper.workers.sequences import text, tidy
 
 _REPEATED: Final = re.compile("(.)\x1b\\[([0-9]+)b", re.DOTALL)
+_BLANK: Final = Run(text="")
 _ALTERNATE: Final = "\x1b[?1049h"
+_COLONS: Final = re.compile("[34]8:[25](?::[0-9]+)+")
+"""Colours as the emulator writes them, which few terminals read the same way."""
 _SWITCH: Final = "\x9b?1047h"
 """How the emulator writes the switch; at that point the cursor is where it is to be saved."""
 _FRESH: Final = b"\x1b[m\x1b[r\x1b[H\x1b[2J"
@@ -104,6 +107,7 @@ class Picture:
     def _paint(self) -> bytes:
         """Return what draws the screen: no C1 controls, and no repetitions, which not all know."""
         drawn = _REPEATED.sub(lambda found: found[1] * (1 + int(found[2])), self._emulator.dump())
+        drawn = _COLONS.sub(lambda found: found[0].replace(":", ";"), drawn)
         drawn = drawn.replace(_SWITCH, _ALTERNATE)
         return _FRESH + tidy(drawn.encode()) + self.marks.setup()
 
@@ -111,7 +115,7 @@ class Picture:
 def _runs(line: Line) -> list[Run]:
     """Return the cells of a row, those that look the same together, without blanks at its end."""
     cells = [cell for cell in line.cells if cell.width]
-    while cells and cells[-1].char == " " and cells[-1].pen.is_default():
+    while cells and cells[-1].char == " " and _look(cells[-1]) == _BLANK:
         cells.pop()
     runs: list[Run] = []
     characters: list[str] = []
@@ -147,21 +151,23 @@ def _close(runs: list[Run], look: Run | None, characters: list[str]) -> None:
 
 
 def _look(cell: Cell) -> Run:
-    """Return a run without text that looks like the cell."""
+    """Return a run without text that looks like the cell; a blank has only what shows on one."""
     pen: Pen = cell.pen
     if pen.is_default():
         return Run(text="", width=cell.width)
+    inverse = pen.inverse
+    ink = cell.char != " "
     return Run(
         text="",
         width=cell.width,
-        foreground=_color(pen.foreground),
+        foreground=_color(pen.foreground) if ink or inverse else None,
         background=_color(pen.background),
-        bold=pen.bold,
-        faint=pen.faint,
-        italic=pen.italic,
+        bold=ink and pen.bold,
+        faint=ink and pen.faint,
+        italic=ink and pen.italic,
         underline=pen.underline,
-        blink=pen.blink,
-        inverse=pen.inverse,
+        blink=ink and pen.blink,
+        inverse=inverse,
         strikethrough=pen.strikethrough,
     )
 

@@ -23,6 +23,11 @@ _WHOLE: Final = re.compile(
 _STRING: Final = re.compile(rb"\x1b[\]PX^_]")
 _C1: Final = re.compile(rb"\xc2([\x80-\x9f])")
 _REPEAT: Final = re.compile(rb"\x1b\[0*[0-9]{4,}b")
+_UNDERLINES: Final = re.compile(rb"\x1b\[([0-9;:]*(?:4:|21|58)[0-9;:]*)m")
+"""Attributes that may have kinds and colours of underlines, which an emulator may not know."""
+_UNDERLINE_COLOR: Final = b"58"
+_COLOR_LENGTHS: Final = {b"5": 3, b"2": 5}
+"""Parameters of a colour: `58;5;N` and `58;2;R;G;B`; `38` and `48` have the same."""
 _JOINED: Final = (
     "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u0610-\u061a"
     "\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200f"
@@ -60,9 +65,16 @@ def boundary(data: bytes) -> int:
 
 
 def tidy(data: bytes) -> bytes:
-    """Return `data` with 8-bit controls as ESC sequences and no character repeated for ever."""
+    """Return `data` as every emulator draws it the same way.
+
+    8-bit controls are ESC sequences, no character is repeated for ever, underlines are of one kind
+    and have no colour of their own, and there is no DEL, which draws nothing.
+    """
     if b"\xc2" in data:
         data = _C1.sub(lambda found: b"\x1b%c" % (found[1][0] - 0x40), data)
+    if b"\x7f" in data:
+        data = data.replace(b"\x7f", b"")
+    data = _UNDERLINES.sub(_plain_underlines, data)
     return _REPEAT.sub(b"\x1b[%db" % REPEAT_MAX, data)
 
 
@@ -74,6 +86,24 @@ def text(data: bytes) -> str:
     """
     decoded = data.decode("utf-8", "replace")
     return decoded if decoded.isascii() else _CLUSTER.sub(_composed, decoded)
+
+
+def _plain_underlines(found: re.Match[bytes]) -> bytes:
+    words = found[1].split(b";")
+    kept: list[bytes] = []
+    place = 0
+    while place < len(words):
+        word = words[place]
+        size = 1
+        if word in {b"38", b"48", _UNDERLINE_COLOR} and place + 1 < len(words):
+            size = _COLOR_LENGTHS.get(words[place + 1], 1)
+        if word == b"21" or word.startswith(b"4:"):
+            kept.append(b"24" if word == b"4:0" else b"4")
+        elif word.split(b":")[0] != _UNDERLINE_COLOR:
+            kept += words[place : place + size]
+        place += size
+    # Nothing left must not become the reset of everything.
+    return b"\x1b[%sm" % b";".join(kept) if kept else b""
 
 
 def _composed(found: re.Match[str]) -> str:
