@@ -5,7 +5,10 @@ Owns the emulator with what it does not keep (title, modes, what is known), and 
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
+
+from msgspec.structs import replace
 
 from lanekeeper.wire.messages.screen import Color, Cursor, Run, Screen, ScreenRequest
 from lanekeeper.workers.emulation import Cell, Line, Pen, Shielded, Tint, emulator
@@ -13,14 +16,32 @@ from lanekeeper.workers.knowledge import Knowledge
 from lanekeeper.workers.marks import Marks
 from lanekeeper.workers.sequences import text, tidy
 
-_REPEATED: Final = re.compile("(.)\x1b\\[([0-9]+)b", re.DOTALL)
-_BLANK: Final = Run(text="")
+_REPEATED: Final = re.compile("\x1b\\[([0-9]+)b")
+_PLAIN: Final = Run(text="")
 _ALTERNATE: Final = "\x1b[?1049h"
 _COLONS: Final = re.compile("[34]8:[25](?::[0-9]+)+")
 """Colours as the emulator writes them, which few terminals read the same way."""
 _SWITCH: Final = "\x9b?1047h"
 """How the emulator writes the switch; at that point the cursor is where it is to be saved."""
 _FRESH: Final = b"\x1b[m\x1b[r\x1b[H\x1b[2J"
+
+
+class Shot:
+    """A screen as it was at one moment; its cells are turned into runs a row at a time."""
+
+    def __init__(self, screen: Screen, rows: Sequence[Line]) -> None:
+        """Take what is done, and the rows whose runs are to be added."""
+        self.screen = screen
+        self._rows = iter(rows)
+
+    def develop(self) -> bool:
+        """Add the next row; return whether all are there. Raises `EmulatorError`."""
+        line = next(self._rows, None)
+        if line is None or self.screen.cells is None:
+            return True
+        with Shielded():
+            self.screen.cells.append(_runs(line))
+        return False
 
 
 class Picture:
@@ -78,8 +99,8 @@ class Picture:
         with Shielded():
             self._emulator.resize(cols, rows)
 
-    def show(self, asked: ScreenRequest, epoch: int) -> Screen:
-        """Return the screen in the form that is asked for; raises as `feed` does."""
+    def show(self, asked: ScreenRequest, epoch: int) -> "Shot":
+        """Return the screen of now in the form that is asked for; raises as `feed` does."""
         with Shielded():
             place = self._emulator.cursor
             # After a character in the last column the cursor is on it, for whoever looks.
@@ -96,69 +117,64 @@ class Picture:
             )
             if asked.form == "paint":
                 screen.paint = self._paint()
-                return screen
+                return Shot(screen, [])
             screen.first = min(asked.first, self.rows)
             view = self._emulator.view()[asked.first : asked.first + asked.count]
             screen.lines = [line.text.rstrip() for line in view]
-            if asked.form == "cells":
-                screen.cells = [_runs(line) for line in view]
-            return screen
+            if asked.form != "cells":
+                return Shot(screen, [])
+            screen.cells = []
+            return Shot(screen, view)
 
     def _paint(self) -> bytes:
         """Return what draws the screen: no C1 controls, and no repetitions, which not all know."""
-        drawn = _REPEATED.sub(lambda found: found[1] * (1 + int(found[2])), self._emulator.dump())
+        drawn = _REPEATED.sub(_repeated, self._emulator.dump())
         drawn = _COLONS.sub(lambda found: found[0].replace(":", ";"), drawn)
         drawn = drawn.replace(_SWITCH, _ALTERNATE)
         return _FRESH + tidy(drawn.encode()) + self.marks.setup()
 
 
+def _repeated(found: re.Match[str]) -> str:
+    """Return the character before a repetition, so often."""
+    return found.string[found.start() - 1] * int(found[1])
+
+
 def _runs(line: Line) -> list[Run]:
     """Return the cells of a row, those that look the same together, without blanks at its end."""
-    cells = [cell for cell in line.cells if cell.width]
-    while cells and cells[-1].char == " " and _look(cells[-1]) == _BLANK:
-        cells.pop()
+    groups: list[tuple[Cell, list[str]]] = []
+    last = ""
+    for cell in line.cells:
+        width = cell.width
+        if not width:
+            continue
+        # The emulator's pens cannot be compared; what they print can, and quickly.
+        pen = cell.pen
+        look = str(width) if pen.is_default() else f"{width}{cell.char == ' '}{pen!r}"
+        if look != last:
+            last = look
+            groups.append((cell, []))
+        groups[-1][1].append(cell.char)
     runs: list[Run] = []
-    characters: list[str] = []
-    look: Run | None = None
-    for cell in cells:
-        here = _look(cell)
-        if here != look:
-            _close(runs, look, characters)
-            look, characters = here, []
-        characters.append(cell.char)
-    _close(runs, look, characters)
+    for cell, characters in groups:
+        run = _run(cell, "".join(characters))
+        if runs and replace(runs[-1], text="") == replace(run, text=""):
+            run = replace(run, text=runs.pop().text + run.text)
+        runs.append(run)
+    if runs and replace(runs[-1], text="") == _PLAIN:
+        last_words = runs.pop().text.rstrip(" ")
+        runs += [Run(text=last_words)] if last_words else []
     return runs
 
 
-def _close(runs: list[Run], look: Run | None, characters: list[str]) -> None:
-    if look is None:
-        return
-    runs.append(
-        Run(
-            text="".join(characters),
-            width=look.width,
-            foreground=look.foreground,
-            background=look.background,
-            bold=look.bold,
-            faint=look.faint,
-            italic=look.italic,
-            underline=look.underline,
-            blink=look.blink,
-            inverse=look.inverse,
-            strikethrough=look.strikethrough,
-        )
-    )
-
-
-def _look(cell: Cell) -> Run:
-    """Return a run without text that looks like the cell; a blank has only what shows on one."""
+def _run(cell: Cell, words: str) -> Run:
+    """Return a run that looks like the cell; on blanks only what shows there."""
     pen: Pen = cell.pen
     if pen.is_default():
-        return Run(text="", width=cell.width)
+        return Run(text=words, width=cell.width)
     inverse = pen.inverse
     ink = cell.char != " "
     return Run(
-        text="",
+        text=words,
         width=cell.width,
         foreground=_color(pen.foreground) if ink or inverse else None,
         background=_color(pen.background),

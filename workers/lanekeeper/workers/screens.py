@@ -9,9 +9,10 @@ by it. Refuses nothing; an emulator that fails is dropped and the request is tol
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import MAX_CHUNK, MAX_SCREEN_CELLS
@@ -19,10 +20,10 @@ from lanekeeper.wire.messages.screen import Screen
 from lanekeeper.workers.actions import Draw, Drawn, Stimulus
 from lanekeeper.workers.emulation import EmulatorError
 from lanekeeper.workers.knowledge import Knowledge
-from lanekeeper.workers.output_log import OutputLog
-from lanekeeper.workers.picture import Picture
+from lanekeeper.workers.picture import Picture, Shot
 from lanekeeper.workers.sequences import HOLD, boundary, tidy
 from lanekeeper.workers.state import LaneState
+from lanekeeper.workers.turn import Log
 
 TURN_SECONDS: Final = 0.002
 """Time of one turn for drawing: an echo of another terminal waits no longer for it."""
@@ -41,12 +42,19 @@ ROOM: Final = 512 * 1024
 _LOG: Final = logging.getLogger(__name__)
 
 
+class KeptLog(Log, Protocol):
+    """A log that keeps `capacity` bytes."""
+
+    capacity: int
+
+
 @dataclass(slots=True)
 class Asked:
     """A request that waits until everything before `target` is drawn."""
 
     action: Draw
     target: int
+    shot: Shot | None = None
 
 
 @dataclass(slots=True)
@@ -64,7 +72,7 @@ class Shown:
 class Screens:
     """Draws what is asked for."""
 
-    def __init__(self, log: Callable[[str], OutputLog | None], state: LaneState) -> None:
+    def __init__(self, log: Callable[[str], KeptLog | None], state: LaneState) -> None:
         """Draw from these logs; nothing is drawn before somebody asks."""
         self._log = log
         self._state = state
@@ -121,12 +129,14 @@ class Screens:
             return []
         stimuli: list[Stimulus] = []
         until = time.monotonic() + TURN_SECONDS
-        work = [s for s in self._shown.values() if s.asked or (idle and not self._waiting)]
+        work = deque(s for s in self._shown.values() if s.asked or (idle and not self._waiting))
         while work and (now := time.monotonic()) < until:
-            for shown in list(work):
-                stimuli += self._step(shown, now)
-                if not shown.asked and shown.reached >= self._head(shown):
-                    work.remove(shown)
+            shown = work.popleft()
+            stimuli += self._step(shown, now)
+            if shown.asked or shown.reached < self._head(shown):
+                work.append(shown)
+            if self._shown.pop(shown.terminal_id, None) is not None:
+                self._shown[shown.terminal_id] = shown  # the others come first in the next turn
         self._drop_cold(time.monotonic())
         return stimuli
 
@@ -145,7 +155,7 @@ class Screens:
             shown.reached = log.head  # nothing is drawn until it is asked for again
             return self._refuse(shown, WireError("INTERNAL", f"{error}; ask again"))
 
-    def _draw(self, shown: Shown, log: OutputLog) -> None:
+    def _draw(self, shown: Shown, log: KeptLog) -> None:
         picture = shown.picture
         if picture is None or picture.offset < log.tail:
             picture = shown.picture = self._start(shown, log)
@@ -170,9 +180,11 @@ class Screens:
     def _answer(self, shown: Shown, now: float) -> list[Stimulus]:
         stimuli: list[Stimulus] = []
         for one in list(shown.asked):
-            if shown.picture is not None and shown.reached >= one.target:
-                screen = shown.picture.show(one.action.asked, self._state.assignment.generation)
-                stimuli.append(self._done(shown, one, screen))
+            if one.shot is None and shown.picture is not None and shown.reached >= one.target:
+                epoch = self._state.assignment.generation
+                one.shot = shown.picture.show(one.action.asked, epoch)
+            if one.shot is not None and one.shot.develop():
+                stimuli.append(self._done(shown, one, one.shot.screen))
             elif now >= one.action.deadline:
                 late = WireError("TIMEOUT", "the screen is not drawn yet; ask again")
                 stimuli.append(self._done(shown, one, late))
@@ -188,7 +200,7 @@ class Screens:
     def _refuse(self, shown: Shown, error: WireError) -> list[Stimulus]:
         return [self._done(shown, one, error) for one in list(shown.asked)]
 
-    def _start(self, shown: Shown, log: OutputLog) -> Picture:
+    def _start(self, shown: Shown, log: KeptLog) -> Picture:
         """Return a fresh picture, where drawing it is quickest if it can be known from there."""
         start = log.tail
         if start:
