@@ -96,6 +96,23 @@ def test_a_flood_is_shown_exactly_and_goes_on(lane: Lane) -> None:
     assert heads == sorted(set(heads))
 
 
+def test_output_that_is_gone_makes_a_screen_inexact_until_it_is_cleared(
+    shared_plane: Plane, lane: Lane
+) -> None:
+    script = r"printf 'at the top\033[5;1H'; yes '.' | head -c 2000000 | tr '\n' '\r'; exec cat"
+    terminal = lane.spawn(["sh", "-c", script], capacity=65536, output="raw", name="holes")
+    wait_until(lambda: terminal.refresh().head > 2_000_000, 20.0, "all of the output")
+    screen = terminal.screen()
+    assert not screen.exact
+    assert "at the top" not in screen.lines
+    shown = shared_plane.lane("screen", "shown:main.holes")
+    assert "may be missing" in shown.stderr
+    assert '"exact": false' in shared_plane.lane("screen", "shown:main.holes", "--json").stdout
+    terminal.send("\x1b[H\x1b[2Jnew\n")
+    wait_until(lambda: terminal.screen().exact, 10.0, "a screen that is known")
+    assert terminal.screen().lines[0] == "new"
+
+
 def test_a_terminal_that_is_hard_to_draw_does_not_hold_up_its_neighbour(
     shared_plane: Plane,
 ) -> None:
