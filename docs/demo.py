@@ -21,8 +21,8 @@ from typing import Final
 
 LANE: Final = str(Path(sys.executable).with_name("lane"))
 PATIENCE_S: Final = 15.0
-MOVEMENT: Final = re.compile(r"\x1b(?:\[[0-9;?]*[@-~]|[()].|[78=>c])")
-"""What moves the cursor or sets a mode: of no use in a quoted screen."""
+MOVEMENT: Final = re.compile(r"\x1b(?:\[[0-9;?]*[@-~]|\][^\x07]*\x07|[()].|[78=>c])")
+"""What moves the cursor, sets a mode or a title: of no use in a quoted screen."""
 
 COLOURS: Final = r"""
 for code in 31 32 33 34 35 36; do
@@ -118,7 +118,7 @@ class Demo:
         finally:
             os.close(master)
         lines = MOVEMENT.sub("", seen).replace("\r", "").splitlines()
-        say("\n".join(f"  | {line}" for line in lines if line))
+        say("\n".join(f"  | {line.rstrip()}" for line in lines if line.strip()))
         found = process.wait(PATIENCE_S)
         check(found == status, f"lane attach {name} ended with {found}, not {status}")
 

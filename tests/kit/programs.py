@@ -16,6 +16,8 @@ from typing import Final
 
 import pytest
 
+from kit import xterm
+
 COMPLETE: Final = "LANEKEEPER_COMPLETE"
 NIGHTLY: Final = "LANEKEEPER_NIGHTLY"
 PACKAGING: Final = "LANEKEEPER_PACKAGING"
@@ -63,6 +65,8 @@ NEEDS: Final[dict[str, Need]] = {
     "htop": _debian("htop"),
     "less": _debian("less"),
     "make": _debian("make"),
+    "node": _debian("nodejs"),
+    "npm": _debian("npm"),
     "ps": _debian("procps"),
     "script": _debian("bsdutils"),
     "stty": _debian("coreutils"),
@@ -73,6 +77,7 @@ NEEDS: Final[dict[str, Need]] = {
         "apt-get install -y nodejs npm; npm ci --ignore-scripts --prefix docs/examples/node",
         present=node_client_ready,
     ),
+    "xterm": Need("npm ci --prefix tests/system/screen", present=xterm.installed),
     "packages": Need(f"{PACKAGING}=1 make test", present=packaging_wanted),
 }
 

@@ -10,13 +10,14 @@ from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.keys import DEFAULT, DetachKey, detach_key
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, pass_settings
+from lanekeeper.cli.painted import Painted
 from lanekeeper.cli.pen import Pen
 from lanekeeper.cli.plane import connected
 from lanekeeper.cli.relay import Ends, Outcome, Relay, Way
-from lanekeeper.cli.render import History
+from lanekeeper.cli.render import History, Renderer
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.sizes import size_of
-from lanekeeper.cli.text import how
+from lanekeeper.cli.text import how, safe
 from lanekeeper.client import LaneError, Plane, Terminal, returncode
 
 EXAMPLES = """lane attach build
@@ -25,6 +26,8 @@ lane attach build --take
 lane attach web/api:main.shell --detach-key ctrl-a"""
 UNKNOWN: Final = 1
 SIGNAL_BASE: Final = 128
+NO_SCREEN: Final = frozenset({"INTERNAL", "LIMIT_EXCEEDED", "TIMEOUT", "INVALID_TRANSITION"})
+"""Refusals of a screen after which a person is still shown the output."""
 
 
 class Options(TypedDict):
@@ -51,10 +54,11 @@ class Options(TypedDict):
 def attach(settings: Settings, address: str, **options: Unpack[Options]) -> None:
     """Attach this terminal to a program.
 
-    What the program wrote before is shown first, then it goes on live; the program gets the size
-    of this terminal. One client writes at a time: while another does, this one looks on, until
-    ctrl-t (or --take) takes the writing over. The detach key leaves the program running and ends
-    with 0; when the program ends, this ends with its exit status.
+    The program's screen is painted first, then it goes on live; the program gets the size of this
+    terminal. What it printed earlier is there with `lane read`. One client writes at a time: while
+    another does, this one looks on, until ctrl-t (or --take) takes the writing over. The detach
+    key leaves the program running and ends with 0; when the program ends, this ends with its exit
+    status.
     """
     key = options["detach_key"]
     stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
@@ -81,12 +85,15 @@ def attach(settings: Settings, address: str, **options: Unpack[Options]) -> None
         terminal = plane.terminal(address)
         ends.pen = Pen(terminal, read_only=options["read_only"])
         ends.pen.take(take_over=options["take"])
-        outcome = stay(plane, terminal, ends)
+        outcome = stay(plane, terminal, ends, f"{address} ({key.name} detaches)")
     sys.exit(conclude(settings, address, outcome))
 
 
-def stay(plane: Plane, terminal: Terminal, ends: Ends) -> Outcome:
-    """Show history and go on live, until the program ends or the person leaves."""
+def stay(plane: Plane, terminal: Terminal, ends: Ends, hint: str) -> Outcome:
+    """Paint the screen and go on live, until the program ends or the person leaves.
+
+    Without a screen (it is too large, the emulator failed) all the output that is kept is shown.
+    """
     writes = ends.pen is None or ends.pen.writes
     if writes and ends.follow_size is not None and terminal.info.exit is None:
         size = size_of(ends.follow_size)
@@ -95,13 +102,24 @@ def stay(plane: Plane, terminal: Terminal, ends: Ends) -> Outcome:
         except LaneError as error:
             if error.code not in {"INVALID_TRANSITION", "NOT_WRITER"}:  # ended, or taken meanwhile
                 raise
-    head = terminal.refresh().head
+    renderer, start = _renderer(terminal, hint, size_of(ends.stdout).rows)
     try:
-        with terminal.output(None, policy="block") as stream:
-            return Relay(plane, terminal, stream, ends, History(head)).run()
+        with terminal.output(start, policy="block") as stream:
+            return Relay(plane, terminal, stream, ends, renderer).run()
     finally:
         if ends.pen is not None:
             ends.pen.put_down()
+
+
+def _renderer(terminal: Terminal, hint: str, rows: int) -> tuple[Renderer, int | None]:
+    """Return what shows the output, and the offset from which it wants it."""
+    try:
+        screen = terminal.screen("paint")
+    except LaneError as error:
+        if error.code not in NO_SCREEN:
+            raise
+        return History(terminal.refresh().head), None
+    return Painted(screen, lambda: terminal.screen("paint"), safe(hint), rows), screen.offset
 
 
 def conclude(settings: Settings, address: str, outcome: Outcome) -> int:

@@ -49,6 +49,10 @@ class Cast:
         self._zero: int | None = None
         self._last = 0
 
+    def begin(self) -> bytes:
+        """Return nothing: the header waits for the first time."""
+        return b""
+
     def render(self, item: Item) -> bytes:
         """Return the lines of one item."""
         return "".join(self._lines(item)).encode("ascii")

@@ -114,6 +114,7 @@ class Relay:
                 self._raw.enter()
                 if self._ends.greet is not None:
                     self._ends.greet()
+                self._sink.put(self._renderer.begin())
                 while self._outcome is None or (
                     self._outcome.way is Way.ENDED and self._sink.waiting
                 ):

@@ -21,6 +21,10 @@ from lanekeeper.client import Data, Ended, Gap, Item, Resized, returncode
 class Renderer(Protocol):
     """Turns items into bytes for stdout."""
 
+    def begin(self) -> bytes:
+        """Return what to write before the first item."""
+        ...
+
     def render(self, item: Item) -> bytes:
         """Return what to write for one item."""
         ...
@@ -36,6 +40,10 @@ class Bytes:
     def __init__(self, *, tty: bool) -> None:
         """Start with a terminal in its first state."""
         self._modes = Modes() if tty else None
+
+    def begin(self) -> bytes:
+        """Return nothing: the first bytes are the first item's."""
+        return b""
 
     def render(self, item: Item) -> bytes:
         """Return the bytes of the item; a terminal's modes are noted."""
@@ -78,6 +86,10 @@ class Words:
         """Start between sequences; without `color` colours are left out too."""
         self._text = TextFilter(color=color)
 
+    def begin(self) -> bytes:
+        """Return nothing."""
+        return b""
+
     def render(self, item: Item) -> bytes:
         """Return the text of the item."""
         if isinstance(item, Ended):
@@ -91,6 +103,10 @@ class Words:
 
 class Lines:
     """One JSON object a line; bytes as base64."""
+
+    def begin(self) -> bytes:
+        """Return nothing."""
+        return b""
 
     def render(self, item: Item) -> bytes:
         """Return the line of one item."""

@@ -44,6 +44,7 @@ VERBS: Final[dict[str, Entry]] = {
     "attach": _entry("attach:attach", "Attach this terminal to a program.", _TERMINALS),
     "send": _entry("send:send", "Type text into a terminal.", _TERMINALS),
     "read": _entry("read:read", "Read a terminal's output.", _TERMINALS),
+    "screen": _entry("screen:screen", "Show what a terminal's screen shows.", _TERMINALS),
     "resize": _entry("resize:resize", "Set the size of a terminal.", _TERMINALS),
     "signal": _entry("signals:signal", "Send a signal to a terminal's program.", _TERMINALS),
     "wait": _entry("wait:wait", "Wait for an end, a match or silence.", _TERMINALS),
@@ -83,6 +84,7 @@ TERMINAL_VERBS: Final[dict[str, Entry]] = {
     "attach": VERBS["attach"],
     "send": VERBS["send"],
     "read": VERBS["read"],
+    "screen": VERBS["screen"],
     "resize": VERBS["resize"],
     "signal": VERBS["signal"],
     "wait": VERBS["wait"],
@@ -103,7 +105,6 @@ CONFIG_VERBS: Final[dict[str, Entry]] = {
 }
 
 LATER: Final[dict[str, str]] = {
-    "screen": "the output path step",
     "diag": "the metrics step",
     "top": "the metrics step",
     "orphans": "the recovery step",

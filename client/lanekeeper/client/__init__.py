@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lanekeeper.client.programs import RunOptions, SpawnOptions
     from lanekeeper.client.writers import Writer
     from lanekeeper.wire.envelope import Actor, Event
+    from lanekeeper.wire.messages.screen import Screen
     from lanekeeper.wire.messages.terminal import ExitStatus
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "Refused",
     "Resized",
     "RunOptions",
+    "Screen",
     "Session",
     "SpawnFailed",
     "SpawnOptions",
@@ -97,6 +99,7 @@ _PLACES: Final = {
     "Refused": ("lanekeeper.client.errors", "RefusedError"),
     "Resized": ("lanekeeper.client.items", "Resized"),
     "RunOptions": ("lanekeeper.client.programs", "RunOptions"),
+    "Screen": ("lanekeeper.wire.messages.screen", "Screen"),
     "Session": ("lanekeeper.client.handles", "Session"),
     "SpawnFailed": ("lanekeeper.client.errors", "SpawnFailedError"),
     "SpawnOptions": ("lanekeeper.client.programs", "SpawnOptions"),

@@ -17,7 +17,7 @@ from lanekeeper.client.errors import LaneError, error_for
 from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.flows import CLOSE_SECONDS
 from lanekeeper.client.following import EventFlow, OutputFlow, tend
-from lanekeeper.client.handles import INPUT_TIMEOUT, Target
+from lanekeeper.client.handles import INPUT_TIMEOUT, Form, Rows, Target
 from lanekeeper.client.items import Item
 from lanekeeper.client.joining import Patience, Place, SendOptions
 from lanekeeper.client.leases import Lease
@@ -27,6 +27,7 @@ from lanekeeper.wire.envelope import Event
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.lane import Ended
 from lanekeeper.wire.messages.recording import TimelineResult
+from lanekeeper.wire.messages.screen import Screen, ScreenRequest
 from lanekeeper.wire.messages.session import SessionAttached, SessionInfo
 from lanekeeper.wire.messages.terminal import (
     ExitStatus,
@@ -261,6 +262,12 @@ class AsyncTerminal:
         body = Read(offset=offset, max=size)
         link = self._place.endpoints.control
         return await self._shell.perform(operations.read(self.id, body, link))
+
+    async def screen(self, form: Form = "text", **rows: Unpack[Rows]) -> Screen:
+        """Return what the terminal shows; arguments as `Terminal.screen`."""
+        body = ScreenRequest(form=form, **rows)
+        link = self._place.endpoints.control
+        return await self._shell.perform(operations.show(self.id, body, link))
 
     def output(
         self,

@@ -4,7 +4,7 @@ A handle keeps what it last heard (`info`) and asks again with `refresh`. Made b
 `Lane`; everything goes through the plane's shell, so closing the plane ends them all.
 """
 
-from typing import Literal, Unpack
+from typing import Literal, TypedDict, Unpack
 
 from lanekeeper.client import operations, writing
 from lanekeeper.client.awaiting import Until, wait_for
@@ -20,6 +20,7 @@ from lanekeeper.client.writers import Writer
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.lane import Ended
 from lanekeeper.wire.messages.recording import TimelineResult
+from lanekeeper.wire.messages.screen import Screen, ScreenRequest
 from lanekeeper.wire.messages.session import SessionInfo
 from lanekeeper.wire.messages.terminal import (
     ExitStatus,
@@ -32,8 +33,16 @@ from lanekeeper.wire.messages.terminal import (
 from lanekeeper.wire.messages.waiting import WaitResult
 
 Target = Literal["foreground", "leader", "tree"]
+Form = Literal["text", "cells", "paint"]
 INPUT_TIMEOUT = 30.0
 """Seconds `Terminal.send` waits for a program that does not read."""
+
+
+class Rows(TypedDict, total=False):
+    """Which rows of a screen are wanted: `count` of them from `first` on."""
+
+    first: int
+    count: int
 
 
 class Session:
@@ -167,6 +176,17 @@ class Terminal:
         """Return output from `offset` (None: the oldest kept byte), at most `size` bytes."""
         body = Read(offset=offset, max=size)
         return self._shell.perform(operations.read(self.id, body, self._place.endpoints.control))
+
+    def screen(self, form: Form = "text", **rows: Unpack[Rows]) -> Screen:
+        """Return what the terminal shows once all output there is now is drawn.
+
+        Args:
+            form: `text` for lines, `cells` for how they look too, `paint` for bytes that draw it.
+            rows: `first` row and `count` of rows; all of them by default.
+        """
+        body = ScreenRequest(form=form, **rows)
+        link = self._place.endpoints.control
+        return self._shell.perform(operations.show(self.id, body, link))
 
     def output(
         self,

@@ -13,7 +13,7 @@ from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.leases import Lease
 from lanekeeper.wire.ids import DEFAULT_WORKSPACE, DEFAULT_WORKSPACE_ID
 from lanekeeper.wire.limits import MAX_DEADLINE_MS
-from lanekeeper.wire.messages import lane, plane, session, terminal, waiting
+from lanekeeper.wire.messages import lane, plane, screen, session, terminal, waiting
 from lanekeeper.wire.version import PRODUCT
 
 CREATE_SECONDS = 12.0
@@ -234,6 +234,14 @@ def close_terminal(terminal_id: str, grace_s: float) -> Operation[lane.Ended]:
 def read(terminal_id: str, body: terminal.Read, link: str | None) -> Operation[terminal.ReadResult]:
     """Return a range of output."""
     call = Call("terminal.read", terminal.ReadResult, body, Ids(terminal_id=terminal_id), link)
+    return (yield from ask(call))
+
+
+def show(
+    terminal_id: str, body: screen.ScreenRequest, link: str | None
+) -> Operation[screen.Screen]:
+    """Return the screen of a terminal."""
+    call = Call("terminal.screen", screen.Screen, body, Ids(terminal_id=terminal_id), link)
     return (yield from ask(call))
 
 

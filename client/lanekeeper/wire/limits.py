@@ -48,6 +48,8 @@ LOG_BUDGET: Final = 1024 * 1024 * 1024
 A program that runs counts with the capacity of its log, one that has ended with what is kept.
 """
 MIN_LOG_BUDGET: Final = LOG_CAPACITY
+MAX_SCREEN_CELLS: Final = 200_000
+"""Cells of a screen that the lane draws: 1,000 columns by 200 rows. A larger one has no screen."""
 
 SEND_HIGH_WATER: Final = 64
 """Messages queued per subscriber on a lane's XPUB before ZeroMQ drops for that subscriber."""

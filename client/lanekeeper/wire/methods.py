@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from lanekeeper.wire.messages import lane, plane, recording, session, terminal, waiting
+from lanekeeper.wire.messages import lane, plane, recording, screen, session, terminal, waiting
 
 
 class Executor(StrEnum):
@@ -136,6 +136,7 @@ METHODS: Final[dict[str, Method]] = {
     "terminal.release": _change(terminal.Release, plane.Nothing, _T, lifecycle=False),
     "terminal.ack": Method(terminal.Ack, plane.Nothing, Executor.LANE, (_T,), one_way=True),
     "terminal.consumers": _lane(plane.Nothing, terminal.ConsumerList, _T),
+    "terminal.screen": _lane(screen.ScreenRequest, screen.Screen, _T),
     # boundaries
     "boundary.local.dispatch": Method(
         plane.Dispatch, plane.Nothing, Executor.BROKER, lifecycle=True, formal=True
@@ -156,7 +157,6 @@ METHODS: Final[dict[str, Method]] = {
     "share.tmate.stop": _deferred(_SURFACE, _TOOL),
     "zmx.checkpoint": _deferred(_SURFACE, _TOOL),
     "zmx.restore": _deferred(_SURFACE, _TOOL),
-    "terminal.screen": _deferred("the output path step", formal=False),
     "diagnostics.get": _deferred("the metrics step", formal=False),
     "orphans.list": _deferred("the recovery step", formal=False),
     "orphans.clean": _deferred("the recovery step", formal=False),

@@ -63,9 +63,10 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "collector": "model",
     "keeper": "daemons events grants peers pool refill roster states status supervisor sweeping "
     "wayup",
-    "workers": "actions closing consumer_commands consumers core echo ending inputs life paste "
-    "programs queries recording_commands records search session_commands state terminal_commands "
-    "timeline turn waits watching writer_commands",
+    "workers": "actions closing consumer_commands consumers core echo emulation ending inputs "
+    "knowledge life marks paste picture programs queries recording_commands records "
+    "screen_commands search sequences session_commands state terminal_commands timeline turn waits "
+    "watching writer_commands",
 }
 CORES: Final[tuple[str, ...]] = (
     "lanekeeper.wire",

@@ -21,7 +21,7 @@ def test_history_then_live_then_detach_then_again(shared_plane: Plane) -> None:
     for word in ("first", "second"):
         with Typist([LANE, "attach", "sh"], env=shared_plane.env, cols=70, rows=20) as person:
             modes = person.modes()
-            person.expect("ctrl-] detaches")
+            person.expect_bytes(b"ctrl-] detaches")
             person.expect("before")
             person.enter(f"echo {word} $((2+3)); stty size")
             person.expect(f"{word} 5")
@@ -36,7 +36,7 @@ def test_history_then_live_then_detach_then_again(shared_plane: Plane) -> None:
 def test_the_status_of_the_program_that_ends(shared_plane: Plane) -> None:
     start(shared_plane, "ends", "sh")
     with Typist([LANE, "attach", "ends"], env=shared_plane.env) as person:
-        person.expect("detaches")
+        person.expect_bytes(b"detaches")
         person.enter("exit 6")
         assert person.expect_exit() == 6
         person.expect("exit 6")
@@ -53,7 +53,7 @@ def test_a_program_that_has_ended_is_shown_with_its_status(shared_plane: Plane) 
 def test_read_only_sends_no_keys_and_no_size(shared_plane: Plane) -> None:
     start(shared_plane, "ro", "cat")
     with Typist([LANE, "attach", "ro", "-r"], env=shared_plane.env, cols=60, rows=15) as person:
-        person.expect("read-only")
+        person.expect_bytes(b"read-only")
         person.enter("nobody hears this")
         shared_plane.lane("send", "ro", "somebody speaks", "--enter")
         person.expect("somebody speaks")
@@ -89,7 +89,7 @@ def test_another_detach_key(shared_plane: Plane) -> None:
     start(shared_plane, "key", "cat")
     command = [LANE, "attach", "key", "--detach-key", "ctrl-a"]
     with Typist(command, env=shared_plane.env) as person:
-        person.expect("ctrl-a detaches")
+        person.expect_bytes(b"ctrl-a detaches")
         person.press("ctrl-]", "ctrl-a")
         assert person.expect_exit() == 0
 
@@ -101,7 +101,7 @@ def test_a_signal_restores_the_terminal_and_leaves_the_program(
     start(shared_plane, "sig", "cat")
     with Typist([LANE, "attach", "sig"], env=shared_plane.env) as person:
         modes = person.modes()
-        person.expect("detaches")
+        person.expect_bytes(b"detaches")
         person.enter("here")
         person.expect("here")
         person.process.send_signal(number)
@@ -114,7 +114,7 @@ def test_a_signal_restores_the_terminal_and_leaves_the_program(
 def test_a_closed_window_leaves_the_program(shared_plane: Plane) -> None:
     start(shared_plane, "win", "cat")
     with Typist([LANE, "attach", "win"], env=shared_plane.env) as person:
-        person.expect("detaches")
+        person.expect_bytes(b"detaches")
         person.hang_up()
     shown = json.loads(shared_plane.lane("terminal", "show", "win", "--json").stdout)
     assert shown["terminal"]["exit"] is None
@@ -131,7 +131,7 @@ def test_the_end_of_the_plane_restores_the_terminal(plane: Plane) -> None:
     start(plane, "gone", "cat")
     with Typist([LANE, "attach", "gone"], env=plane.env) as person:
         modes = person.modes()
-        person.expect("detaches")
+        person.expect_bytes(b"detaches")
         person.enter("here")
         person.expect("here")
         assert plane.lane("down", "--yes").returncode == 0

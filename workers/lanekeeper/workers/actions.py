@@ -7,6 +7,7 @@ before the effect or the answer it stands for.
 from dataclasses import dataclass
 
 from lanekeeper.wire.errors import WireError
+from lanekeeper.wire.messages.screen import Screen, ScreenRequest
 from lanekeeper.wire.messages.terminal import ExitStatus, Spawn, TerminalInfo
 from lanekeeper.workers.queries import Question
 from lanekeeper.workers.records import Record
@@ -133,6 +134,15 @@ class Cleared:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """A screen is drawn, or `error` says why it is not."""
+
+    command_id: str
+    screen: Screen | None
+    error: WireError | None
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
@@ -156,6 +166,7 @@ Stimulus = (
     | Queried
     | Timed
     | Cleared
+    | Drawn
     | Tick
     | Drain
 )
@@ -237,6 +248,16 @@ class SetSize:
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """Draw the screen of a terminal as far as its log goes now; `deadline` is monotonic seconds."""
+
+    terminal_id: str
+    command_id: str
+    asked: ScreenRequest
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
 class SendSignal:
     """Signal a terminal's processes."""
 
@@ -300,6 +321,7 @@ Action = (
     | Deliver
     | Answer
     | SetSize
+    | Draw
     | SendSignal
     | Announce
     | Hangup

@@ -22,6 +22,7 @@ from lanekeeper.workers import (
     consumer_commands,
     life,
     recording_commands,
+    screen_commands,
     session_commands,
     terminal_commands,
     waits,
@@ -35,6 +36,7 @@ from lanekeeper.workers.actions import (
     Demoted,
     Drain,
     Drained,
+    Drawn,
     Executed,
     Exited,
     Forked,
@@ -71,6 +73,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **closing.HANDLERS,
     **waits.HANDLERS,
     **recording_commands.HANDLERS,
+    **screen_commands.HANDLERS,
 }
 
 
@@ -123,6 +126,8 @@ class LaneCore:
                 self._input_done(turn, stimulus)
             case Cleared():
                 closing.cleared(self, turn, stimulus)
+            case Drawn():
+                screen_commands.drawn(self, turn, stimulus)
             case Tick():
                 self._tick(turn)
             case Drain():

@@ -23,6 +23,7 @@ from lanekeeper.workers.actions import (
     Changed,
     Deliver,
     Delivered,
+    Draw,
     End,
     Forget,
     Hangup,
@@ -42,6 +43,7 @@ from lanekeeper.workers.actions import (
 from lanekeeper.workers.echo import Typed
 from lanekeeper.workers.output_log import OutputLog
 from lanekeeper.workers.records import InputIs, Record, encode_record
+from lanekeeper.workers.screens import Screens
 from lanekeeper.workers.sockets import Sockets
 from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.state import LaneState
@@ -59,6 +61,7 @@ class Effects:
     Attributes:
         terminals: descriptors by terminal id.
         sweeps: endings under way.
+        screens: what is drawn of the terminals' output.
         leaving: set when the lane is closed and the worker must exit.
     """
 
@@ -71,6 +74,11 @@ class Effects:
     leaving: bool = False
     published_bytes: int = 0
     published_messages: int = 0
+    screens: Screens = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let screens be drawn from the logs."""
+        self.screens = Screens(self.log, self.state)
 
     def carry_out(self, action: Action) -> list[Stimulus]:
         """Do one action and return what followed from it."""
@@ -99,6 +107,8 @@ class Effects:
         match action:
             case SetSize():
                 self._set_size(action)
+            case Draw():
+                return self.screens.ask(action)
             case SendSignal():
                 self._send_signal(action)
             case Announce():
@@ -152,9 +162,12 @@ class Effects:
         self.published_messages += 1
 
     def held(self, io: TerminalIO) -> bool:
-        """Whether a registered consumer holds back the reading of a terminal."""
+        """Whether a consumer, or a screen that is being drawn, holds back a terminal's reading."""
+        if io.closing:
+            return False
         consumers = self.state.consumers.get(io.terminal_id)
-        return consumers is not None and consumers.throttled and not io.closing
+        throttled = consumers is not None and consumers.throttled
+        return throttled or self.screens.holds(io.terminal_id)
 
     def take(self, io: TerminalIO, now: float) -> None:
         """Move a terminal's new output into its log, within its budget, and publish it."""
@@ -175,6 +188,8 @@ class Effects:
             "replies_unroutable": float(self.sockets.vanished),
             "reports_dropped": float(self.sockets.dropped_reports),
             "samples_dropped": float(self.sockets.dropped_samples),
+            "screen_bytes_drawn": float(self.screens.drawn_bytes),
+            "screen_failures": float(self.screens.failures),
         }
 
     def compact(self) -> None:
@@ -314,7 +329,8 @@ class Effects:
 
     def _forget(self, action: Forget) -> list[Stimulus]:
         io = self.terminals.pop(action.terminal_id, None)
-        return [] if io is None else _undelivered(io.close())
+        drawn = self.screens.forget(action.terminal_id)
+        return drawn if io is None else [*drawn, *_undelivered(io.close())]
 
 
 def _undelivered(lost: list[Lost]) -> list[Stimulus]:

@@ -108,6 +108,7 @@ class Worker:
         self._tick()
         self._settle()
         self._stimuli += self.flow.due(time.monotonic())
+        self._stimuli += self.effects.screens.turn(idle=not ready)
         self._settle()
         self.effects.compact()
 
@@ -218,7 +219,7 @@ class Worker:
 
     def _timeout(self) -> int:
         """Milliseconds until time alone makes something due."""
-        if self.core.waits.behind():
+        if self.core.waits.behind() or self.effects.screens.behind:
             return 0
         due = [self._beat_at, *self.flow.deadlines()]
         core = self.core.deadline()

@@ -1,0 +1,72 @@
+"""Where output may be cut for an emulator, and what it gets for what it would draw wrongly."""
+
+import pytest
+
+from lanekeeper.workers.sequences import HOLD, boundary, text, tidy
+
+
+@pytest.mark.parametrize(
+    ("whole", "rest"),
+    [
+        (b"plain", b""),
+        (b"done\x1b[1m", b""),
+        (b"a", b"\x1b"),
+        (b"a", b"\x1b[1;3"),
+        (b"a", b"\x1b]0;title"),
+        (b"a\x1b]0;title\x07", b""),
+        (b"a\x1b]0;title\x1b\\", b""),
+        (b"a", b"\x1b]0;title\x1b"),
+        (b"\x1b[1m", b"\x1bP$q"),
+        (b"\x1b(B", b""),
+        (b"x", b"\x1b("),
+        (b"x\x1bc", b""),
+        ("kůň".encode(), b""),
+        (b"k", b"\xc5"),
+        (b"", "漢".encode()[:2]),
+        ("漢".encode(), b""),
+        (b"a", "😀".encode()[:3]),
+        (b"\x80\x80\x80\x80", b""),
+        (b"", b""),
+    ],
+)
+def test_a_cut_is_between_sequences_and_characters(whole: bytes, rest: bytes) -> None:
+    assert boundary(whole + rest) == len(whole)
+
+
+def test_a_sequence_that_is_too_long_waits_no_more() -> None:
+    endless = b"\x1b]0;" + b"x" * HOLD
+    assert boundary(endless) == len(endless)
+
+
+@pytest.mark.parametrize(
+    ("given", "drawn"),
+    [
+        (b"\xc2\x9b31mred", b"\x1b[31mred"),
+        (b"a\x7fb", b"ab"),
+        (b"a\x1b[65535bz", b"a\x1b[1000bz"),
+        (b"a\x1b[12bz", b"a\x1b[12bz"),
+        (b"\x1b[4:3mcurly\x1b[4:0m", b"\x1b[4mcurly\x1b[24m"),
+        (b"\x1b[58;5;3;1mx", b"\x1b[1mx"),
+        (b"\x1b[58;2;1;2;3mx", b"x"),
+        (b"\x1b[58:2::1:2:3;4mx", b"\x1b[4mx"),
+        (b"\x1b[38;5;58;21mx", b"\x1b[38;5;58;4mx"),
+        (b"\x1b[38;2;21;58;4m\x1b[m", b"\x1b[38;2;21;58;4m\x1b[m"),
+    ],
+)
+def test_what_emulators_draw_differently_is_put_plainly(given: bytes, drawn: bytes) -> None:
+    assert tidy(given) == drawn
+
+
+@pytest.mark.parametrize(
+    ("data", "seen"),
+    [
+        ("e\u0301a".encode(), "éa"),
+        ("x\u0301\u0302y".encode(), "xy"),
+        ("\u0301y".encode(), "y"),
+        ("\n\u200by".encode(), "\ny"),
+        (b"a\xffb", "a�b"),
+        (b"plain", "plain"),
+    ],
+)
+def test_every_character_has_a_cell_of_its_own(data: bytes, seen: str) -> None:
+    assert text(data) == seen
