@@ -15,7 +15,8 @@ from lanekeeper.keeper import program
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the broker and return its exit status."""
-    return program.run("broker", serve, (OSError, zmq.ZMQError), arguments)
+    options = program.parser("broker").parse_args(arguments)
+    return program.run("broker", options, serve, (OSError, zmq.ZMQError))
 
 
 if __name__ == "__main__":
