@@ -69,6 +69,34 @@ def test_a_lost_end_is_found_by_looking_again() -> None:
     assert take_all(assembly) == [Ended(0, EXIT)]
 
 
+def test_an_end_that_comes_late_does_not_end_the_program_started_after_it() -> None:
+    log = FakeLog()
+    assembly = started(log)
+    assembly.message(log.write(b"first"))
+    late = log.end()
+    log.ended = False
+    assembly.message(log.message(Kind.RESIZE, 5, encode_size(80, 24)))
+    assembly.message(log.write(b"second"))
+    assembly.message(late)
+    assert not assembly.finished
+    assembly.message(log.end())
+    assert take_all(assembly)[-1] == Ended(11, EXIT)
+
+
+def test_an_end_ends_it_in_the_midst_of_what_was_read_and_of_a_gap() -> None:
+    for tail in (0, 4, 8):
+        log = FakeLog()
+        assembly = started(log)
+        log.write(b"first")
+        assembly.message(log.end())
+        log.ended = False
+        log.write(b"second")
+        log.tail = tail
+        answer_reads(assembly, log)
+        assert take_all(assembly)[-1] == Ended(5, EXIT)
+        assert assembly.position == 5
+
+
 def test_what_the_log_no_longer_has_is_a_gap_in_its_place() -> None:
     log = FakeLog()
     log.write(b"0123456789")

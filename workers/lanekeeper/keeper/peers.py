@@ -18,11 +18,10 @@ HELLO_TIMEOUT: Final = 10.0
 class Peer:
     """One channel; `role` is known after its hello."""
 
-    role: str | None
-    deadline: float
+    role: str | None = None
 
     def check(self, role: object) -> str:
-        """Return the role that a hello claims; `enter` follows when nothing else speaks against it.
+        """Return the role that a hello claims; `enter` when nothing else speaks against it.
 
         Raises:
             RequestError: it is the second hello, or there is no such role.
@@ -31,10 +30,6 @@ class Peer:
             raise RequestError("INVALID_ARGUMENT", f"one hello, as one of {', '.join(PEER_ROLES)}")
         return str(role)
 
-    def enter(self, role: str) -> None:
-        """Note who it is."""
-        self.role, self.deadline = role, math.inf
-
 
 class Peers:
     """All channels of a keeper, by number."""
@@ -42,10 +37,17 @@ class Peers:
     def __init__(self) -> None:
         """Start with none."""
         self._peers: dict[int, Peer] = {}
+        self._greeting: dict[int, float] = {}
 
     def opened(self, number: int, now: float) -> None:
         """Note a new channel."""
-        self._peers[number] = Peer(None, now + HELLO_TIMEOUT)
+        self._peers[number] = Peer()
+        self._greeting[number] = now + HELLO_TIMEOUT
+
+    def enter(self, number: int, role: str) -> None:
+        """Note who it is."""
+        self._peers[number].role = role
+        self._greeting.pop(number, None)
 
     def get(self, number: int) -> Peer | None:
         """Return a channel's record, if it is there."""
@@ -57,15 +59,16 @@ class Peers:
 
     def gone(self, number: int) -> Peer | None:
         """Forget a channel and return what it was."""
+        self._greeting.pop(number, None)
         return self._peers.pop(number, None)
 
     def deadline(self) -> float:
         """Return when somebody has taken too long."""
-        return min((peer.deadline for peer in self._peers.values()), default=math.inf)
+        return min(self._greeting.values(), default=math.inf)
 
     def late(self, now: float) -> list[Action]:
         """Close the channels that took too long."""
-        late = [number for number, peer in self._peers.items() if peer.deadline <= now]
+        late = [number for number, deadline in self._greeting.items() if deadline <= now]
         for number in late:
-            self._peers[number].deadline = math.inf
+            del self._greeting[number]
         return [Close(number) for number in late]

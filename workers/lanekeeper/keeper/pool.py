@@ -31,6 +31,7 @@ from lanekeeper.keeper.roster import (
     DRAIN_TIMEOUT,
     STATUS_TIMEOUT,
     Record,
+    Roster,
     died,
     fenced,
     how,
@@ -44,7 +45,7 @@ class Pool:
 
     def __init__(self, target: int) -> None:
         """Keep `target` workers warm, once there is a nursery."""
-        self._records: dict[int, Record] = {}
+        self._roster = Roster()
         self._grants = Grants()
         self._forks = Refill(target)
         self._open = True
@@ -52,12 +53,12 @@ class Pool:
 
     def __iter__(self) -> Iterator[Record]:
         """Yield the records, oldest first."""
-        return iter(self._records.values())
+        return iter(self._roster)
 
     @property
     def empty(self) -> bool:
         """Whether no worker is left."""
-        return not self._records
+        return not self._roster
 
     @property
     def reason(self) -> str:
@@ -66,7 +67,7 @@ class Pool:
 
     def of_peer(self, peer: int) -> Record | None:
         """Return the record of a channel."""
-        return next((record for record in self if record.peer == peer), None)
+        return self._roster.of_peer(peer)
 
     def lanes(self) -> list[dict[str, Any]]:
         """Return lane, pid and start time of every granted worker, for a new broker."""
@@ -103,11 +104,11 @@ class Pool:
         """
         pid, started = require_number(message, "pid"), require_number(message, "start_time")
         self._forks.answered(message)
-        record = self._records.get(pid)
+        record = self._roster.get(pid)
         if record is None or record.start_time != started:
-            record = self._records[pid] = Record(pid, started, now)
+            record = self._roster.add(Record(pid, started, now))
         record.forked = True
-        record.deadline = now + ARRIVAL_TIMEOUT
+        self._roster.deadlines[pid] = now + ARRIVAL_TIMEOUT
         actions: list[Action] = [Watch(pid, started)]
         if not self._open:
             record.move(WorkerCause.DRAIN)
@@ -129,15 +130,15 @@ class Pool:
         Raises:
             RequestError: that process has a channel already, or it comes too late.
         """
-        record = self._records.get(pid)
+        record = self._roster.get(pid)
         if record is None and not self._open:
             raise RequestError("INVALID_TRANSITION", "the plane is being shut down")
         if record is None:
-            record = self._records[pid] = Record(pid, started, now)
-            record.deadline = now + ARRIVAL_TIMEOUT
+            record = self._roster.add(Record(pid, started, now))
+            self._roster.deadlines[pid] = now + ARRIVAL_TIMEOUT
         if record.start_time != started or record.peer is not None:
             raise RequestError("ALREADY_EXISTS", f"worker pid {pid} is known and has a channel")
-        record.peer = peer
+        self._roster.join(record, peer)
         if record.state is Worker.DRAINING:
             return [Send(peer, {"op": "drain"})]
         return self._arrive(record, now)
@@ -152,7 +153,7 @@ class Pool:
         if not isinstance(lane, dict):
             raise RequestError("INVALID_ARGUMENT", "'lane' must be an object")
         lane_id = require_text(lane, "lane_id")
-        if self._of_lane(lane_id) or self._grants.has(lane_id):
+        if self._roster.of_lane(lane_id) or self._grants.has(lane_id):
             return [refused(peer, request, "ALREADY_EXISTS", f"{lane_id} has a worker already")]
         if not self._open:
             return [refused(peer, request, "SPAWN_FAILED", "the plane is being shut down")]
@@ -165,7 +166,7 @@ class Pool:
         Raises:
             RequestError: there is no lane id.
         """
-        record = self._of_lane(require_text(request, "lane_id"))
+        record = self._roster.of_lane(require_text(request, "lane_id"))
         if record is None:
             return [fenced(peer, request)]
         record.fences.append((peer, request))
@@ -173,12 +174,12 @@ class Pool:
 
     def end_worker(self, lane_id: str) -> list[Action]:
         """Kill the worker of a lane, if one was granted it and lives on."""
-        record = self._of_lane(lane_id)
+        record = self._roster.of_lane(lane_id)
         return [] if record is None else [Kill(record.pid, signal.SIGKILL)]
 
     def ended(self, pid: int, code: int | None, number: int | None, now: float) -> list[Action]:
         """Note how a worker ended, by whoever was its parent; unknown pids are ignored."""
-        record = self._records.pop(pid, None)
+        record = self._roster.remove(pid)
         if record is None:
             return []
         asked = record.state is Worker.DRAINING
@@ -196,22 +197,20 @@ class Pool:
 
     def vanished(self, pid: int, now: float) -> list[Action]:
         """Note that a worker has ended; the nursery, its parent, is about to say how."""
-        record = self._records.get(pid)
+        record = self._roster.get(pid)
         if record is None:
             return []
         if record.state is Worker.ENDING:
             return self.ended(pid, None, None, now)  # looked twice: nobody knows
         record.move(WorkerCause.VANISHED)
-        record.deadline = now + STATUS_TIMEOUT
+        self._roster.deadlines[pid] = now + STATUS_TIMEOUT
         return []
 
     def peer_gone(self, peer: int) -> None:
         """Forget a channel: a worker's, or a broker's with the grants it waited for."""
-        record = self.of_peer(peer)
-        if record is not None:
-            record.peer = None
-            if not record.forked:
-                del self._records[record.pid]
+        record = self._roster.part(peer)
+        if record is not None and not record.forked:
+            self._roster.remove(record.pid)
         self._grants.forget(peer)
         if self.broker == peer:
             self.broker = None
@@ -234,42 +233,45 @@ class Pool:
         """Return when something is due."""
         fork = self._forks.due(self._spare(), len(self._grants)) if self._open else math.inf
         held = self._grants.deadline()
-        return min(held, fork, min((record.deadline for record in self), default=math.inf))
+        return min(held, fork, min(self._roster.deadlines.values(), default=math.inf))
 
     def due(self, now: float) -> list[Action]:
         """Do what is due: refuse old grants, kill the late, fork after a delay."""
         actions = self._grants.refuse_late(self.reason, now)
-        for record in [one for one in self if one.deadline <= now]:
-            record.deadline = math.inf
+        deadlines = self._roster.deadlines
+        for pid in [pid for pid, deadline in deadlines.items() if deadline <= now]:
+            del deadlines[pid]
+            record = self._roster.get(pid)
+            if record is None:
+                continue
             if record.state is Worker.ENDING:
                 actions += self.ended(record.pid, None, None, now)
             elif record.forked:
                 actions.append(Note(f"worker pid {record.pid} took too long", "error"))
                 actions.append(Kill(record.pid, signal.SIGKILL))
             elif record.peer is not None:
-                del self._records[record.pid]
                 actions.append(Close(record.peer))
+                self._roster.remove(pid)
         return [*actions, *self._refill(now)]
 
     def _arrive(self, record: Record, now: float) -> list[Action]:
         if not record.forked or record.peer is None or record.state is not Worker.STARTING:
             return []
         record.move(WorkerCause.ARRIVED)
-        record.deadline = math.inf
+        self._roster.deadlines.pop(record.pid, None)
         self._forks.reason = ""
         return self._serve(now)
 
     def _serve(self, now: float) -> list[Action]:
         actions: list[Action] = []
-        warm = [record for record in self if record.state is Worker.WARM]
+        warm = [one for one in self._roster.spares.values() if one.state is Worker.WARM]
         for record in warm:
             if not self._grants:
                 break
             if record.peer is None:
                 continue
             held = self._grants.take()
-            record.move(WorkerCause.GRANT)
-            record.lane = held.lane
+            self._roster.grant(record, held.lane)
             self._forks.granted(now)
             who = {"pid": record.pid, "start_time": record.start_time}
             actions.append(Send(record.peer, {"op": "assign", "lane": held.lane}))
@@ -280,7 +282,7 @@ class Pool:
 
     def _spare(self) -> int:
         coming = {Worker.STARTING, Worker.WARM}
-        return sum(record.forked and record.state in coming for record in self)
+        return sum(one.forked and one.state in coming for one in self._roster.spares.values())
 
     def _refill(self, now: float) -> list[Action]:
         """Ask for workers, if some are missing and it is time to."""
@@ -288,15 +290,12 @@ class Pool:
 
     def _let_go(self, record: Record, now: float) -> list[Action]:
         if not record.forked:
-            del self._records[record.pid]
+            self._roster.remove(record.pid)
             return [] if record.peer is None else [Close(record.peer)]
         if record.state is Worker.ENDING:
             return []
         record.move(WorkerCause.DRAIN)
-        record.deadline = now + DRAIN_TIMEOUT
+        self._roster.deadlines[record.pid] = now + DRAIN_TIMEOUT
         if record.peer is None:
             return [Kill(record.pid, signal.SIGTERM)]
         return [Send(record.peer, {"op": "drain"})]
-
-    def _of_lane(self, lane_id: str) -> Record | None:
-        return next((record for record in self if record.lane_id == lane_id), None)

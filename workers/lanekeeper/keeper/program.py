@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def parser(role: str) -> argparse.ArgumentParser:
-    """Return the parser of `broker` or `collector`; its `__main__` may add options of its own."""
+    """Return the parser of a daemon's arguments, with the options that every one has."""
     made = argparse.ArgumentParser(
         prog=f"python -m lanekeeper.{role}", description=f"The {role} of a Lanekeeper plane."
     )
@@ -53,7 +53,7 @@ def run(
 
     Args:
         role: `broker` or `collector`.
-        options: what `parser` made of the command line.
+        options: what a `parser` made of the arguments.
         serve: serves until SIGTERM or SIGINT.
         failures: what `serve` raises when it cannot.
     """

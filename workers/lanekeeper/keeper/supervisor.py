@@ -176,7 +176,7 @@ class Supervisor:
         if role == BROKER:
             self._pool.broker = number
             actions += [Send(number, page) for page in workers_messages(self._pool.lanes())]
-        peer.enter(role)
+        self._peers.enter(number, role)
         return actions
 
     def _operate(self, number: int, peer: Peer, message: Message, now: float) -> list[Action]:

@@ -37,8 +37,11 @@ from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.turn import Surroundings
 
-BEAT: Final = 5.0
+BEAT: Final = 7.0
+"""Seconds between two signs of life: two of them may be missed in the 15 s that mean a hang."""
 FRAMES_PER_TURN: Final = 100
+TOGETHER: Final = 0.05
+"""Lanes beat at multiples of this, so that a few wake together and wake the keeper once."""
 AWAKE_SECONDS: Final = 0.0004
 """How long to stay awake after an input, for the program's answer and for the next input.
 
@@ -66,7 +69,7 @@ class Worker:
         self._wake_read, self._wake_write = socket.socketpair()
         self._poller = zmq.Poller()
         self._polled: dict[int, int] = {}
-        self._beat = 0.0
+        self._beat_at = 0.0
         self._sampler = Sampler("worker", self._me.pid, self._me.start_time)
         self._paths = [
             Path(e.removeprefix("ipc://")) for e in (endpoints.output, endpoints.control)
@@ -192,8 +195,8 @@ class Worker:
         due = self.core.deadline()
         if due is not None and due <= now:
             self._stimuli.append(Tick())
-        if now - self._beat >= BEAT:
-            self._beat = now
+        if now >= self._beat_at:
+            self._beat_at = math.ceil((now + BEAT) / TOGETHER) * TOGETHER
             if self._keeper is not None:
                 self._keeper.send({"op": "beat"})
             self._sample(now)
@@ -210,7 +213,7 @@ class Worker:
 
     def _timeout(self) -> int:
         """Milliseconds until time alone makes something due."""
-        due = [self._beat + BEAT, *self.flow.deadlines()]
+        due = [self._beat_at, *self.flow.deadlines()]
         core = self.core.deadline()
         if core is not None:
             due.append(core)
