@@ -57,6 +57,7 @@ def _debian(package: str) -> Need:
 
 
 NEEDS: Final[dict[str, Need]] = {
+    "asciinema": _debian("asciinema"),
     "bash": _debian("bash"),
     "git": _debian("git"),
     "htop": _debian("htop"),

@@ -65,6 +65,7 @@ def send(
     change = Change(settings, options["idempotency_key"], timeout=limit)
     with connected(settings) as plane:
         terminal = plane.terminal(address)
+        head: int | None = None
         if options["stdin"]:
             delivered = send_stdin(terminal, data, limit, paste=options["paste"])
             if options["eof"]:
@@ -72,13 +73,15 @@ def send(
         elif len(data) > MAX_CHUNK:
             paste, eof = options["paste"], options["eof"]
             delivered = terminal.send(data, eof=eof, timeout=limit, paste=paste)
+            head = terminal.typed_at
         else:
             body = Input(data=data, eof=options["eof"], paste=options["paste"])
             target = of_terminal(terminal.info)
             sent = change.make(plane, "terminal.input", body, InputResult, target)
-            delivered = sent.delivered
+            delivered, head = sent.delivered, sent.head
     change.done(
-        f"sent {delivered} bytes to terminal {terminal.info.name}", {"delivered": delivered}
+        f"sent {delivered} bytes to terminal {terminal.info.name}",
+        {"delivered": delivered, "head": head},
     )
 
 

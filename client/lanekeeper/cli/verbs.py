@@ -46,7 +46,8 @@ VERBS: Final[dict[str, Entry]] = {
     "read": _entry("read:read", "Read a terminal's output.", _TERMINALS),
     "resize": _entry("resize:resize", "Set the size of a terminal.", _TERMINALS),
     "signal": _entry("signals:signal", "Send a signal to a terminal's program.", _TERMINALS),
-    "wait": _entry("wait:wait", "Wait for a terminal's program to end.", _TERMINALS),
+    "wait": _entry("wait:wait", "Wait for an end, a match or silence.", _TERMINALS),
+    "record": _entry("record:record", "Record output for asciinema.", _TERMINALS),
     "respawn": _entry("respawn:respawn", "Start an ended program again.", _TERMINALS),
     "close": _entry("close:close", "End a terminal's program and forget it.", _TERMINALS),
     "terminal": _entry("terminal:terminal", "Terminals of a lane.", _TERMINALS),
@@ -85,6 +86,7 @@ TERMINAL_VERBS: Final[dict[str, Entry]] = {
     "resize": VERBS["resize"],
     "signal": VERBS["signal"],
     "wait": VERBS["wait"],
+    "record": VERBS["record"],
     "respawn": VERBS["respawn"],
     "close": VERBS["close"],
 }

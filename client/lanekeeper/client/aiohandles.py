@@ -11,6 +11,7 @@ from typing import Self, Unpack
 from lanekeeper.client import operations, writing
 from lanekeeper.client.aioshell import AsyncShell
 from lanekeeper.client.aiowriters import AsyncWriter
+from lanekeeper.client.awaiting import Patient, wait_for
 from lanekeeper.client.effects import Ids
 from lanekeeper.client.errors import LaneError, error_for
 from lanekeeper.client.feeding import InputQueue
@@ -21,9 +22,11 @@ from lanekeeper.client.items import Item
 from lanekeeper.client.joining import Patience, Place, SendOptions
 from lanekeeper.client.leases import Lease
 from lanekeeper.client.programs import Launched, Policy, output_flow
+from lanekeeper.client.recording import timeline
 from lanekeeper.wire.envelope import Event
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.lane import Ended
+from lanekeeper.wire.messages.recording import TimelineResult
 from lanekeeper.wire.messages.session import SessionAttached, SessionInfo
 from lanekeeper.wire.messages.terminal import (
     ExitStatus,
@@ -33,6 +36,7 @@ from lanekeeper.wire.messages.terminal import (
     Signal,
     TerminalInfo,
 )
+from lanekeeper.wire.messages.waiting import WaitResult
 
 
 class AsyncOutputStream(AsyncIterator[Item]):
@@ -206,6 +210,11 @@ class AsyncTerminal:
         """The terminal's id."""
         return self.info.id
 
+    @property
+    def typed_at(self) -> int | None:
+        """Where the output ended before the last input that was delivered; None before one."""
+        return self._input.head
+
     async def send(
         self, data: bytes | str, *, eof: bool = False, **how: Unpack[SendOptions]
     ) -> int:
@@ -273,6 +282,15 @@ class AsyncTerminal:
         """Return how the program ended, waiting for it; as `Terminal.wait`."""
         operation = operations.wait_exit(self.id, patience.get("timeout"))
         return await self._shell.perform(operation)
+
+    async def wait_for(self, **until: Unpack[Patient]) -> WaitResult:
+        """Wait for what `until` names, at most `timeout` seconds; as `Terminal.wait_for`."""
+        operation = wait_for(self.id, self._place.endpoints.control, until, until.get("timeout"))
+        return await self._shell.perform(operation)
+
+    async def timeline(self, offset: int | None = None) -> TimelineResult:
+        """Return when output came and for which sizes; as `Terminal.timeline`."""
+        return await self._shell.perform(timeline(self.id, offset, self._place.endpoints.control))
 
     async def respawn(self) -> TerminalInfo:
         """Start the same program again on the ended terminal; its log goes on."""

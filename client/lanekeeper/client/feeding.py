@@ -53,6 +53,7 @@ class InputQueue:
     Attributes:
         running: whether it is being delivered now.
         writer_id: the writer lease it goes under; None for none.
+        head: where the output ended before the input that was begun last.
     """
 
     def __init__(self) -> None:
@@ -60,6 +61,7 @@ class InputQueue:
         self._parcels: deque[Parcel] = deque()
         self.running = False
         self.writer_id: str | None = None
+        self.head: int | None = None
 
     @property
     def waiting(self) -> int:

@@ -7,16 +7,19 @@ A handle keeps what it last heard (`info`) and asks again with `refresh`. Made b
 from typing import Literal, Unpack
 
 from lanekeeper.client import operations, writing
+from lanekeeper.client.awaiting import Until, wait_for
 from lanekeeper.client.effects import Ids
 from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.flows import Attachment, OutputStream, Pending
 from lanekeeper.client.following import tend
 from lanekeeper.client.joining import Pasting, Place
 from lanekeeper.client.programs import Launched, Policy, output_flow
+from lanekeeper.client.recording import timeline
 from lanekeeper.client.shell import Shell
 from lanekeeper.client.writers import Writer
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.lane import Ended
+from lanekeeper.wire.messages.recording import TimelineResult
 from lanekeeper.wire.messages.session import SessionInfo
 from lanekeeper.wire.messages.terminal import (
     ExitStatus,
@@ -26,6 +29,7 @@ from lanekeeper.wire.messages.terminal import (
     Signal,
     TerminalInfo,
 )
+from lanekeeper.wire.messages.waiting import WaitResult
 
 Target = Literal["foreground", "leader", "tree"]
 INPUT_TIMEOUT = 30.0
@@ -87,6 +91,11 @@ class Terminal:
     def unsent(self) -> int:
         """Bytes of input that wait in this client."""
         return self._input.waiting
+
+    @property
+    def typed_at(self) -> int | None:
+        """Where the output ended before the last input that was delivered; None before one."""
+        return self._input.head
 
     def send(
         self,
@@ -190,6 +199,22 @@ class Terminal:
             TimedOutError: it still runs after `timeout` seconds.
         """
         return self._shell.perform(operations.wait_exit(self.id, timeout))
+
+    def wait_for(self, timeout: float | None = None, **until: Unpack[Until]) -> WaitResult:
+        """Wait for what `until` names; `reason` of the result says which came first.
+
+        Without an `offset` the search begins where the output ends now; `typed_at` is where it
+        ended before the last input, so that nothing between the two is missed.
+
+        Raises:
+            TimedOutError: nothing of it has happened after `timeout` seconds.
+        """
+        link = self._place.endpoints.control
+        return self._shell.perform(wait_for(self.id, link, until, timeout))
+
+    def timeline(self, offset: int | None = None) -> TimelineResult:
+        """Return when output came and for which sizes, from `offset` (None: all that is kept)."""
+        return self._shell.perform(timeline(self.id, offset, self._place.endpoints.control))
 
     def respawn(self) -> TerminalInfo:
         """Start the same program again on the ended terminal; its log goes on."""

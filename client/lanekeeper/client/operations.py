@@ -13,7 +13,7 @@ from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.leases import Lease
 from lanekeeper.wire.ids import DEFAULT_WORKSPACE, DEFAULT_WORKSPACE_ID
 from lanekeeper.wire.limits import MAX_DEADLINE_MS
-from lanekeeper.wire.messages import lane, plane, session, terminal
+from lanekeeper.wire.messages import lane, plane, session, terminal, waiting
 from lanekeeper.wire.version import PRODUCT
 
 CREATE_SECONDS = 12.0
@@ -243,8 +243,8 @@ def wait_exit(terminal_id: str, timeout: float | None) -> Operation[terminal.Exi
         seconds = WAIT_SLICE if timeout is None else timeout
         call = Call(
             "terminal.wait",
-            terminal.WaitResult,
-            terminal.Wait(),
+            waiting.WaitResult,
+            waiting.Wait(),
             Ids(terminal_id=terminal_id),
             timeout=seconds,
         )
@@ -280,7 +280,9 @@ def deliver(queue: InputQueue, terminal_id: str, link: str | None) -> Operation[
                 link,
                 INPUT_SECONDS,
             )
-            yield from ask(call)
+            result = yield from ask(call)
+            if chunk.parcel.sent == 0:
+                queue.head = result.head
             queue.delivered(chunk)
     except LaneError as error:
         queue.fail(error)

@@ -63,8 +63,22 @@ MAX_CONSUMERS: Final = 64
 """Registered consumers of one terminal."""
 MAX_WAITERS: Final = 256
 """`terminal.wait` commands pending in one lane."""
+MAX_SEARCHES: Final = 64
+"""`terminal.wait` commands with a pattern pending in one lane: each may hold 1 MiB of a matcher."""
+MAX_PATTERN: Final = 1024
+"""Characters of a pattern."""
+MAX_PATTERN_SIZE: Final = 1024
+"""Instructions of a compiled pattern: what a search costs is this times the bytes searched."""
+MAX_GROUPS: Final = 16
+"""Groups of a pattern: each is given in the answer."""
+MATCH_SPAN: Final = 8 * 1024
+"""Bytes of a match that is found wherever it lies; large patterns have less, never under 256."""
+MATCH_SHOWN: Final = 4096
+"""Bytes of a match and of each group that the answer gives; the offsets are never cut."""
 MAX_IN_FLIGHT: Final = 1024
 """Commands the broker has forwarded and not yet answered, per lane."""
+TIMELINE_PAGE: Final = 4096
+"""Times of one `terminal.timeline` answer; `next` continues it."""
 MAX_LIST: Final = 500
 """Entries of one listing; `next` continues it."""
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from lanekeeper.wire.messages import lane, plane, session, terminal
+from lanekeeper.wire.messages import lane, plane, recording, session, terminal, waiting
 
 
 class Executor(StrEnum):
@@ -128,7 +128,8 @@ METHODS: Final[dict[str, Method]] = {
     "terminal.signal": _change(terminal.Signal, terminal.TerminalResult, _T, lifecycle=False),
     "terminal.get": _lane(plane.Nothing, terminal.TerminalResult, _T),
     "terminal.read": _lane(terminal.Read, terminal.ReadResult, _T),
-    "terminal.wait": _lane(terminal.Wait, terminal.WaitResult, _T),
+    "terminal.wait": _lane(waiting.Wait, waiting.WaitResult, _T),
+    "terminal.timeline": _lane(recording.Timeline, recording.TimelineResult, _T),
     "terminal.lease": _change(terminal.Write, terminal.Writing, _T, lifecycle=False),
     "terminal.unlease": _change(terminal.Unlease, plane.Nothing, _T, lifecycle=False),
     "terminal.consume": _change(terminal.Consume, terminal.Consuming, _T, lifecycle=False),

@@ -184,7 +184,7 @@ EXTREME: Final[tuple[tuple[str, dict[str, Any], str], ...]] = (
     ("terminal.signal", {"signal": "_DFL"}, "INVALID_ARGUMENT"),
     ("terminal.signal", {"signal": "\x1b[2J"}, "INVALID_ARGUMENT"),
     ("terminal.resize", {"cols": 1, "rows": 1}, "INVALID_ARGUMENT"),
-    ("terminal.wait", {"until": "match"}, "NOT_IMPLEMENTED"),
+    ("terminal.wait", {"until": "match"}, "INVALID_ARGUMENT"),
     ("terminal.spawn", {"argv": ["x"], "limits": [[2**62, 1, 1]]}, "SPAWN_FAILED"),
     ("terminal.spawn", {"argv": ["x"], "limits": [[7, 2**63, 2**63]]}, "SPAWN_FAILED"),
     ("terminal.spawn", {"argv": ["x"], "cwd": "\0"}, "INVALID_ARGUMENT"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.messages.terminal import ExitStatus, Spawn, TerminalInfo
+from lanekeeper.workers.queries import Question
 from lanekeeper.workers.records import Record
 
 Route = bytes | None
@@ -106,6 +107,23 @@ class Demoted:
 
 
 @dataclass(frozen=True, slots=True)
+class Queried:
+    """A program asked its terminal something; `offset` is up to where the output was looked at."""
+
+    terminal_id: str
+    questions: tuple[Question, ...]
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Output came, at these offsets and times."""
+
+    terminal_id: str
+    samples: list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Cleared:
     """Everything that an `End` named is gone."""
 
@@ -135,6 +153,8 @@ Stimulus = (
     | Undelivered
     | Throttle
     | Demoted
+    | Queried
+    | Timed
     | Cleared
     | Tick
     | Drain
@@ -197,6 +217,14 @@ class Deliver:
     eof: bool = False
     paste: bool = False
     more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Type what a terminal would answer to its program."""
+
+    terminal_id: str
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +298,7 @@ Action = (
     | OpenGate
     | Reap
     | Deliver
+    | Answer
     | SetSize
     | SendSignal
     | Announce

@@ -128,7 +128,7 @@ def _answer(lane: "LaneCore", turn: Turn, closing: Closing, result: Ended) -> No
         terminal_id = pending.command.terminal_id
         if pending.command.id not in endings and terminal_id in closing.terminals:
             del lane.pending[pending.command.id]
-            lane.waiting.pop(terminal_id or "", None)
+            lane.waits.drop(terminal_id or "")
             error = WireError("TERMINAL_NOT_FOUND", "the terminal was closed meanwhile")
             turn.refuse(pending, error.info, keep=True)
     if closing.pending is not None:

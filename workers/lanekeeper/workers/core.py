@@ -21,8 +21,11 @@ from lanekeeper.workers import (
     closing,
     consumer_commands,
     life,
+    recording_commands,
     session_commands,
     terminal_commands,
+    waits,
+    watching,
     writer_commands,
 )
 from lanekeeper.workers.actions import (
@@ -37,12 +40,14 @@ from lanekeeper.workers.actions import (
     Forked,
     Frame,
     Moment,
+    Queried,
     Reply,
     Route,
     SpawnRefused,
     Stimulus,
     Throttle,
     Tick,
+    Timed,
     Undelivered,
 )
 from lanekeeper.workers.records import LaneIs
@@ -64,6 +69,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     **consumer_commands.HANDLERS,
     **writer_commands.HANDLERS,
     **closing.HANDLERS,
+    **waits.HANDLERS,
+    **recording_commands.HANDLERS,
 }
 
 
@@ -73,7 +80,7 @@ class LaneCore:
     Attributes:
         pending: commands that are being executed, by id.
         starting: the `terminal.spawn` or `respawn` of each terminal that is being started.
-        waiting: `terminal.wait` commands by terminal.
+        waits: the `terminal.wait` commands.
         closings: endings under way, by id.
     """
 
@@ -82,7 +89,7 @@ class LaneCore:
         self.state = state
         self.pending: dict[str, Pending] = {}
         self.starting: dict[str, Starting] = {}
-        self.waiting: dict[str, list[Pending]] = {}
+        self.waits = waits.Waits(around)
         self.closings: dict[str, closing.Closing] = {}
         self.leaving = False
         self.commands = 0
@@ -110,6 +117,8 @@ class LaneCore:
                 life.handle(self, turn, stimulus)
             case Throttle() | Demoted():
                 life.flow(turn, stimulus)
+            case Queried() | Timed():
+                watching.noticed(self, turn, stimulus)
             case Delivered() | Undelivered():
                 self._input_done(turn, stimulus)
             case Cleared():
@@ -140,12 +149,8 @@ class LaneCore:
 
     def _next_due(self) -> float | None:
         times = [lease.expires for lease in self.state.leases.values()]
-        times += [
-            p.deadline
-            for waiting in self.waiting.values()
-            for p in waiting
-            if p.deadline is not None
-        ]
+        waits_due = self.waits.deadline()
+        times += [] if waits_due is None else [waits_due]
         times += terminal_commands.kept_until(self.state)
         return min(times, default=None)
 
@@ -232,7 +237,7 @@ class LaneCore:
         if pending is None:
             return
         if isinstance(stimulus, Delivered):
-            turn.answer(pending, terminal_commands.delivered(stimulus.size))
+            turn.answer(pending, terminal_commands.delivered(stimulus.size, pending.head))
         else:
             error = stimulus.error.info
             turn.refuse(pending, error, keep=not error.retryable)
@@ -241,14 +246,7 @@ class LaneCore:
         now = turn.moment.now
         for lease_id in [i for i, lease in self.state.leases.items() if lease.expires <= now]:
             session_commands.end_lease(turn, lease_id, "the lease expired")
-        for waiting in self.waiting.values():
-            for pending in [p for p in waiting if p.deadline is not None and p.deadline <= now]:
-                waiting.remove(pending)
-                self.pending.pop(pending.command.id, None)
-                turn.refuse(
-                    pending,
-                    WireError("TIMEOUT", "the program still runs; wait again or look at it").info,
-                )
+        self.waits.look(self, turn)
         terminal_commands.drop_kept(turn)
 
     def _watch_own_stall(self, now: float) -> None:

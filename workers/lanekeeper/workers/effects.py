@@ -19,6 +19,7 @@ from lanekeeper.wire.output import Kind, OutputMessage, encode_exit, encode_size
 from lanekeeper.workers.actions import (
     Action,
     Announce,
+    Answer,
     Changed,
     Deliver,
     Delivered,
@@ -38,6 +39,7 @@ from lanekeeper.workers.actions import (
     Stimulus,
     Undelivered,
 )
+from lanekeeper.workers.echo import Typed
 from lanekeeper.workers.output_log import OutputLog
 from lanekeeper.workers.records import InputIs, Record, encode_record
 from lanekeeper.workers.sockets import Sockets
@@ -87,6 +89,8 @@ class Effects:
                 self._reap(action)
             case Deliver():
                 return self._deliver(action)
+            case Answer():
+                return self._answer(action)
             case _:
                 return self._terminal(action)
         return []
@@ -116,14 +120,26 @@ class Effects:
         io = self.terminals.get(terminal_id)
         return None if io is None else io.log
 
+    def typed(self, terminal_id: str) -> Typed | None:
+        """Return what was typed into a terminal lately, None when it has nothing yet."""
+        io = self.terminals.get(terminal_id)
+        return None if io is None else io.typed
+
+    def samples(self, terminal_id: str) -> list[tuple[int, int]]:
+        """Return when a terminal's output came, once."""
+        io = self.terminals.get(terminal_id)
+        return [] if io is None else io.take_samples()
+
     def publish(self, io: TerminalIO, now: float) -> None:
         """Publish what is new in a terminal's log."""
         if not self.sockets.wanted(io.terminal_id.encode("ascii")):
+            io.look()
             io.skip()
             return
         while (chunk := io.next_chunk()) is not None:
             offset, data = chunk
             self.message(io, Kind.DATA, offset, data)
+            io.questions.feed(offset, data)
             self.published_bytes += len(data)
             io.arm_beacon(now)
 
@@ -142,7 +158,7 @@ class Effects:
 
     def take(self, io: TerminalIO, now: float) -> None:
         """Move a terminal's new output into its log, within its budget, and publish it."""
-        if io.reading and not self.held(io) and io.fill(now):
+        if io.reading and not self.held(io) and io.fill(now, time.time_ns()):
             self.publish(io, now)
             io.consumers_changed = True
 
@@ -225,6 +241,8 @@ class Effects:
         except OSError as error:
             reason = f"no memory for input: {error.strerror or error}"
             return [Undelivered(action.command_id, WireError("LIMIT_EXCEEDED", reason))]
+        if action.command_id:
+            io.note_typed(action.data)
         stimuli = self.write(io, now, waited=waited)
         # The line discipline echoes while the input is written: the echo leaves before the answer.
         self.take(io, now)
@@ -234,6 +252,13 @@ class Effects:
         """Change the state by a record of what only the descriptors can decide."""
         self.journal.append(encode_record(record))
         self.state.apply(record, now)
+
+    def _answer(self, action: Answer) -> list[Stimulus]:
+        io = self.terminals[action.terminal_id]
+        if not io.input.answerable:
+            return []
+        # An input without an id is nobody's command: nobody waits for it.
+        return self._deliver(Deliver(action.terminal_id, "", action.data))
 
     def _set_size(self, action: SetSize) -> None:
         io = self.terminals[action.terminal_id]

@@ -8,10 +8,18 @@ import time
 from typing import Any, Final
 
 from lanekeeper.wire.output import Kind
-from lanekeeper.workers.actions import Cleared, Demoted, Drained, Stimulus, Throttle
+from lanekeeper.workers.actions import (
+    Cleared,
+    Demoted,
+    Drained,
+    Queried,
+    Stimulus,
+    Throttle,
+    Timed,
+)
 from lanekeeper.workers.effects import Effects
 from lanekeeper.workers.sockets import FAILED, READ, WRITE
-from lanekeeper.workers.terminal_io import TerminalIO
+from lanekeeper.workers.terminal_io import SAMPLES, TerminalIO
 
 TELL_AFTER: Final = 0.25
 """A throttling is reported once it has lasted this long: a fast consumer throttles often and
@@ -61,6 +69,7 @@ class Flow:
             stimuli += self._consumers(io, now)
             io.input.wipe_due(now)
             io.hold(now, held=self._effects.held(io))
+            stimuli += _noticed(io)
             if io.drained(now):
                 io.reading = False
                 io.exited = None
@@ -109,3 +118,12 @@ class Flow:
         if not io.throttle_told:
             times.append(consumers.throttled_since + TELL_AFTER)
         return times
+
+
+def _noticed(io: TerminalIO) -> list[Stimulus]:
+    stimuli: list[Stimulus] = []
+    if io.questions.found:
+        stimuli.append(Queried(io.terminal_id, io.questions.take(), io.questions.position))
+    if len(io.samples) >= SAMPLES:
+        stimuli.append(Timed(io.terminal_id, io.take_samples()))
+    return stimuli

@@ -126,8 +126,6 @@ def _drained(lane: "LaneCore", turn: Turn, terminal: TerminalIs) -> None:
     turn.put(replace(stopped, ended_at=turn.moment.now))
     info = stopped.info
     turn.do(Announce(info.id, info.head, status))
-    for pending in lane.waiting.pop(info.id, []):
-        lane.pending.pop(pending.command.id, None)
-        turn.answer(pending, terminal_commands.ended(info))
+    lane.waits.end(lane, turn, info)
     closing.ended(lane, turn, info.id)
     terminal_commands.drop_kept(turn)

@@ -83,6 +83,17 @@ class Pty:
         returns = attributes[_IFLAG] & (termios.ICRNL | termios.IGNCR) == termios.ICRNL
         return b"\n\r" if returns else b"\n"
 
+    def shows_input(self) -> bool:
+        """Whether what is typed may be shown: by the line discipline, or by a program that edits.
+
+        Lines that are collected without echo are passwords.
+        """
+        try:
+            flags = termios.tcgetattr(self.master)[_LFLAG]
+        except termios.error:
+            return False
+        return bool(flags & termios.ECHO) or not flags & termios.ICANON
+
     def end_of_file(self) -> bytes | None:
         """The character that means end of file now, None when the program reads keys raw."""
         try:

@@ -90,6 +90,20 @@ class Resized(Struct, tag="resized", frozen=True):
     rows: int
 
 
+class Queried(Struct, tag="queried", frozen=True):
+    """The questions to the terminal in the output before `offset` need no answer any more."""
+
+    terminal_id: str
+    offset: int
+
+
+class Timed(Struct, tag="timed", frozen=True):
+    """When output came: pairs of the offset from which on, and the wall clock in nanoseconds."""
+
+    terminal_id: str
+    samples: list[tuple[int, int]]
+
+
 class Answered(Struct, tag="answered", frozen=True):
     """The answer to a mutating command (None: dropped since); `at` is monotonic seconds."""
 
@@ -113,6 +127,8 @@ Record = (
     | WriterIs
     | InputIs
     | Resized
+    | Queried
+    | Timed
     | Answered
     | Gone
 )

@@ -62,7 +62,12 @@ class Worker:
         self.effects = Effects(
             sockets, Spawner(rundir), Journal.create("lanekeeper-lane"), state, {}
         )
-        self.core = LaneCore(state, Surroundings(os.urandom, self.effects.log, endpoints))
+        self.core = LaneCore(
+            state,
+            Surroundings(
+                os.urandom, self.effects.log, endpoints, self.effects.typed, self.effects.samples
+            ),
+        )
         self.flow = Flow(self.effects)
         self._stimuli: deque[Stimulus] = deque()
         self._awake_until = 0.0
@@ -193,7 +198,7 @@ class Worker:
     def _tick(self) -> None:
         now = time.monotonic()
         due = self.core.deadline()
-        if due is not None and due <= now:
+        if (due is not None and due <= now) or self.core.waits.behind():
             self._stimuli.append(Tick())
         if now >= self._beat_at:
             self._beat_at = math.ceil((now + BEAT) / TOGETHER) * TOGETHER
@@ -213,6 +218,8 @@ class Worker:
 
     def _timeout(self) -> int:
         """Milliseconds until time alone makes something due."""
+        if self.core.waits.behind():
+            return 0
         due = [self._beat_at, *self.flow.deadlines()]
         core = self.core.deadline()
         if core is not None:

@@ -7,6 +7,7 @@ callers, endings under way) is not state: callers ask again with the same comman
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from lanekeeper.wire.answers import Answers
 from lanekeeper.wire.errors import WireError
@@ -21,12 +22,18 @@ from lanekeeper.workers.records import (
     InputIs,
     LaneIs,
     LeaseIs,
+    Queried,
     Record,
     Resized,
     SessionIs,
     TerminalIs,
+    Timed,
     WriterIs,
 )
+from lanekeeper.workers.timeline import Timeline
+
+SIZES_KEPT: Final = 256
+"""Changes of size that are remembered for each terminal."""
 
 
 @dataclass(slots=True)
@@ -49,6 +56,9 @@ class LaneState:
         self.consumers: dict[str, Consumers] = {}
         self.writers: dict[str, WriterIs] = {}
         self.inputs: dict[str, InputIs] = {}
+        self.sizes: dict[str, list[Resized]] = {}
+        self.queried: dict[str, int] = {}
+        self.timelines: dict[str, Timeline] = {}
         self.answers = Answers(ANSWERS_KEPT, ANSWER_SECONDS, TOMBSTONES_KEPT)
 
     def apply(self, record: Record, now: float) -> None:
@@ -70,7 +80,9 @@ class LaneState:
             case Gone():
                 self._apply_gone(record.id)
             case Resized():
-                pass  # the size is in TerminalIs; this one is the index of a recording
+                self._apply_resized(record)
+            case Queried() | Timed():
+                self._apply_noticed(record)
 
     def snapshot(self) -> Iterator[Record]:
         """Yield the records that make this state from nothing."""
@@ -78,6 +90,12 @@ class LaneState:
         for info in self.sessions.values():
             yield SessionIs(info)
         yield from self.terminals.values()
+        for sizes in self.sizes.values():
+            yield from sizes
+        for terminal_id, offset in self.queried.items():
+            yield Queried(terminal_id, offset)
+        for terminal_id, timeline in self.timelines.items():
+            yield Timed(terminal_id, timeline.samples())
         for lease_id, lease in self.leases.items():
             yield LeaseIs(lease_id, lease.session_id)
         for terminal_id, consumers in self.consumers.items():
@@ -148,10 +166,27 @@ class LaneState:
             case ConsumerIs() if consumers is not None:
                 consumers.put(Consumer(record.id, record.lease_id, record.policy, record.offset))
 
+    def _apply_resized(self, record: Resized) -> None:
+        """Keep the sizes that output was written for: of several at one offset the last."""
+        sizes = self.sizes.setdefault(record.terminal_id, [])
+        if sizes and sizes[-1].offset == record.offset:
+            sizes.pop()
+        sizes.append(record)
+        del sizes[:-SIZES_KEPT]
+
+    def _apply_noticed(self, record: Queried | Timed) -> None:
+        if isinstance(record, Queried):
+            self.queried[record.terminal_id] = record.offset
+        else:
+            self.timelines.setdefault(record.terminal_id, Timeline()).add(record.samples)
+
     def _apply_gone(self, gone: str) -> None:
         self.sessions.pop(gone, None)
         self.leases.pop(gone, None)
         self.terminals.pop(gone, None)
+        self.sizes.pop(gone, None)
+        self.queried.pop(gone, None)
+        self.timelines.pop(gone, None)
         self.consumers.pop(gone, None)
         self.writers.pop(gone, None)
         self.inputs = {i: one for i, one in self.inputs.items() if one.terminal_id != gone}

@@ -1,4 +1,4 @@
-"""Terminals of a lane: spawn, respawn, input, size, signals, reading, waiting and consumers."""
+"""Terminals of a lane: spawn, respawn, input, size, signals, reading and consumers."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -6,10 +6,8 @@ from msgspec.structs import replace
 
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import (
-    DEFAULT_DEADLINE_MS,
     MAX_KEPT_TERMINALS,
     MAX_TERMINALS_PER_LANE,
-    MAX_WAITERS,
 )
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.messages.plane import Nothing
@@ -26,8 +24,6 @@ from lanekeeper.wire.messages.terminal import (
     Spawn,
     TerminalInfo,
     TerminalResult,
-    Wait,
-    WaitResult,
 )
 from lanekeeper.wire.states import TERMINAL, TerminalState, step
 from lanekeeper.workers import writer_commands
@@ -115,14 +111,15 @@ def _start(
 def send(_lane: "LaneCore", turn: Turn, pending: Pending, body: Input) -> None:
     """Queue input; the answer comes when the kernel has all of it."""
     terminal = _live(turn, pending)
+    pending.head = turn.current(terminal.info).head
     writer_commands.check(turn, terminal, body.writer_id)
     command_id = pending.command.id
     turn.do(Deliver(terminal.info.id, command_id, body.data, body.eof, body.paste, body.more))
 
 
-def delivered(size: int) -> InputResult:
-    """Return the answer to a delivered input."""
-    return InputResult(delivered=size)
+def delivered(size: int, head: int) -> InputResult:
+    """Return the answer to a delivered input, before which the output ended at `head`."""
+    return InputResult(delivered=size, head=head)
 
 
 def resize(_lane: "LaneCore", turn: Turn, pending: Pending, body: Resize) -> TerminalResult:
@@ -174,30 +171,6 @@ def read(_lane: "LaneCore", turn: Turn, pending: Pending, body: Read) -> ReadRes
     )
 
 
-def wait(lane: "LaneCore", turn: Turn, pending: Pending, body: Wait) -> WaitResult | None:
-    """Wait until the program has ended; the answer may come much later."""
-    terminal = turn.state.terminal(pending.command.terminal_id)
-    if body.until != "exit":
-        raise WireError(
-            "NOT_IMPLEMENTED", f"waiting for {body.until} comes with the output path step"
-        )
-    if terminal.info.state in ENDED:
-        return ended(terminal.info)
-    if sum(map(len, lane.waiting.values())) >= MAX_WAITERS:
-        raise WireError(
-            "LIMIT_EXCEEDED", f"{MAX_WAITERS} waits are pending in this lane", limit=MAX_WAITERS
-        )
-    milliseconds = pending.command.deadline_ms or DEFAULT_DEADLINE_MS
-    pending.deadline = turn.moment.now + milliseconds / 1000
-    lane.waiting.setdefault(terminal.info.id, []).append(pending)
-    return None
-
-
-def ended(info: TerminalInfo) -> WaitResult:
-    """Return the answer to a wait for the end of a program."""
-    return WaitResult(reason="exit", exit=info.exit, end=info.head)
-
-
 def kept_until(state: LaneState) -> list[float]:
     """When each ended terminal is to be forgotten (monotonic seconds)."""
     return [t.ended_at + t.spec.keep_s for t in state.terminals.values() if t.ended_at is not None]
@@ -247,5 +220,4 @@ HANDLERS: Final[dict[str, Any]] = {
     "terminal.signal": send_signal,
     "terminal.get": get,
     "terminal.read": read,
-    "terminal.wait": wait,
 }

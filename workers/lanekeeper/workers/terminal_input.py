@@ -22,6 +22,10 @@ WIPE_SECONDS: Final = 0.1
 """Delivered input stays in memory for this long after the last key, to be erased in one go."""
 
 
+ANSWER_ROOM: Final = 4096
+"""Bytes of input that may wait for a program that is still answered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """An input that can be taken; `end` is the offset in the input log after it."""
@@ -73,6 +77,20 @@ class TerminalInput:
         if self._stdin >= 0:
             return self._stdin
         return self._pty.master if self._pty is not None else -1
+
+    @property
+    def piped(self) -> bool:
+        """Whether the program reads from a pipe and not from its terminal."""
+        return self._stdin >= 0
+
+    @property
+    def answerable(self) -> bool:
+        """Whether the program can be given what a terminal would answer.
+
+        One whose input is a pipe, that lets input lie, or into which a paste goes, cannot.
+        """
+        open_ = self._pty is not None and not self.piped and not self._paste.open
+        return open_ and len(self.queue) <= ANSWER_ROOM
 
     def plan(self, action: Deliver, output: OutputLog) -> Planned:
         """Return what taking an input means; WireError when it cannot be delivered whole."""

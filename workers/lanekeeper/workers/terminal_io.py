@@ -7,12 +7,18 @@ between them. Publishing is a cursor over the log.
 from typing import Final
 
 from lanekeeper.wire.limits import BEACON_SECONDS, MAX_CHUNK
+from lanekeeper.workers.echo import Typed
 from lanekeeper.workers.output_log import OutputLog
 from lanekeeper.workers.pty import Pty
+from lanekeeper.workers.queries import Questions
 from lanekeeper.workers.terminal_input import Lost, TerminalInput
+from lanekeeper.workers.timeline import STEP_NS
 
 TURN_BYTES: Final = 128 * 1024
 """Output taken from one terminal in one turn: a flood never starves input or other terminals."""
+
+SAMPLES: Final = 32
+"""Times of output that are journalled together."""
 
 QUIET: Final = 0.2
 """Silence after the exit that means the output is complete although somebody holds the slave open.
@@ -36,6 +42,10 @@ class TerminalIO:
         self.log = OutputLog(f"lanekeeper-log-{terminal_id}", capacity)
         self.pty: Pty | None = None
         self.input = TerminalInput(f"lanekeeper-input-{terminal_id}")
+        self.typed = Typed()
+        self.questions = Questions()
+        self.samples: list[tuple[int, int]] = []
+        self._sampled = 0
         self.published = 0
         self.reading = False
         self.exited: float | None = None
@@ -61,11 +71,15 @@ class TerminalIO:
         """The PTY master, -1 when it is closed."""
         return self.pty.master if self.pty is not None else -1
 
-    def fill(self, now: float) -> bool:
+    def fill(self, now: float, time_ns: int) -> bool:
         """Take what the program wrote; return whether there was any."""
+        head = self.log.head
         moved, ended = self.log.fill(self.master, TURN_BYTES)
         if moved:
             self._last_output = now
+            if time_ns - self._sampled >= STEP_NS:
+                self._sampled = time_ns
+                self.samples.append((head, time_ns))
         if ended and not self._comes_back():
             self._hung_up = True
             self.reading = False
@@ -86,6 +100,24 @@ class TerminalIO:
         data = self.log.read(offset, MAX_CHUNK)
         self.published += len(data)
         return offset, data
+
+    def note_typed(self, data: bytes) -> None:
+        """Remember what was typed, unless nothing would show it (a password)."""
+        if not self.input.piped and self.pty is not None and self.pty.shows_input():
+            self.typed.note(self.log.head, data)
+
+    def look(self) -> None:
+        """Look for questions in output that nobody subscribes to."""
+        start = max(self.questions.position, self.log.tail)
+        while start < self.log.head:
+            data = self.log.read(start, MAX_CHUNK)
+            self.questions.feed(start, data)
+            start += len(data)
+
+    def take_samples(self) -> list[tuple[int, int]]:
+        """Return when output came, once."""
+        samples, self.samples = self.samples, []
+        return samples
 
     def skip(self) -> None:
         """Nobody listens: let the cursor follow the head."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,6 +22,9 @@ from lanekeeper.workers.actions import Action, Journal, Moment, Reply, Report, R
 from lanekeeper.workers.records import Answered, Record, TerminalIs
 from lanekeeper.workers.state import LaneState
 
+if TYPE_CHECKING:
+    from lanekeeper.workers.echo import Typed
+
 Entropy = Callable[[int], bytes]
 """Gives that many random bytes."""
 
@@ -38,12 +41,15 @@ class Log(Protocol):
 
 @dataclass(slots=True)
 class Pending:
-    """A command whose answer comes later, and everybody who waits for it."""
+    """A command whose answer comes later, and everybody who waits for it.
+
+    `head` is where the output ended when it came.
+    """
 
     command: Command
     method: Method
     routes: list[Route]
-    deadline: float | None = None
+    head: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +62,17 @@ class Starting:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the core is given once: randomness, the logs of its terminals, and its endpoints."""
+    """What the core is given once: randomness, logs, endpoints, what was typed, when output came.
+
+    `cursor` says where a terminal's cursor is (row and column from 1), None when nobody knows.
+    """
 
     entropy: Entropy
     log: Callable[[str], Log | None]
     endpoints: Endpoints
+    typed: Callable[[str], "Typed | None"] = lambda _: None
+    samples: Callable[[str], list[tuple[int, int]]] = lambda _: []
+    cursor: Callable[[str], tuple[int, int] | None] = lambda _: None
 
 
 @dataclass(slots=True)

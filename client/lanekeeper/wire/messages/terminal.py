@@ -228,10 +228,14 @@ class Input(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
     writer_id: Identifier | None = None
 
 
-class InputResult(Struct, forbid_unknown_fields=True, kw_only=True):
-    """All of the input has been delivered to the kernel."""
+class InputResult(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """All of the input has been delivered to the kernel.
+
+    `head` is where the output ended before it: what the input causes lies from there on.
+    """
 
     delivered: int
+    head: int = 0
 
 
 class Resize(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -305,23 +309,6 @@ class TerminalList(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaul
     terminals: list[TerminalInfo]
     complete: bool = True
     next: str | None = None
-
-
-class Wait(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """Wait until the program has ended. `until` will take `match` and `idle` too.
-
-    The envelope's `deadline_ms` bounds the wait; after it the answer is TIMEOUT.
-    """
-
-    until: Literal["exit", "match", "idle"] = "exit"
-
-
-class WaitResult(Struct, forbid_unknown_fields=True, kw_only=True):
-    """What was waited for has happened."""
-
-    reason: str
-    exit: ExitStatus | None = None
-    end: int | None = None
 
 
 class Close(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):

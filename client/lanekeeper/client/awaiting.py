@@ -1,0 +1,72 @@
+"""Waiting for what a terminal's output says, written once for both shells.
+
+The place in the output where a search begins is settled first, so that nothing is missed when a
+wait has to be asked again. Called by the handles of a terminal.
+"""
+
+from typing import Final, TypedDict
+
+from lanekeeper.client.effects import Call, Ids, Operation, ask
+from lanekeeper.client.errors import TimedOutError, error_for
+from lanekeeper.wire.messages.plane import Nothing
+from lanekeeper.wire.messages.terminal import TerminalResult
+from lanekeeper.wire.messages.waiting import Wait, WaitResult
+
+WAIT_SLICE: Final = 3600.0
+"""Seconds of one `terminal.wait` of a caller who waits for ever."""
+
+
+class Until(TypedDict, total=False):
+    """What ends a wait, whichever comes first; the end of the program always does.
+
+    Attributes:
+        match: an RE2 pattern on the bytes of the output; `^` and `$` match at line borders.
+        offset: where the search begins (the head of the log without one).
+        idle: seconds of silence, counted from the call at the earliest.
+        echo: let `match` match the echo of what was typed too.
+    """
+
+    match: str
+    offset: int | None
+    idle: float
+    echo: bool
+
+
+class Patient(Until, total=False):
+    """What ends a wait, and how many seconds it may take (None: for ever)."""
+
+    timeout: float | None
+
+
+def wait_for(
+    terminal_id: str, link: str | None, until: Until, timeout: float | None
+) -> Operation[WaitResult]:
+    """Return what ended the wait; `timeout` in seconds (None: for ever)."""
+    ids = Ids(terminal_id=terminal_id)
+    body = Wait(
+        until="match" if "match" in until else "idle" if "idle" in until else "exit",
+        pattern=until.get("match"),
+        offset=until.get("offset"),
+        idle_s=until.get("idle"),
+        echo=until.get("echo", False),
+    )
+    if body.pattern is not None and body.offset is None:
+        call = Call("terminal.get", TerminalResult, Nothing(), ids, link)
+        body.offset = (yield from ask(call)).terminal.head
+    while True:
+        seconds = WAIT_SLICE if timeout is None else timeout
+        try:
+            wait = Call("terminal.wait", WaitResult, body, ids, link, seconds)
+            return (yield from ask(wait))
+        except TimedOutError as error:
+            searched = (error.details or {}).get("searched")
+            if timeout is not None:
+                raise error_for(
+                    "TIMEOUT",
+                    f"terminal {terminal_id}: nothing of it within {timeout:g} s; wait again "
+                    "or look at it",
+                    retryable=True,
+                    details=error.details,
+                ) from error
+            if isinstance(searched, int):
+                body.offset = searched

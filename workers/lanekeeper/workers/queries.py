@@ -1,0 +1,147 @@
+"""What programs ask of their terminal, and what a lane answers when no terminal is there to do it.
+
+    Questions           finds questions in the output as it passes, each once
+    reply               the answer to one
+
+Sequences that are split over chunks are found. What is answered is the least that programs need to
+go on: a VT220 with colours, dark, that reports no keyboard protocol in force. Called by the shell
+with each chunk, and by the core for the words.
+"""
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from lanekeeper.wire.version import PRODUCT
+
+LONGEST: Final = 32
+"""Bytes of the longest question; a sequence that goes on is not one."""
+QUESTIONS_MAX: Final = 64
+"""Questions of one terminal that wait for a turn; a program that asks more is not answered."""
+ESCAPE: Final = b"\x1b"
+FOREGROUND: Final = b"rgb:cccc/cccc/cccc"
+BACKGROUND: Final = b"rgb:0000/0000/0000"
+
+
+class Kind(StrEnum):
+    """What is asked; the value is the name of its group in the pattern."""
+
+    ATTRIBUTES = "da1"
+    MORE_ATTRIBUTES = "da2"
+    STATUS = "dsr"
+    CURSOR = "cpr"
+    CURSOR_PAGE = "decxcpr"
+    SIZE = "size"
+    KEYBOARD = "kitty"
+    VERSION = "xtversion"
+    MODE = "decrqm"
+    COLOUR = "osc"
+
+
+class Question(NamedTuple):
+    """One question: its kind and its parameter (a mode, or a colour with the terminator)."""
+
+    kind: Kind
+    parameter: bytes = b""
+
+
+_QUESTION: Final = re.compile(
+    rb"\x1b(?:\[(?:(?P<da1>0?c)|(?P<da2>>0?c)|(?P<dsr>5n)|(?P<cpr>6n)|(?P<decxcpr>\?6n)"
+    rb"|(?P<size>18t)|(?P<kitty>\?u)|(?P<xtversion>>0?q)|(?P<decrqm>\??[0-9]{1,5})\$p)"
+    rb"|\](?P<osc>1[01];\?(?:\x07|\x1b\\)))"
+)
+_PARAMETERS: Final = b"0123456789;?>$ "
+_CLASSES: Final = bytes(
+    ord("Q") if byte in b"cnuqtp" else ord("x") if chr(byte).isalpha() else byte
+    for byte in range(256)
+)
+"""Letters that can end a question are Q, all others x: what is left of a question is short."""
+_TRACES: Final = (b"\x1b[Q", b"\x1b]\x07", b"\x1b]\x1b")
+_BEGINNING: Final = re.compile(
+    rb"\x1b(?:\[[?>]?[0-9]{0,5}\$?|\](?:1(?:[01](?:;(?:\?\x1b?)?)?)?)?)?\Z"
+)
+
+
+class Questions:
+    """Finds questions in one terminal's output.
+
+    Attributes:
+        position: the offset up to which the output was looked at.
+        found: questions nobody has taken yet.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no output."""
+        self.position = 0
+        self.found: list[Question] = []
+        self._carry = b""
+
+    def feed(self, offset: int, data: bytes) -> None:
+        """Look at output that starts at `offset`; what was looked at before is not again."""
+        if offset < self.position:
+            data = data[self.position - offset :]
+            offset = self.position
+        elif offset > self.position:
+            self._carry = b""
+        self.position = offset + len(data)
+        if self._carry or ESCAPE in data:
+            self._search(self._carry + data)
+
+    def take(self) -> tuple[Question, ...]:
+        """Return what was found, once."""
+        found, self.found = tuple(self.found), []
+        return found
+
+    def _search(self, data: bytes) -> None:
+        end = 0
+        # One pass that costs a fifth of the pattern: output full of colours asks nothing.
+        left = data.translate(_CLASSES, _PARAMETERS)
+        asked = any(trace in left for trace in _TRACES)
+        for match in _QUESTION.finditer(data) if asked else ():
+            end = match.end()
+            name = match.lastgroup
+            if name is not None and len(self.found) < QUESTIONS_MAX:
+                self.found.append(Question(Kind(name), match[name]))
+        begun = _BEGINNING.search(data, max(end, len(data) - LONGEST))
+        self._carry = b"" if begun is None else begun[0]
+
+
+Cursor = tuple[int, int]
+"""Row and column, from 1."""
+
+
+def reply(question: Question, size: tuple[int, int], cursor: Callable[[], Cursor | None]) -> bytes:
+    """Return the answer to a question.
+
+    Args:
+        question: what was asked.
+        size: columns and rows of the terminal.
+        cursor: says where the cursor is, None when nobody knows: the answer is the upper left
+            corner then.
+    """
+    parameter = question.parameter
+    match question.kind:
+        case Kind.CURSOR | Kind.CURSOR_PAGE:
+            row, column = cursor() or (1, 1)
+            mark, page = (b"?", b";1") if question.kind is Kind.CURSOR_PAGE else (b"", b"")
+            return b"\x1b[%b%d;%d%bR" % (mark, row, column, page)
+        case Kind.SIZE:
+            return b"\x1b[8;%d;%dt" % (size[1], size[0])
+        case Kind.MODE:
+            return b"\x1b[%b;0$y" % parameter
+        case Kind.COLOUR:
+            colour = FOREGROUND if parameter.startswith(b"10") else BACKGROUND
+            return b"\x1b]%b;%b%b" % (parameter[:2], colour, parameter[4:])
+        case fixed:
+            return _FIXED[fixed]
+
+
+_FIXED: Final[dict[Kind, bytes]] = {
+    Kind.ATTRIBUTES: b"\x1b[?62;22c",
+    Kind.MORE_ATTRIBUTES: b"\x1b[>1;10;0c",
+    Kind.STATUS: b"\x1b[0n",
+    Kind.KEYBOARD: b"\x1b[?0u",
+    Kind.VERSION: b"\x1bP>|lanekeeper(%b)\x1b\\" % PRODUCT.encode(),
+}
+"""A VT220 with ANSI colours; all is well; no keyboard flags; our name."""
