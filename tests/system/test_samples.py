@@ -10,5 +10,5 @@ def test_broker_and_worker_have_told_their_totals_when_the_plane_is_down() -> No
         log = (plane.dir / "log" / "collector.log").read_text("utf-8")
     last = log.splitlines()[-1]
     assert "refused=0" in last
-    for name in ("broker.commands", "worker.output_published_messages"):
+    for name in ("broker.commands_forwarded", "worker.output_published_messages"):
         assert f"'{name}': " in last

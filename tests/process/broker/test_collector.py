@@ -2,8 +2,6 @@
 
 import signal
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import msgpack
@@ -43,16 +41,3 @@ def test_it_says_hello_and_beats(directory: Path) -> None:
         keeper.hear("beat")
         keeper.hang_up()
         assert collector.stop(signal.SIGINT) == 0
-
-
-def test_a_bad_runtime_directory_is_refused(directory: Path) -> None:
-    directory.chmod(0o755)
-    refused = subprocess.run(
-        [sys.executable, "-m", "lanekeeper.collector", "--runtime-dir", str(directory)],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=20,
-    )
-    assert refused.returncode == 3
-    assert "chmod 700" in refused.stderr

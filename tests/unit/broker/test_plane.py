@@ -11,7 +11,7 @@ from lanekeeper.wire.envelope import Actor
 from lanekeeper.wire.limits import MAX_CONTROL, MAX_FRAME, MAX_WORKSPACES
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.methods import METHODS
-from unit.broker.bench import CLIENT, DEFAULT, Bench, a_session, a_terminal
+from unit.broker.bench import CLIENT, DEFAULT, Bench, a_terminal
 
 
 def test_hello_tells_versions_limits_and_capabilities(bench: Bench) -> None:
@@ -205,79 +205,6 @@ def test_listings_are_narrowed_by_the_ids_given(bench: Bench) -> None:
     assert [n["name"] for n in bench.call("lane.list", {"name": "two"})["lanes"]] == ["two"]
 
 
-def test_addresses_mean_lanes_sessions_and_terminals(bench: Bench) -> None:
-    lane_id, route = bench.lane()
-    bench.spawned(lane_id, route, "a")
-
-    def resolve(address: str) -> tuple[str, str | None, str | None]:
-        found = bench.call("address.resolve", {"address": address})
-        session, terminal = found.get("session"), found.get("terminal")
-        return (found["lane"]["id"], session and session["id"], terminal and terminal["id"])
-
-    whole = (lane_id, "sess_a", "term_a")
-    for address in (
-        "build",
-        "default/build",
-        f"{DEFAULT}/{lane_id}",
-        lane_id,
-        "build:a",
-        "build:sess_a.term_a",
-        "build.a",
-        "default/build:a.a",
-    ):
-        assert resolve(address) == whole
-    bench.spawned(lane_id, route, "b")
-    assert resolve("build") == (lane_id, None, None)
-    assert resolve("build:b") == (lane_id, "sess_b", "term_b")
-    assert resolve("build.a") == whole
-    ended = a_terminal(lane_id, "sess_b", "term_b", state="stopped")
-    bench.report(route, "terminal.state.changed", Happened(terminal=ended))
-    assert resolve("build") == (lane_id, None, "term_a")
-    listed = bench.call("address.resolve", {"address": "build"})
-    assert [t["id"] for t in listed["terminals"]] == ["term_a", "term_b"]
-
-
-@pytest.mark.parametrize(
-    ("address", "code"),
-    [
-        ("no", "LANE_NOT_FOUND"),
-        ("no/build", "WORKSPACE_NOT_FOUND"),
-        ("build:no", "SESSION_NOT_FOUND"),
-        ("build.no", "TERMINAL_NOT_FOUND"),
-        ("build:a.no", "TERMINAL_NOT_FOUND"),
-        ("", "INVALID_ARGUMENT"),
-        ("/build", "INVALID_ARGUMENT"),
-        ("build:", "INVALID_ARGUMENT"),
-        ("build.", "INVALID_ARGUMENT"),
-        (":a", "INVALID_ARGUMENT"),
-        ("a/b/c", "INVALID_ARGUMENT"),
-        ("a b", "INVALID_ARGUMENT"),
-        ("build:a:b", "INVALID_ARGUMENT"),
-    ],
-)
-def test_an_address_that_means_nothing_is_refused(bench: Bench, address: str, code: str) -> None:
-    lane_id, route = bench.lane()
-    bench.spawned(lane_id, route, "a")
-    assert bench.refusal("address.resolve", {"address": address}).code == code
-
-
-def test_an_ambiguous_address_lists_the_choices(bench: Bench) -> None:
-    lane_id, route = bench.lane()
-    for n in ("1", "2"):
-        bench.report(route, "session.created", Happened(session=a_session(lane_id, f"sess_{n}")))
-        terminal = a_terminal(lane_id, f"sess_{n}", f"term_{n}", name="shell")
-        bench.report(route, "terminal.spawned", Happened(terminal=terminal))
-    error = bench.refusal("address.resolve", {"address": "build.shell"})
-    assert error.code == "INVALID_ARGUMENT"
-    assert error.details == {"choices": ["term_1", "term_2"]}
-    found = bench.call("address.resolve", {"address": "build:2.shell"})
-    assert found["terminal"]["id"] == "term_2"
-    ended = a_terminal(lane_id, "sess_1", "term_1", name="shell", state="stopped")
-    bench.report(route, "terminal.state.changed", Happened(terminal=ended))
-    found = bench.call("address.resolve", {"address": "build.shell"})
-    assert found["terminal"]["id"] == "term_2"
-
-
 def test_events_are_replayed_after_a_number(bench: Bench) -> None:
     for n in range(5):
         bench.call("workspace.create", {"name": f"w{n}"})
@@ -299,63 +226,6 @@ def test_a_token_is_told_where_the_stream_stands(bench: Bench) -> None:
     bench.subscribe(b"tok_" + b"x" * 200)
     bench.subscribe(b"tok_mine")
     assert bench.joined == [(b"tok_mine", [1, "joined", bench.state.history.epoch, 1])]
-
-
-def test_a_dispatch_is_the_method_inside_it(bench: Bench) -> None:
-    command = bench.command(
-        "boundary.local.dispatch",
-        {"method": "lane.create", "payload": {"name": "x"}},
-        workspace_id=DEFAULT,
-    )
-    assert bench.send(command) == []
-    assert bench.topics()[1:3] == ["boundary.local.dispatched", "lane.create.started"]
-    assert bench.happened("boundary.local.dispatched").method == "lane.create"
-    assert bench.send(command, b"client-2") == []
-    bench.register(bench.asked[-1]["lane"])
-    assert [(route, r.id) for route, r in bench.replies] == [
-        (CLIENT, command.id),
-        (b"client-2", command.id),
-    ]
-    assert bench.send(command) == [bench.replies[0][1]]
-    assert bench.topics().count("boundary.local.dispatched") == 1
-
-
-def test_a_dispatch_to_a_lane_carries_the_inner_command(bench: Bench) -> None:
-    lane_id, route = bench.lane()
-    command = bench.command(
-        "boundary.local.dispatch",
-        {"method": "session.create", "payload": {"name": "main"}},
-        lane_id=lane_id,
-    )
-    bench.send(command)
-    inner = bench.last_sent()
-    assert (inner.id, inner.method) == (command.id, "session.create")
-    assert msgspec.msgpack.decode(inner.payload) == {"name": "main"}
-    bench.respond(route, command.id, {"ok": 1})
-    assert msgspec.msgpack.decode(bench.replies[-1][1].result) == {"ok": 1}
-
-
-@pytest.mark.parametrize(
-    ("method", "code"),
-    [
-        ("boundary.tool.dispatch", "INVALID_ARGUMENT"),
-        ("agent.run", "INVALID_ARGUMENT"),
-        ("zmx.checkpoint", "INVALID_ARGUMENT"),
-        ("boundary.local.dispatch", "INVALID_ARGUMENT"),
-        ("project.init", "NOT_IMPLEMENTED"),
-        ("no.such", "UNKNOWN_METHOD"),
-        ("lane.create", "INVALID_ENVELOPE"),
-    ],
-)
-def test_what_cannot_be_dispatched_is_refused_and_published(
-    bench: Bench, method: str, code: str
-) -> None:
-    error = bench.refusal("boundary.local.dispatch", {"method": method})
-    assert error.code == code
-    assert bench.topics()[-1] == "boundary.dispatch.failed"
-    failed = bench.happened("boundary.dispatch.failed")
-    assert (failed.method, failed.error) == (method, error)
-    assert bench.refusal("boundary.local.dispatch", {}).code == "INVALID_ARGUMENT"
 
 
 def test_a_defect_is_answered_with_its_place_in_the_story(

@@ -23,9 +23,10 @@ def test_way_down_is_workers_then_daemons_then_what_is_left() -> None:
     assert of(events.Kill, run.wait()) == [events.Kill(501, signal.SIGKILL)]
     assert run.now == started + 10
     actions = run.do(events.Ended(501, None, 9))
-    assert of(events.Kill, actions) == [events.Kill(pid, signal.SIGTERM) for pid in PIDS.values()]
-    run.do(events.Ended(100, 0))
-    run.do(events.Ended(200, 0))
+    assert of(events.Kill, actions) == [events.Kill(pid, signal.SIGTERM) for pid in (100, 200)]
+    assert not of(events.Kill, run.do(events.Ended(100, 0)))
+    last = run.do(events.Ended(200, 0))
+    assert of(events.Kill, last) == [events.Kill(PIDS["collector"], signal.SIGTERM)]
     assert of(events.Kill, run.wait()) == [events.Kill(300, signal.SIGKILL)]
     actions = run.do(events.Ended(300, None, 9))
     assert of(events.Sweep, actions) == [events.Sweep(signal.SIGTERM)]

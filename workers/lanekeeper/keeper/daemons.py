@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lanekeeper.keeper.events import (
+    COLLECTOR,
     Action,
     Kill,
     Launch,
@@ -54,6 +55,7 @@ class Record:
     restarts: int = 0
     reason: str = ""
     launching: bool = False
+    asked_to_end: bool = False
     deadline: float = math.inf
     restarters: list[tuple[int, Message]] = field(default_factory=list)
 
@@ -115,8 +117,7 @@ class Daemons:
         record.launched_at = record.last_beat = now
         if record.state is Daemon.ENDED:
             record.state = Daemon.STOPPING
-            record.deadline = now + STOP_TIMEOUT
-            return [Kill(record.pid, signal.SIGTERM)]
+            return _end(record, now)
         record.move(DaemonCause.LAUNCHED)
         record.deadline = now + START_TIMEOUT
         return [Note(f"started {record.role} as pid {record.pid}")]
@@ -128,7 +129,7 @@ class Daemons:
         record.failures += 1
         record.reason = f"cannot be started: {reason}"
         record.deadline = now + backoff(record.failures)
-        return [Note(f"{role} {record.reason}", "error")]
+        return [Note(f"{role} {record.reason}", "error"), *self._stop_last(now)]
 
     def claim(self, role: str, pid: int, peer: int) -> None:
         """Take a peer for the process of a role.
@@ -174,7 +175,7 @@ class Daemons:
         text = f"{record.role} ended: {how}"
         if record.state is Daemon.ENDED:
             record.deadline = math.inf
-            return [Note(text)]
+            return [Note(text), *self._stop_last(now)]
         record.restarts += 1
         record.reason = "restarting" if asked else text
         delay = backoff(record.failures)
@@ -203,15 +204,14 @@ class Daemons:
         return [Kill(record.pid, signal.SIGTERM)]
 
     def stop(self, now: float) -> list[Action]:
-        """End all: SIGTERM now, SIGKILL when they take too long."""
+        """End all, the collector last: SIGTERM, and SIGKILL when they take too long."""
         actions: list[Action] = []
         for record in self:
             record.move(DaemonCause.STOP)
             record.deadline = math.inf
-            if record.running:
-                record.deadline = now + STOP_TIMEOUT
-                actions.append(Kill(record.pid, signal.SIGTERM))
-        return actions
+            if record.running and record.role != COLLECTOR:
+                actions += _end(record, now)
+        return [*actions, *self._stop_last(now)]
 
     def kill(self) -> list[Action]:
         """End all at once."""
@@ -220,6 +220,7 @@ class Daemons:
             record.move(DaemonCause.STOP)
             record.deadline = math.inf
             if record.running:
+                record.asked_to_end = True
                 actions.append(Kill(record.pid, signal.SIGKILL))
         return actions
 
@@ -242,6 +243,20 @@ class Daemons:
                 )
                 actions.append(Kill(record.pid, signal.SIGKILL))
         return actions
+
+    def _stop_last(self, now: float) -> list[Action]:
+        """End the collector when nobody is left who has something to tell it."""
+        last = self._records[COLLECTOR]
+        busy = any(one.running or one.launching for one in self if one is not last)
+        if busy or last.asked_to_end or not last.running or last.state is not Daemon.STOPPING:
+            return []
+        return _end(last, now)
+
+
+def _end(record: Record, now: float) -> list[Action]:
+    record.asked_to_end = True
+    record.deadline = now + STOP_TIMEOUT
+    return [Kill(record.pid, signal.SIGTERM)]
 
 
 def _launch(record: Record) -> list[Action]:

@@ -4,8 +4,9 @@ Owns who may say what, the way up and the way down of a plane, and the order of 
 look at clocks, processes or sockets: events and the time go in by one door, actions come out in
 the order in which they are to be done. Called by the keeper's loop.
 
-Going down: workers are drained, then daemons end, then what terminals left behind is swept. Each
-step begins when the one before is over, which its deadlines make sure of.
+Going down: workers are drained, then daemons end (the collector last: it hears their last samples),
+then what terminals left behind is swept. Each step begins when the one before is over, which its
+deadlines make sure of.
 """
 
 import math
