@@ -216,3 +216,17 @@ def test_the_writer_lease_with_asyncio(shared_plane: Plane) -> None:
         10.0,
         "paste",
     )
+
+
+def test_what_waits_when_a_program_goes_over_to_lines_is_refused(shared_plane: Plane) -> None:
+    script = "stty raw -echo; echo ready; kill -STOP $$; stty icanon; echo lines; exec cat > {path}"
+    start(shared_plane, "mode", script, shared_plane.base / "mode")
+    with shared_plane.connect() as plane:
+        terminal = plane.terminal("mode")
+        sent = terminal.send_nowait(b"x" * 300_000)
+        assert not plane.wait(timeout=0.3)
+        terminal.signal("CONT", target="leader")
+        with pytest.raises(LaneError) as refused:
+            sent.wait(20)
+        assert refused.value.code == "INVALID_ARGUMENT"
+        assert "4095" in refused.value.message
