@@ -58,6 +58,7 @@ class LaneEntry:
             sessions=len(self.live_sessions()),
             terminals=len(self.terminals),
             running=len(self.running_terminals()),
+            writers=sum(t.writer is not None for t in self.terminals.values()),
         )
 
 
@@ -153,7 +154,7 @@ class Registry:
 
     def put_lane(self, info: LaneInfo) -> None:
         """Add or update a lane."""
-        info = replace(info, sessions=0, terminals=0, running=0)
+        info = replace(info, sessions=0, terminals=0, running=0, writers=0)
         entry = self.lanes.get(info.id)
         if entry is None:
             self.lanes[info.id] = LaneEntry(info)

@@ -26,7 +26,8 @@ lane ls --json | jq '.lanes[].name'"""
 def ls(settings: Settings, workspace: str | None) -> None:
     """List lanes.
 
-    PROGRAMS counts the terminals whose program runs, of all terminals of the lane.
+    PROGRAMS counts the terminals whose program runs, of all terminals of the lane; WRITERS those
+    that a client writes to, alone.
     """
     with asking(settings) as asker:
         names = _workspaces(asker)
@@ -38,7 +39,7 @@ def ls(settings: Settings, workspace: str | None) -> None:
         return
     if lanes:
         rows_of_text = [row(lane, names.get(lane.workspace_id, "?")) for lane in lanes]
-        heads = ("LANE", "STATUS", "SESSIONS", "PROGRAMS", "AGE", "ID", "REASON")
+        heads = ("LANE", "STATUS", "SESSIONS", "PROGRAMS", "WRITERS", "AGE", "ID", "REASON")
         click.echo(table(heads, rows_of_text, color=settings.colored(), state=1))
     else:
         settings.notice("no lanes; `lane run NAME -- COMMAND` makes one")
@@ -53,6 +54,7 @@ def row(lane: LaneInfo, workspace: str) -> tuple[str, ...]:
         lane.status,
         str(lane.sessions),
         f"{lane.running}/{lane.terminals}",
+        str(lane.writers),
         age(lane.created),
         lane.id,
         safe(lane.reason or "", 40),

@@ -13,8 +13,8 @@ from lanekeeper.cli.options import idempotency_key, json_option, pass_settings
 from lanekeeper.cli.plane import connected
 from lanekeeper.cli.running import Request, run_attached, run_detached
 from lanekeeper.cli.settings import Settings
-from lanekeeper.cli.sizes import Size, size
-from lanekeeper.wire.limits import KEEP_SECONDS
+from lanekeeper.cli.sizes import Size, log_capacity, size
+from lanekeeper.wire.limits import KEEP_SECONDS, LOG_CAPACITY
 
 EXAMPLES = """lane run build -- make -j4
 tar c src | lane run pack -- gzip -9f > src.tar.gz
@@ -36,6 +36,7 @@ class Options(TypedDict):
     name: str | None
     keep: float
     size: Size | None
+    capacity: int
     stdin: Literal["auto", "forward", "none"]
     detach_key: DetachKey
     idempotency_key: str | None
@@ -62,6 +63,13 @@ class Options(TypedDict):
     show_default=True,
     metavar="SECONDS",
     help="How long the log stays after the end.",
+)
+@click.option(
+    "--capacity",
+    type=log_capacity,
+    default=LOG_CAPACITY,
+    metavar="SIZE",
+    help="How much of its output is kept, as 256K or 64M [default: 4M].",
 )
 @click.option(
     "--size",
@@ -104,6 +112,7 @@ def run(
         cwd=options["cwd"],
         keep=options["keep"],
         size=options["size"],
+        capacity=options["capacity"],
         stdin=options["stdin"],
         detach_key=options["detach_key"],
         rm=options["rm"],

@@ -23,6 +23,7 @@ from lanekeeper.cli.sizes import Size, size_of
 from lanekeeper.client import Lane, LaneError, Plane, SpawnOptions, Terminal, returncode
 from lanekeeper.client.programs import program
 from lanekeeper.wire.ids import DEFAULT_WORKSPACE
+from lanekeeper.wire.limits import LOG_CAPACITY
 from lanekeeper.wire.messages.lane import LaneCreate, LaneResult
 from lanekeeper.wire.messages.session import SessionCreate, SessionResult
 from lanekeeper.wire.messages.terminal import Spawned, TerminalInfo
@@ -50,6 +51,7 @@ class Request:
     rm: bool = False
     key: str | None = None
     output: Literal["tty", "raw"] = "tty"
+    capacity: int = LOG_CAPACITY
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ def spawn_options(request: Request, made: Made, *, interactive: bool) -> SpawnOp
         "rows": size.rows,
         "limits": request.limits,
         "keep_s": request.keep,
+        "capacity": request.capacity,
         "output": "raw" if exact else request.output,
     }
 

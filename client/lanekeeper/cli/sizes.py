@@ -6,7 +6,15 @@ from typing import Final, NamedTuple
 
 import click
 
-from lanekeeper.wire.limits import MAX_COLS, MAX_ROWS, MIN_COLS, MIN_LOG_BUDGET, MIN_ROWS
+from lanekeeper.wire.limits import (
+    MAX_COLS,
+    MAX_LOG_CAPACITY,
+    MAX_ROWS,
+    MIN_COLS,
+    MIN_LOG_BUDGET,
+    MIN_LOG_CAPACITY,
+    MIN_ROWS,
+)
 
 
 class Size(NamedTuple):
@@ -43,19 +51,42 @@ def size(value: str | Size) -> Size:
     return wanted
 
 
-def byte_count(value: str | int) -> int:
-    """Return the bytes written as `4096`, `512M` or `4G` (powers of 1024); called by click.
+def log_budget(value: str | int) -> int:
+    """Return the bytes of all logs together; called by click.
 
     Raises:
         click.BadParameter: it is not a number of bytes, or too small for one log.
     """
-    found = _BYTES.fullmatch(str(value))
-    if found is None:
-        raise click.BadParameter(f"{value!r} is not a number of bytes; write 512M or 4G")
-    wanted = int(found[1]) * _UNITS[found[2].upper()]
+    wanted = byte_count(value)
     if wanted < MIN_LOG_BUDGET:
         raise click.BadParameter(f"{value}: at least {MIN_LOG_BUDGET} bytes, the size of one log")
     return wanted
+
+
+def log_capacity(value: str | int) -> int:
+    """Return the bytes of one log; called by click.
+
+    Raises:
+        click.BadParameter: it is not a number of bytes, or none that a log can have.
+    """
+    wanted = byte_count(value)
+    if not MIN_LOG_CAPACITY <= wanted <= MAX_LOG_CAPACITY:
+        raise click.BadParameter(
+            f"{value}: {MIN_LOG_CAPACITY} to {MAX_LOG_CAPACITY} bytes are possible"
+        )
+    return wanted
+
+
+def byte_count(value: str | int) -> int:
+    """Return the bytes written as `4096`, `512M` or `4G` (powers of 1024).
+
+    Raises:
+        click.BadParameter: it is not a number of bytes.
+    """
+    found = _BYTES.fullmatch(str(value))
+    if found is None:
+        raise click.BadParameter(f"{value!r} is not a number of bytes; write 512M or 4G")
+    return int(found[1]) * _UNITS[found[2].upper()]
 
 
 def bounded(given: Size) -> Size:

@@ -13,10 +13,10 @@ from lanekeeper.cli.options import address, idempotency_key, json_option, pass_s
 from lanekeeper.cli.plane import connected
 from lanekeeper.cli.running import Request, run_detached
 from lanekeeper.cli.settings import Settings
-from lanekeeper.cli.sizes import Size, size
+from lanekeeper.cli.sizes import Size, log_capacity, size
 from lanekeeper.cli.text import age, command_line, how, safe, table
 from lanekeeper.cli.verbs import TERMINAL_VERBS
-from lanekeeper.wire.limits import KEEP_SECONDS
+from lanekeeper.wire.limits import KEEP_SECONDS, LOG_CAPACITY
 from lanekeeper.wire.messages.terminal import TerminalInfo
 
 SPAWN_EXAMPLES = """lane terminal spawn build -- make -j4
@@ -42,6 +42,7 @@ class SpawnOptions(TypedDict):
     cwd: str | None
     keep: float
     size: Size | None
+    capacity: int
     output: Literal["tty", "raw"]
     idempotency_key: str | None
 
@@ -59,6 +60,13 @@ def terminal() -> None:
 @click.option("--clean-env", is_flag=True, help="Pass on only what every program needs.")
 @click.option("-C", "--cwd", type=click.Path(resolve_path=True), help="Its working directory.")
 @click.option("--keep", type=click.FloatRange(0), default=KEEP_SECONDS, metavar="SECONDS")
+@click.option(
+    "--capacity",
+    type=log_capacity,
+    default=LOG_CAPACITY,
+    metavar="SIZE",
+    help="How much of its output is kept, as 256K or 64M [default: 4M].",
+)
 @click.option(
     "--size",
     type=size,
@@ -83,6 +91,7 @@ def spawn(
         cwd=options["cwd"],
         keep=options["keep"],
         size=options["size"],
+        capacity=options["capacity"],
         output=options["output"],
         key=options["idempotency_key"],
     )

@@ -14,7 +14,7 @@ from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
 from lanekeeper.cli.settings import Settings
-from lanekeeper.cli.sizes import byte_count
+from lanekeeper.cli.sizes import log_budget
 from lanekeeper.keeper.lock import holder
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.limits import LOG_BUDGET
@@ -43,7 +43,7 @@ class Options(TypedDict):
 @click.option("--ephemeral", is_flag=True, help="Remove the logs too when it stops.")
 @click.option(
     "--log-budget",
-    type=byte_count,
+    type=log_budget,
     default=LOG_BUDGET,
     metavar="SIZE",
     help="Of all output logs together, as 512M or 4G [default: 1G].",

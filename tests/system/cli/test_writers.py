@@ -69,6 +69,8 @@ def test_what_is_sent_and_resized_by_others_is_refused_with_a_reason(shared_plan
             assert done.returncode == 5
             assert "lane attach --take" in done.stderr
         assert "tty" in shared_plane.lane("terminal", "ls", "held").stdout
+        lanes = json.loads(shared_plane.lane("ls", "--json").stdout)["lanes"]
+        assert [lane["writers"] for lane in lanes if lane["name"] == "held"] == [1]
         person.press("ctrl-]")
         assert person.expect_exit() == 0
     assert shared_plane.lane("send", "held", "x", "--enter").returncode == 0

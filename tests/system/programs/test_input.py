@@ -1,5 +1,6 @@
 """Input arrives whole or is refused with a reason: pastes, pipes, programs that do not read."""
 
+import asyncio
 import hashlib
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 from kit.cluster import LANE, Plane
 from kit.waiting import wait_until
 from lanekeeper.client import Conflict, LaneError, TimedOut
+from lanekeeper.client.aio import connect as aio_connect
 
 MEGA = 1024 * 1024
 RAW = "stty raw -echo; echo ready; exec head -c {size} > {path}"
@@ -193,3 +195,38 @@ def test_a_client_program_holds_the_writer_lease(shared_plane: Plane) -> None:
                 with pytest.raises(Conflict):
                     mine.send("late\n")
         assert mine.send("free\n") == 5
+
+
+def test_the_writer_lease_with_asyncio(shared_plane: Plane) -> None:
+    start(shared_plane, "loop", r"stty raw -echo; printf '\033[?2004hready'; exec cat")
+
+    async def main() -> None:
+        async with await aio_connect(shared_plane.dir) as plane:
+            terminal = await plane.terminal("loop")
+            async with await terminal.lease(tty=True) as writer:
+                assert writer.lost is None
+                assert (await terminal.refresh()).writer is not None
+                assert await terminal.send("pasted", paste=True) == 6
+                assert shared_plane.lane("send", "loop", "x").returncode == 5
+            assert (await terminal.refresh()).writer is None
+
+    asyncio.run(main())
+    wait_until(
+        lambda: "\x1b[200~pasted\x1b[201~" in shared_plane.lane("read", "loop").stdout,
+        10.0,
+        "paste",
+    )
+
+
+def test_what_waits_when_a_program_goes_over_to_lines_is_refused(shared_plane: Plane) -> None:
+    script = "stty raw -echo; echo ready; kill -STOP $$; stty icanon; echo lines; exec cat > {path}"
+    start(shared_plane, "mode", script, shared_plane.base / "mode")
+    with shared_plane.connect() as plane:
+        terminal = plane.terminal("mode")
+        sent = terminal.send_nowait(b"x" * 300_000)
+        assert not plane.wait(timeout=0.3)
+        terminal.signal("CONT", target="leader")
+        with pytest.raises(LaneError) as refused:
+            sent.wait(20)
+        assert refused.value.code == "INVALID_ARGUMENT"
+        assert "4095" in refused.value.message

@@ -40,8 +40,7 @@ class Flow:
         for io in self._effects.terminals.values():
             if io.reading and not self._effects.held(io):
                 wanted[io.master] = READ
-            sink = io.input.sink
-            if sink >= 0 and io.input.waiting:
+            if io.input.waiting and (sink := io.input.sink) >= 0:
                 wanted[sink] = wanted.get(sink, 0) | WRITE
         for sweep in self._effects.sweeps:
             for pidfd in sweep.fds():
@@ -52,7 +51,7 @@ class Flow:
         """Read and write what is ready; publish what is new."""
         stimuli: list[Stimulus] = []
         for io in self._effects.terminals.values():
-            if ready.get(io.input.sink, 0) & (WRITE | FAILED) and io.input.waiting:
+            if io.input.waiting and ready.get(io.input.sink, 0) & (WRITE | FAILED):
                 stimuli += self._effects.write(io, now)
             if ready.get(io.master, 0) & ~WRITE:
                 self._effects.take(io, now)

@@ -19,7 +19,8 @@ class LaneInfo(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=T
     """One lane.
 
     `generation` counts the workers that have served it, from 1; it is the `epoch` of its output
-    messages. `reason` says why a lane is `failed` or `recovering`. Times are RFC 3339, UTC.
+    messages. `writers` counts the terminals that have a writer. `reason` says why a lane is
+    `failed` or `recovering`. Times are RFC 3339, UTC.
     """
 
     id: str
@@ -37,6 +38,7 @@ class LaneInfo(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=T
     sessions: int = 0
     terminals: int = 0
     running: int = 0
+    writers: int = 0
     endpoints: Endpoints | None = None
 
 
