@@ -11,11 +11,20 @@ import zmq
 
 from lanekeeper.broker.server import serve
 from lanekeeper.keeper import program
+from lanekeeper.wire.limits import LOG_BUDGET, MIN_LOG_BUDGET
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the broker and return its exit status."""
-    return program.run("broker", serve, (OSError, zmq.ZMQError), arguments)
+    parser = program.parser("broker")
+    parser.add_argument(
+        "--log-budget", type=int, default=LOG_BUDGET, help="bytes of all output logs together"
+    )
+    options = parser.parse_args(arguments)
+    if options.log_budget < MIN_LOG_BUDGET:
+        parser.error(f"--log-budget: at least {MIN_LOG_BUDGET} bytes, the size of one log")
+    failures = (OSError, zmq.ZMQError)
+    return program.run("broker", options, lambda at: serve(at, options.log_budget), failures)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lanekeeper.broker.budget import Budget
 from lanekeeper.broker.deadlines import Deadlines, Due, Key
 from lanekeeper.broker.lane import Lane, Pending, Request
 from lanekeeper.broker.records import Answered, Happening, Record, Registered, encode_record
@@ -70,6 +71,7 @@ class Desk:
         self.directory = directory
         self.events_endpoint = PlaneEndpoints(directory).events
         self.registry = state.registry
+        self.budget = Budget()
         self.deadlines = Deadlines()
         self.story = Story()
         self.lanes = {lane_id: Lane(lane_id) for lane_id in state.registry.lanes}
@@ -208,6 +210,7 @@ class Desk:
     def take(self, lane: Lane, command_id: str) -> Pending | None:
         """Take a command out of flight."""
         pending = lane.pending.pop(command_id, None)
+        self.budget.settle(command_id)
         if pending is not None:
             self.deadlines.clear(Key(Due.COMMAND, lane.id, command_id))
         return pending
@@ -222,6 +225,7 @@ class Desk:
         """Drop a lane that has left the registry."""
         self.release(lane)
         for command_id in lane.pending:
+            self.budget.settle(command_id)
             self.deadlines.clear(Key(Due.COMMAND, lane.id, command_id))
         for due in (Due.CREATE, Due.DYING, Due.SWEEP):
             self.deadlines.clear(Key(due, lane.id))

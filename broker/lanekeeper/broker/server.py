@@ -45,6 +45,7 @@ from lanekeeper.keeper.journal import Journal, JournalError
 from lanekeeper.keeper.link import Link
 from lanekeeper.keeper.program import wakeup_pipe
 from lanekeeper.keeper.rundir import Rundir
+from lanekeeper.wire.limits import LOG_BUDGET
 from lanekeeper.wire.sample import Sampler
 
 BUDGET: Final = 256
@@ -58,7 +59,9 @@ _SUBSCRIBE: Final = b"\x01"
 class Server:
     """The running broker."""
 
-    def __init__(self, rundir: Rundir, sockets: Sockets, wakeup: int) -> None:
+    def __init__(
+        self, rundir: Rundir, sockets: Sockets, wakeup: int, log_budget: int = LOG_BUDGET
+    ) -> None:
         """Serve on bound sockets until the descriptor `wakeup` becomes readable."""
         self._sockets = sockets
         self._wakeup = wakeup
@@ -68,6 +71,7 @@ class Server:
         self._core = Core(self._state, os.urandom, str(rundir.path))
         me = identity.current()
         self._sampler = Sampler(_ROLE, me.pid, me.start_time)
+        self._core.desk.budget.limit = log_budget
         self._poller = zmq.Poller()
         self._polled: tuple[int, int] | None = None
         self._keeper_known = False
@@ -241,8 +245,8 @@ class Server:
         return max(int((min(moments) - time.monotonic()) * 1000) + 1, 0)
 
 
-def serve(rundir: Rundir) -> None:
-    """Bind below `rundir` and serve until SIGTERM or SIGINT.
+def serve(rundir: Rundir, log_budget: int = LOG_BUDGET) -> None:
+    """Bind below `rundir` and serve until SIGTERM or SIGINT; `log_budget` is in bytes.
 
     Raises:
         AlreadyRunningError: another broker serves this directory.
@@ -254,7 +258,7 @@ def serve(rundir: Rundir) -> None:
     try:
         sockets = bind(context, rundir)
         try:
-            Server(rundir, sockets, wakeup).run()
+            Server(rundir, sockets, wakeup, log_budget).run()
         finally:
             sockets.close()
     finally:

@@ -15,7 +15,8 @@ from lanekeeper.keeper import program
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the collector and return its exit status."""
-    return program.run("collector", serve, (OSError, zmq.ZMQError), arguments)
+    options = program.parser("collector").parse_args(arguments)
+    return program.run("collector", options, serve, (OSError, zmq.ZMQError))
 
 
 if __name__ == "__main__":

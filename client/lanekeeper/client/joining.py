@@ -39,6 +39,17 @@ class Patience(TypedDict, total=False):
     timeout: float | None
 
 
+class Pasting(TypedDict, total=False):
+    """How input is pasted: `paste` brackets it if the program asked for that; `more` follows."""
+
+    paste: bool
+    more: bool
+
+
+class SendOptions(Patience, Pasting, total=False):
+    """How input is sent: how long to wait for the program to read it, and how it is pasted."""
+
+
 class ConnectOptions(TypedDict, total=False):
     """Options of `connect`: `timeout` in seconds (5); `actor` and `observer` of all commands."""
 

@@ -42,6 +42,13 @@ LOG_CAPACITY: Final = 4 * 1024 * 1024
 MIN_LOG_CAPACITY: Final = 64 * 1024
 MAX_LOG_CAPACITY: Final = 64 * 1024 * 1024
 
+LOG_BUDGET: Final = 1024 * 1024 * 1024
+"""Bytes of output that all terminals of a plane may keep together, unless `lane up` says otherwise.
+
+A program that runs counts with the capacity of its log, one that has ended with what is kept.
+"""
+MIN_LOG_BUDGET: Final = LOG_CAPACITY
+
 SEND_HIGH_WATER: Final = 64
 """Messages queued per subscriber on a lane's XPUB before ZeroMQ drops for that subscriber."""
 

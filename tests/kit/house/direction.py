@@ -56,14 +56,15 @@ The numbers in `signal` are values like any other.
 """
 
 _CORES_BY_PACKAGE: Final[dict[str, str]] = {
-    "broker": "addresses core deadlines desk door keepers lane lanes listings plane records "
+    "broker": "addresses budget core deadlines desk door keepers lane lanes listings plane records "
     "registry replay routing state stimuli story workers",
-    "client": "effects errors feeding following items leases operations session story stream tasks",
+    "client": "effects errors feeding following items leases operations session story stream tasks "
+    "writing",
     "collector": "model",
     "keeper": "daemons events grants peers pool refill roster states status supervisor sweeping "
     "wayup",
-    "workers": "actions closing consumer_commands consumers core ending inputs life programs "
-    "records session_commands state terminal_commands turn",
+    "workers": "actions closing consumer_commands consumers core ending inputs life paste "
+    "programs records session_commands state terminal_commands turn writer_commands",
 }
 CORES: Final[tuple[str, ...]] = (
     "lanekeeper.wire",

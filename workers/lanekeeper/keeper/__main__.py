@@ -18,6 +18,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--ready-fd", type=int, default=None)
     parser.add_argument("--entry", default=launch.DEFAULT_ENTRY)
     parser.add_argument("--warm", type=int, default=launch.DEFAULT_WARM)
+    parser.add_argument("--log-budget", type=int, default=None)
     parser.add_argument("--ephemeral", action="store_true")
     return parser.parse_args(argv)
 
@@ -38,6 +39,7 @@ def main(argv: Sequence[str]) -> int:
         entry=given.entry,
         warm=given.warm,
         ephemeral=given.ephemeral,
+        log_budget=given.log_budget,
     )
     return entry.main(where, options)
 

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from lanekeeper.keeper import logs
@@ -34,25 +34,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-format", default="text", choices=("text", "json"))
 
 
+def parser(role: str) -> argparse.ArgumentParser:
+    """Return the parser of a daemon's arguments, with the options that every one has."""
+    made = argparse.ArgumentParser(
+        prog=f"python -m lanekeeper.{role}", description=f"The {role} of a Lanekeeper plane."
+    )
+    add_options(made)
+    return made
+
+
 def run(
     role: str,
+    options: argparse.Namespace,
     serve: Callable[[Rundir], None],
     failures: tuple[type[Exception], ...],
-    arguments: Sequence[str] | None = None,
 ) -> int:
     """Serve in the foreground and return the exit status.
 
     Args:
         role: `broker` or `collector`.
+        options: what a `parser` made of the arguments.
         serve: serves until SIGTERM or SIGINT.
         failures: what `serve` raises when it cannot.
-        arguments: of the command line; None for the process's own.
     """
-    parser = argparse.ArgumentParser(
-        prog=f"python -m lanekeeper.{role}", description=f"The {role} of a Lanekeeper plane."
-    )
-    add_options(parser)
-    options = parser.parse_args(arguments)
     os.umask(0o077)
     try:
         rundir = resolve(options.runtime_dir, os.environ, os.getuid())

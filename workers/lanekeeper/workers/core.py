@@ -17,7 +17,14 @@ from lanekeeper.wire.limits import LEASE_SECONDS
 from lanekeeper.wire.messages.events import Registration
 from lanekeeper.wire.methods import METHODS, Executor, Method
 from lanekeeper.wire.version import VERSION
-from lanekeeper.workers import closing, consumer_commands, life, session_commands, terminal_commands
+from lanekeeper.workers import (
+    closing,
+    consumer_commands,
+    life,
+    session_commands,
+    terminal_commands,
+    writer_commands,
+)
 from lanekeeper.workers.actions import (
     Action,
     Cleared,
@@ -55,6 +62,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **session_commands.HANDLERS,
     **terminal_commands.HANDLERS,
     **consumer_commands.HANDLERS,
+    **writer_commands.HANDLERS,
     **closing.HANDLERS,
 }
 
@@ -145,6 +153,10 @@ class LaneCore:
         """Refuse to start anything in what is being ended; WireError INVALID_TRANSITION."""
         if self.ending(session_id, terminal_id):
             raise WireError("INVALID_TRANSITION", "it is being ended; use another one")
+
+    def tty_writer(self, terminal_id: str) -> bool:
+        """Whether a terminal of its own holds the writer lease: it answers queries, not we."""
+        return self.state.tty_writer(terminal_id)
 
     def ending(self, session_id: str, terminal_id: str) -> bool:
         """Whether the lane, the session or the terminal is being ended."""
