@@ -59,8 +59,8 @@ class Flow:
         stimuli: list[Stimulus] = []
         for io in self._effects.terminals.values():
             stimuli += self._consumers(io, now)
-            io.hold(now, held=self._effects.held(io))
             io.input.wipe_due(now)
+            io.hold(now, held=self._effects.held(io))
             if io.drained(now):
                 io.reading = False
                 io.exited = None
