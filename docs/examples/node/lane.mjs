@@ -35,7 +35,9 @@ async function attach(plane, ids) {
     endpoints,
     detach: async () => {
       clearInterval(beat);
-      await plane.call("session.detach", { lease_id }, { ...where, session_id: ids.session_id });
+      // On the path of the acknowledgements: on another it could overtake the last of them.
+      const session = { ...where, session_id: ids.session_id };
+      await plane.call("session.detach", { lease_id }, { to: endpoints.control, ...session });
     },
   };
 }
