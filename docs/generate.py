@@ -1,4 +1,4 @@
-"""Writes what is generated in the documents: tables of the protocol, diagrams of states, contracts.
+"""Writes what is generated in the documents: protocol tables, diagrams, contracts, man pages.
 
 Run it after a change of the contract: `.venv/bin/python docs/generate.py`. With `--check` it writes
 nothing, names what would change and ends with 1; a test does that.
@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from generating import diagrams, notes, pages, reference, schemas
+from generating import diagrams, man, notes, pages, reference, schemas
 
 ROOT: Final = Path(__file__).parents[1]
 DOCS: Final = ROOT / "docs"
 CONTRACTS: Final = ROOT / "kitty-specs/001-colab-agent-terminal-control-plane/contracts"
+MAN: Final = DOCS / "man"
 WRITTEN_BY_HAND: Final = frozenset({"README.md"})
 
 
@@ -24,12 +25,13 @@ def wanted() -> dict[Path, str]:
         protocol: pages.fill(protocol.read_text("utf-8"), reference.blocks(words)),
         states: pages.fill(states.read_text("utf-8"), diagrams.blocks()),
     }
+    found |= {MAN / name: text for name, text in man.files().items()}
     return found | {CONTRACTS / name: text for name, text in schemas.files().items()}
 
 
 def surplus(files: dict[Path, str]) -> list[Path]:
-    """Return contracts that nothing generates any more."""
-    there = (path for path in CONTRACTS.rglob("*") if path.is_file())
+    """Return contracts and man pages that nothing generates any more."""
+    there = (path for root in (CONTRACTS, MAN) for path in root.rglob("*") if path.is_file())
     return sorted(p for p in there if p not in files and p.name not in WRITTEN_BY_HAND)
 
 

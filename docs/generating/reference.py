@@ -141,7 +141,7 @@ def _objects(notes: Notes) -> str:
         name: kind
         for name, kind in sorted(structs().items())
         if name not in envelopes | _ALONE
-        and (name not in bodies or name in {"Context", "Ended"} or name == "Consume")
+        and (name not in bodies or name in {"Consume", "Context", "Ended", "Write"})
     }
     return "\n\n".join(f"#### {name}\n\n{_fields(notes, kind)}" for name, kind in named.items())
 

@@ -16,7 +16,11 @@ from lanekeeper.wire.topics import FORMAL, PUBLISHED
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "kitty-specs" / "001-colab-agent-terminal-control-plane"
 BOUNDARY = (SPEC / "checklists" / "mvp-boundary.md").read_text("utf-8")
-DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *SPEC.glob("**/*.md")])
+DOCUMENTS = sorted(
+    path
+    for path in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *SPEC.glob("**/*.md")]
+    if "node_modules" not in path.parts
+)
 STATES = {"works", "partly", "next", "deferred"}
 
 

@@ -90,14 +90,20 @@ def report(steps: Sequence[Step]) -> str:
 def main(args: Sequence[str]) -> int:
     """Run the night and write the report; return 1 if anything failed."""
     parser = argparse.ArgumentParser(prog="make nightly", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="runs of the whole suite")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="runs of the suite")
+    parser.add_argument("--report", type=Path, default=REPORT, help="where the report goes")
+    parser.add_argument("--without-bench", action="store_true", help="run the suite alone")
+    parser.add_argument("tests", nargs="*", help="what to run; the whole suite without it")
     options = parser.parse_args(args)
-    pytest = [sys.executable, "-m", "pytest", "-q"]
+    if options.tests and options.report == REPORT:
+        parser.error("a night of some tests is not the night: say where its --report goes")
+    pytest = [sys.executable, "-m", "pytest", "-q", *options.tests]
     steps = [run(f"suite {turn + 1}", pytest) for turn in range(options.rounds)]
-    steps.append(run("bench", [str(Path(sys.executable).with_name("lane")), "bench"]))
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
-    REPORT.write_text(report(steps), "utf-8")
-    sys.stdout.write(f"wrote {REPORT.relative_to(ROOT)}\n")
+    if not options.without_bench:
+        steps.append(run("bench", [str(Path(sys.executable).with_name("lane")), "bench"]))
+    options.report.parent.mkdir(parents=True, exist_ok=True)
+    options.report.write_text(report(steps), "utf-8")
+    sys.stdout.write(f"wrote {options.report}\n")
     return int(any(step.status for step in steps))
 
 

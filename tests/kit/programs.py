@@ -11,6 +11,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -20,11 +21,17 @@ from kit import xterm
 COMPLETE: Final = "LANEKEEPER_COMPLETE"
 NIGHTLY: Final = "LANEKEEPER_NIGHTLY"
 PACKAGING: Final = "LANEKEEPER_PACKAGING"
+NODE_CLIENT: Final = Path(__file__).parents[2] / "docs" / "examples" / "node"
 
 
 def installed(name: str) -> bool:
     """Return whether a program is on PATH."""
     return shutil.which(name) is not None
+
+
+def node_client_ready(_name: str) -> bool:
+    """Return whether the client in Node can run: Node is there, and so are its packages."""
+    return installed("node") and (NODE_CLIENT / "node_modules").is_dir()
 
 
 def packaging_wanted(_name: str) -> bool:
@@ -66,6 +73,10 @@ NEEDS: Final[dict[str, Need]] = {
     "top": _debian("procps"),
     "vim": _debian("vim"),
     "xterm": Need("npm ci --prefix tests/system/screen", present=xterm.installed),
+    "node client": Need(
+        "apt-get install -y nodejs npm; npm ci --ignore-scripts --prefix docs/examples/node",
+        present=node_client_ready,
+    ),
     "packages": Need(f"{PACKAGING}=1 make test", present=packaging_wanted),
 }
 

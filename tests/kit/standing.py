@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from kit.cluster import Plane
 from kit.waiting import wait_until
 from kit.wire_client import WireClient
+from lanekeeper.keeper.launch import DEFAULT_WARM
 
 SETTLE_S: Final = 10.0
 ROLES: Final = ("keeper", "nursery", "broker", "collector")
@@ -58,6 +59,7 @@ class Standing:
             self.target = make_target(self._probe, LANE)
             self._pids = self._processes()
             self.echo()
+            wait_until(self._refilled, SETTLE_S, "warm workers of the plane")
             self._files = {pid: count_files(pid) for pid in self._pids.values()}
         except BaseException:
             self.wire.close()
@@ -153,6 +155,11 @@ class Standing:
             "worker", self.target.lane_id
         )
         return pids | {"keeper": self.plane.keeper.pid, "worker": worker}
+
+    def _refilled(self) -> bool:
+        """Whether the keeper has replaced the worker that the bystander's lane took."""
+        warm = [entry for entry in self.plane.processes() if entry["state"] == "warm"]
+        return len(warm) >= DEFAULT_WARM
 
     def _log_files(self) -> list[Path]:
         return sorted((self.plane.dir / "log").glob("*.log"))

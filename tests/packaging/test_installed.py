@@ -56,7 +56,7 @@ def stranger(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_one_namespace_with_typed_packages(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"lanekeeper"}
+    assert {top for top in tops if not top.endswith((".dist-info", ".data"))} == {"lanekeeper"}
     assert "lanekeeper/__init__.py" not in names
     packages = {name.split("/")[1] for name in names if name.startswith("lanekeeper/")}
     assert {"wire", "client", "cli", "broker", "collector", "workers", "keeper"} <= packages
@@ -66,6 +66,12 @@ def test_the_wheel_holds_one_namespace_with_typed_packages(wheel: Path) -> None:
 def test_the_command_runs_from_the_wheel(stranger: Path, tmp_path: Path) -> None:
     said = run([str(stranger.with_name("lane")), "version"], tmp_path)
     assert "0.1.0" in said
+
+
+def test_the_manual_comes_with_the_command(stranger: Path) -> None:
+    pages = stranger.parents[1] / "share" / "man" / "man1"
+    assert (pages / "lane.1").read_text("utf-8") == (ROOT / "docs/man/lane.1").read_text("utf-8")
+    assert (pages / "lane-run.1").exists()
 
 
 def test_the_wheel_is_what_runs_even_in_the_checkout(stranger: Path) -> None:

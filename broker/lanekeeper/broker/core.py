@@ -80,10 +80,10 @@ class Core:
     """The broker without its sockets."""
 
     def __init__(
-        self, state: State, randomness: Callable[[int], bytes], events_endpoint: str = ""
+        self, state: State, randomness: Callable[[int], bytes], directory: str = ""
     ) -> None:
         """Work on `state`, empty or replayed; see `Desk` for the rest."""
-        self.desk = Desk(state, randomness, events_endpoint)
+        self.desk = Desk(state, randomness, directory)
         self._current: Request | None = None
 
     def start(self, now: Instant) -> list[Action]:

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from lanekeeper.broker.budget import Budget
 from lanekeeper.broker.deadlines import Deadlines, Due, Key
 from lanekeeper.broker.lane import Lane, Pending, Request
 from lanekeeper.broker.records import Answered, Happening, Record, Registered, encode_record
@@ -21,6 +22,7 @@ from lanekeeper.broker.state import State
 from lanekeeper.broker.stimuli import Action, Instant, Note, Publish, Reply, Write
 from lanekeeper.broker.story import Story
 from lanekeeper.wire.codec import encode
+from lanekeeper.wire.endpoints import PlaneEndpoints
 from lanekeeper.wire.envelope import NIL, Actor, Command, Event, Response, raw
 from lanekeeper.wire.errors import ErrorInfo
 from lanekeeper.wire.ids import RANDOM_BYTES, make_id
@@ -57,19 +59,19 @@ class Ids:
 class Desk:
     """Durable state, lanes in memory, and the actions of this turn."""
 
-    def __init__(
-        self, state: State, randomness: Callable[[int], bytes], events_endpoint: str
-    ) -> None:
+    def __init__(self, state: State, randomness: Callable[[int], bytes], directory: str) -> None:
         """Work on `state`.
 
         Args:
             state: what a journal gave, or an empty one.
             randomness: returns that many random bytes.
-            events_endpoint: where events are published, for `plane.hello`.
+            directory: the runtime directory, for what clients are told of it.
         """
         self.state = state
-        self.events_endpoint = events_endpoint
+        self.directory = directory
+        self.events_endpoint = PlaneEndpoints(directory).events
         self.registry = state.registry
+        self.budget = Budget()
         self.deadlines = Deadlines()
         self.story = Story()
         self.lanes = {lane_id: Lane(lane_id) for lane_id in state.registry.lanes}
@@ -208,6 +210,7 @@ class Desk:
     def take(self, lane: Lane, command_id: str) -> Pending | None:
         """Take a command out of flight."""
         pending = lane.pending.pop(command_id, None)
+        self.budget.settle(command_id)
         if pending is not None:
             self.deadlines.clear(Key(Due.COMMAND, lane.id, command_id))
         return pending
@@ -222,6 +225,7 @@ class Desk:
         """Drop a lane that has left the registry."""
         self.release(lane)
         for command_id in lane.pending:
+            self.budget.settle(command_id)
             self.deadlines.clear(Key(Due.COMMAND, lane.id, command_id))
         for due in (Due.CREATE, Due.DYING, Due.SWEEP):
             self.deadlines.clear(Key(due, lane.id))

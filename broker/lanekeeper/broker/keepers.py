@@ -123,7 +123,7 @@ def down(desk: Desk) -> None:
     """The keeper is gone: what it was asked for will not be answered."""
     desk.keeper = False
     desk.expected.clear()
-    error = WireError("WORKER_LOST", lanes.NO_KEEPER).info
+    error = WireError("WORKER_LOST", lanes.no_keeper(desk)).info
     for request in desk.awaiting_keeper:
         desk.refuse(request, [request.route], error)
     desk.awaiting_keeper.clear()

@@ -30,10 +30,13 @@ CREATE_SECONDS: Final = 10.0
 SWEEP_SECONDS: Final = 20.0
 """For the keeper to end what a dead worker has left."""
 
-NO_KEEPER: Final = (
-    "no keeper on DIR/keeper.sock; start one with lane up, "
-    "or start a worker by hand: lane worker NAME"
-)
+
+def no_keeper(desk: Desk) -> str:
+    """Say that there is no keeper, where, and what to do."""
+    return (
+        f"no keeper on {desk.directory}/keeper.sock; start one with lane up, "
+        "or start a worker by hand: lane worker NAME"
+    )
 
 
 def create(desk: Desk, request: Request) -> Struct | None:
@@ -113,7 +116,9 @@ def cleanup(desk: Desk, request: Request) -> Struct | None:
         return None
     route = lane.route if ready is Readiness.OPEN else None
     if route is None and not desk.keeper:
-        raise WireError("WORKER_LOST", f"lane {entry.info.name} has no worker, and {NO_KEEPER}")
+        raise WireError(
+            "WORKER_LOST", f"lane {entry.info.name} has no worker, and {no_keeper(desk)}"
+        )
     lane.send(request, lasting=True)
     desk.patience(lane.id, request.command)
     lane.ending = request.command.id

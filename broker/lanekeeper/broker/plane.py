@@ -69,7 +69,7 @@ def hello(desk: Desk, request: Request) -> Struct:
         product=PRODUCT,
         epoch=desk.state.history.epoch,
         complete=complete(desk),
-        limits=ANNOUNCED,
+        limits=ANNOUNCED | {"log_budget": desk.budget.limit},
         capabilities=CAPABILITIES,
         events_endpoint=desk.events_endpoint,
     )
@@ -86,6 +86,8 @@ def statistics(desk: Desk, request: Request) -> Struct:
         "lanes.expected": len(desk.expected),
         "sessions": sum(len(entry.live_sessions()) for entry in registry.lanes.values()),
         "terminals": sum(len(entry.terminals) for entry in registry.lanes.values()),
+        "log_budget.limit": desk.budget.limit,
+        "log_budget.used": desk.budget.used(registry.terminals()),
         "workers": len(desk.routes),
         "commands.pending": sum(len(lane.pending) for lane in desk.lanes.values()),
         "commands.waiting": sum(len(lane.waiting) for lane in desk.lanes.values()),

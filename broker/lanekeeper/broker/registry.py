@@ -88,6 +88,11 @@ class Registry:
             if workspace_id is None or entry.info.workspace_id == workspace_id:
                 yield entry
 
+    def terminals(self) -> Iterator[TerminalInfo]:
+        """Yield every terminal."""
+        for entry in self.lanes.values():
+            yield from entry.terminals.values()
+
     def workspace_view(self, workspace_id: str) -> WorkspaceInfo:
         """Return the workspace as it is told to clients, with its count of lanes."""
         count = sum(1 for _ in self.lanes_of(workspace_id))

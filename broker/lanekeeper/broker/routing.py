@@ -33,7 +33,12 @@ def forward(desk: Desk, request: Request) -> None:
     elif ready is Readiness.AWAY or lane.route is None:
         raise lanes.away(entry)
     else:
-        lane.send(request)
+        desk.budget.admit(command, desk.registry.terminals())
+        try:
+            lane.send(request)
+        except WireError:
+            desk.budget.withdraw(command.id)
+            raise
         if not request.method.one_way:
             desk.patience(lane.id, command)
         desk.counters["commands.forwarded"] += 1
@@ -92,6 +97,7 @@ def _time_out(desk: Desk, key: Key) -> None:
         pending.callers = []
     else:
         lane.pending.pop(key.command_id, None)
+        desk.budget.settle(key.command_id)
     desk.counters["commands.timed_out"] += 1
     command = pending.request.command
     message = (

@@ -8,9 +8,9 @@ Wakes for messages, for deadlines and for the beat; with none of them it sleeps.
 
 import errno
 import logging
+import math
 import os
 import resource
-import signal
 import time
 from collections.abc import Callable
 from typing import Final
@@ -19,7 +19,6 @@ import zmq
 
 from lanekeeper.broker import journal as journals
 from lanekeeper.broker.core import Core
-from lanekeeper.broker.link import Link
 from lanekeeper.broker.sockets import Sockets, bind
 from lanekeeper.broker.stimuli import (
     Action,
@@ -41,9 +40,13 @@ from lanekeeper.broker.stimuli import (
     Undelivered,
     Write,
 )
+from lanekeeper.keeper import identity
 from lanekeeper.keeper.journal import Journal, JournalError
+from lanekeeper.keeper.link import Link
+from lanekeeper.keeper.program import wakeup_pipe
 from lanekeeper.keeper.rundir import Rundir
-from lanekeeper.wire.endpoints import PlaneEndpoints
+from lanekeeper.wire.limits import LOG_BUDGET
+from lanekeeper.wire.sample import Sampler
 
 BUDGET: Final = 256
 """Messages taken from one socket per turn, so that no socket waits for another's flood."""
@@ -56,15 +59,19 @@ _SUBSCRIBE: Final = b"\x01"
 class Server:
     """The running broker."""
 
-    def __init__(self, rundir: Rundir, sockets: Sockets, wakeup: int) -> None:
+    def __init__(
+        self, rundir: Rundir, sockets: Sockets, wakeup: int, log_budget: int = LOG_BUDGET
+    ) -> None:
         """Serve on bound sockets until the descriptor `wakeup` becomes readable."""
         self._sockets = sockets
         self._wakeup = wakeup
         self._link = Link(rundir, _ROLE)
         self._journal = Journal.create(journals.JOURNAL_NAME)
-        events = PlaneEndpoints(str(rundir.path)).events
         self._state = journals.load(self._journal)
-        self._core = Core(self._state, os.urandom, events)
+        self._core = Core(self._state, os.urandom, str(rundir.path))
+        me = identity.current()
+        self._sampler = Sampler(_ROLE, me.pid, me.start_time)
+        self._core.desk.budget.limit = log_budget
         self._poller = zmq.Poller()
         self._polled: tuple[int, int] | None = None
         self._keeper_known = False
@@ -85,6 +92,7 @@ class Server:
             if self._wakeup in ready:
                 break
         self._turn()
+        self._sample(math.inf)
         self._link.close()
         self._journal.close()
         LOG.info("stopped; %s", dict(self._core.desk.counters))
@@ -101,6 +109,7 @@ class Server:
         if deadline is not None and deadline <= now.monotonic:
             self._feed(Tick(), now)
         self._link.beat(now.monotonic)
+        self._sample(now.monotonic)
 
     def _drain(
         self,
@@ -186,6 +195,16 @@ class Server:
             self._core.desk.counters["journal.failed"] += 1
             LOG.exception("could not write to the journal")
 
+    def _sample(self, now: float) -> None:
+        """Push the counters to the collector when it is time to; never waits."""
+        sample = self._sampler.take(self._core.desk.counters, now)
+        if sample is None:
+            return
+        try:
+            self._sockets.samples.send(sample, zmq.NOBLOCK)
+        except zmq.Again:
+            self._core.desk.counters["samples.dropped"] += 1
+
     def _open_link(self) -> None:
         now = _now()
         opened = self._link.open(now.monotonic)
@@ -215,14 +234,19 @@ class Server:
 
     def _timeout(self) -> int | None:
         """Return milliseconds until something is due, rounded up; None to wait for messages."""
-        moments = [m for m in (self._core.next_deadline(), self._link.next_beat()) if m is not None]
+        due = (
+            self._core.next_deadline(),
+            self._link.next_beat(),
+            self._sampler.due(self._core.desk.counters),
+        )
+        moments = [moment for moment in due if moment is not None]
         if not moments:
             return None
         return max(int((min(moments) - time.monotonic()) * 1000) + 1, 0)
 
 
-def serve(rundir: Rundir) -> None:
-    """Bind below `rundir` and serve until SIGTERM or SIGINT.
+def serve(rundir: Rundir, log_budget: int = LOG_BUDGET) -> None:
+    """Bind below `rundir` and serve until SIGTERM or SIGINT; `log_budget` is in bytes.
 
     Raises:
         AlreadyRunningError: another broker serves this directory.
@@ -234,7 +258,7 @@ def serve(rundir: Rundir) -> None:
     try:
         sockets = bind(context, rundir)
         try:
-            Server(rundir, sockets, wakeup).run()
+            Server(rundir, sockets, wakeup, log_budget).run()
         finally:
             sockets.close()
     finally:
@@ -245,20 +269,6 @@ def raise_descriptor_limit() -> None:
     """Raise the soft limit of descriptors to the hard one; libzmq aborts when they run out."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def wakeup_pipe() -> int:
-    """Return a descriptor that becomes readable when SIGTERM or SIGINT arrives."""
-    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    signal.set_wakeup_fd(writing)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _note_signal)
-    return reading
-
-
-def _note_signal(number: int, _frame: object) -> None:
-    """Let the wake-up descriptor speak; the main loop does the rest."""
-    LOG.info("received %s", signal.Signals(number).name)
 
 
 def _now() -> Instant:

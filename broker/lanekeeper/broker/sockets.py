@@ -1,4 +1,4 @@
-"""The broker's three sockets: how they are bound and bounded.
+"""The broker's sockets: how they are bound and bounded.
 
 Owns every ZeroMQ option of the broker, each with its reason. Refuses to bind where another broker
 listens: binding an ipc path silently takes it away from whoever has it. Called by `server`.
@@ -12,6 +12,7 @@ from typing import Final
 
 import zmq
 
+from lanekeeper.keeper.program import AlreadyRunningError
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.endpoints import PlaneEndpoints
 from lanekeeper.wire.limits import MAX_FRAME, MAX_IN_FLIGHT, MAX_REGISTRATION
@@ -31,23 +32,30 @@ SUBSCRIPTION_BYTES: Final = 1_024
 REPLY_LINGER_MS: Final = 500
 """For the last answers when the broker stops."""
 
+SAMPLE_HIGH_WATER: Final = 16
+"""Samples that wait for the collector: each replaces the one before."""
+
+SAMPLE_LINGER_MS: Final = 200
+"""For the last sample when the broker stops."""
+
+COLLECTOR_RETRY_MS: Final = 50
+COLLECTOR_RETRY_MOST_MS: Final = 5_000
+"""Looks for a collector that is away come ever later: it may start after the broker, or never."""
+
 BACKLOG: Final = 1_024
 """Connections that wait to be accepted: every worker of a plane comes at once."""
 
 _OWNER_ONLY: Final = stat.S_IRUSR | stat.S_IWUSR
 
 
-class AlreadyRunningError(Exception):
-    """Another broker serves this runtime directory."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sockets:
-    """The bound sockets."""
+    """The bound sockets, and the one that is connected to the collector."""
 
     clients: zmq.Socket[bytes]
     workers: zmq.Socket[bytes]
     events: zmq.Socket[bytes]
+    samples: zmq.Socket[bytes]
     paths: tuple[Path, ...]
 
     def close(self) -> None:
@@ -57,7 +65,7 @@ class Sockets:
         """
         for path in self.paths:
             path.unlink(missing_ok=True)
-        for sock in (self.clients, self.workers, self.events):
+        for sock in (self.clients, self.workers, self.events, self.samples):
             sock.close()
 
 
@@ -84,7 +92,7 @@ def bind(context: zmq.Context[zmq.Socket[bytes]], rundir: Rundir) -> Sockets:
     paths = (rundir.broker_sock, rundir.workers_sock, rundir.events_sock)
     for path in paths:
         path.chmod(_OWNER_ONLY)
-    return Sockets(clients, workers, events, paths)
+    return Sockets(clients, workers, events, _samples(context, endpoints.collector), paths)
 
 
 def refuse_second(rundir: Rundir) -> None:
@@ -109,6 +117,16 @@ def _router(context: zmq.Context[zmq.Socket[bytes]], high_water: int) -> zmq.Soc
     router.set(zmq.RCVHWM, high_water)
     _bound(router, REPLY_LINGER_MS)
     return router
+
+
+def _samples(context: zmq.Context[zmq.Socket[bytes]], endpoint: str) -> zmq.Socket[bytes]:
+    push = context.socket(zmq.PUSH)
+    push.set(zmq.SNDHWM, SAMPLE_HIGH_WATER)
+    push.set(zmq.RECONNECT_IVL, COLLECTOR_RETRY_MS)
+    push.set(zmq.RECONNECT_IVL_MAX, COLLECTOR_RETRY_MOST_MS)
+    _bound(push, SAMPLE_LINGER_MS)
+    push.connect(endpoint)
+    return push
 
 
 def _bound(sock: zmq.Socket[bytes], linger: int) -> None:

@@ -4,10 +4,7 @@ Owns the sockets, the clock and the log. Wakes for samples and for the beat alon
 `__main__`.
 """
 
-import contextlib
 import logging
-import os
-import signal
 import stat
 import time
 from pathlib import Path
@@ -16,14 +13,11 @@ from typing import Final
 import zmq
 
 from lanekeeper.collector.model import Model, SampleError
-from lanekeeper.keeper import identity
-from lanekeeper.keeper.channel import Channel, ChannelError, connect
+from lanekeeper.keeper.link import Link
+from lanekeeper.keeper.program import wakeup_pipe
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.endpoints import PlaneEndpoints
 from lanekeeper.wire.sample import SAMPLE_BYTES
-
-BEAT_SECONDS: Final = 5.0
-"""Between signs of life to the keeper."""
 
 HIGH_WATER: Final = 10_000
 """Samples queued before those who push drop theirs: small, and each replaces the one before."""
@@ -48,27 +42,25 @@ class Collector:
         self._pull = pull
         self._wakeup = wakeup
         self._model = Model()
-        self._keeper = greet(rundir)
-        self._beat_at = time.monotonic() + BEAT_SECONDS
+        self._link = Link(rundir, "collector")
+        self._poller = zmq.Poller()
+        self._polled: int | None = None
 
     def run(self) -> None:
         """Serve until a signal arrives, then log the totals."""
-        poller = zmq.Poller()
-        poller.register(self._pull, zmq.POLLIN)
-        poller.register(self._wakeup, zmq.POLLIN)
-        if self._keeper is not None:
-            poller.register(self._keeper.fileno(), zmq.POLLIN)
+        self._poller.register(self._pull, zmq.POLLIN)
+        self._poller.register(self._wakeup, zmq.POLLIN)
+        if self._link.open(time.monotonic()):
+            self._polled = self._link.fileno()
+            self._poller.register(self._polled, zmq.POLLIN)
         LOG.info("served")
         while True:
-            ready = dict(poller.poll(self._timeout()))
+            ready = dict(self._poller.poll(self._timeout()))
             self._drain()
-            if self._keeper is not None and self._keeper.fileno() in ready:
-                self._hear(self._keeper, poller)
-            self._beat()
+            self._hear()
             if self._wakeup in ready:
                 break
-        if self._keeper is not None:
-            self._keeper.close()
+        self._link.close()
         totals = {f"{role}.{name}": total for (role, name), total in self._model.totals().items()}
         LOG.info("stopped; %s; totals %s", self._model.statistics(), totals)
 
@@ -84,44 +76,19 @@ class Collector:
                 if self._model.statistics().refused <= REFUSALS_LOGGED:
                     LOG.warning("refused a sample: %s", error)
 
-    def _hear(self, keeper: Channel, poller: zmq.Poller) -> None:
+    def _hear(self) -> None:
         """Read what the keeper says; nothing is asked of a collector yet."""
-        try:
-            for received in keeper.receive():
-                received.close()
-        except ChannelError as error:
-            LOG.warning("lost the keeper: %s", error)
-        if keeper.closed:
-            poller.unregister(keeper.fileno())
-            keeper.close()
-            self._keeper = None
-
-    def _beat(self) -> None:
-        now = time.monotonic()
-        if self._keeper is not None and now >= self._beat_at:
-            self._beat_at = now + BEAT_SECONDS
-            with contextlib.suppress(ChannelError):
-                self._keeper.send({"op": "beat"})
+        if self._polled is None:
+            return
+        self._link.turn()
+        self._link.beat(time.monotonic())
+        if not self._link.is_open:
+            self._poller.unregister(self._polled)
+            self._polled = None
 
     def _timeout(self) -> int | None:
-        if self._keeper is None:
-            return None
-        return max(int((self._beat_at - time.monotonic()) * 1000) + 1, 0)
-
-
-def greet(rundir: Rundir) -> Channel | None:
-    """Return the channel to the keeper after hello and ready; None when there is no keeper."""
-    try:
-        keeper = connect(rundir.keeper_sock)
-        me = identity.current()
-        keeper.send(
-            {"op": "hello", "role": "collector", "pid": me.pid, "start_time": me.start_time}
-        )
-        keeper.send({"op": "ready"})
-    except (OSError, ChannelError) as error:
-        LOG.info("found no keeper: %s", error)
-        return None
-    return keeper
+        beat = self._link.next_beat()
+        return None if beat is None else max(int((beat - time.monotonic()) * 1000) + 1, 0)
 
 
 def serve(rundir: Rundir) -> None:
@@ -130,7 +97,7 @@ def serve(rundir: Rundir) -> None:
     Raises:
         zmq.ZMQError: the socket cannot be bound.
     """
-    wakeup = _wakeup_pipe()
+    wakeup = wakeup_pipe()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:
         pull = context.socket(zmq.PULL)
@@ -151,16 +118,3 @@ def serve(rundir: Rundir) -> None:
 
 def _own(path: Path) -> None:
     path.chmod(stat.S_IRUSR | stat.S_IWUSR)
-
-
-def _wakeup_pipe() -> int:
-    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    signal.set_wakeup_fd(writing)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _note_signal)
-    return reading
-
-
-def _note_signal(number: int, _frame: object) -> None:
-    """Let the wake-up descriptor speak; the main loop does the rest."""
-    LOG.info("received %s", signal.Signals(number).name)

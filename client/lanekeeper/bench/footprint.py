@@ -10,6 +10,7 @@ from lanekeeper.bench.creation import Progress
 from lanekeeper.bench.figures import Summary, round4
 from lanekeeper.bench.private import PrivatePlane
 from lanekeeper.client import Plane
+from lanekeeper.wire.limits import MIN_LOG_CAPACITY
 
 MEGA: Final = 1e6
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -23,7 +24,7 @@ def measure(
     for number in range(lanes):
         progress(f"idle lanes: {number + 1}/{lanes}")
         lane = plane.lane(f"idle-{number}")
-        lane.spawn(["sleep", "1000000"])
+        lane.spawn(["sleep", "1000000"], capacity=MIN_LOG_CAPACITY)
         made.append(lane)
     pids = [pid for lane in made if (pid := lane.refresh().pid) is not None]
     children = [t.pid for lane in made for t in plane.resolve(lane.id).terminals if t.pid]

@@ -24,12 +24,13 @@ class PrivatePlane:
 
     Attributes:
         directory: the runtime directory.
+        scratch: a directory for files of the benchmark.
     """
 
     def __init__(self) -> None:
         """Prepare; `with` starts it."""
-        self._parent = tempfile.mkdtemp(prefix="lkb-")
-        self.directory = f"{self._parent}/p"
+        self.scratch = tempfile.mkdtemp(prefix="lkb-")
+        self.directory = f"{self.scratch}/p"
         self._keeper: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -71,4 +72,4 @@ class PrivatePlane:
         if self._keeper is not None:
             self._keeper.send_signal(signal.SIGTERM)
             self._keeper.wait(STOP_SECONDS)
-        shutil.rmtree(self._parent, ignore_errors=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)

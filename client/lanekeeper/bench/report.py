@@ -44,6 +44,7 @@ def text(report: dict[str, Any]) -> str:
     ]
     lines += _echo(report.get("echo"))
     lines += _throughput(report.get("throughput"))
+    lines += _streams(report)
     lines += _footprint(report.get("idle"))
     return "\n".join(lines)
 
@@ -76,6 +77,24 @@ def _throughput(flood: dict[str, Any] | None) -> list[str]:
     return lines
 
 
+def _streams(report: dict[str, Any]) -> list[str]:
+    lines = [
+        _row(f"one terminal, subscribers: {one['subscribers']} (MB/s)", one["rate"])
+        for one in report.get("subscribers", ())
+    ]
+    lanes, memory = report.get("lanes"), report.get("memory")
+    if lanes is not None:
+        lines.append(_row(f"each of {lanes['lanes']} lanes flooding at once (MB/s)", lanes["rate"]))
+        lines.append(_ratio("slowest of these lanes / fastest", lanes["ratio_min_max"]))
+    if memory is not None:
+        about = f"{memory['bytes'] / 1e9:.2g} GB flood"
+        lines.append(_size(f"{about}: worker and log", memory["worker"]))
+        lines.append(_size(f"{about}: what that may be", memory["budget"]))
+        for name, grown in memory["subscribers"].items():
+            lines.append(_size(f"{about}: {name} subscriber", grown))
+    return lines
+
+
 def _footprint(idle: dict[str, Any] | None) -> list[str]:
     if idle is None:
         return []
@@ -88,6 +107,10 @@ def _footprint(idle: dict[str, Any] | None) -> list[str]:
 def _row(label: str, figures: dict[str, Any]) -> str:
     cells = "".join(f"{figures[name]:>10.4g}" for name in ("p50", "p95", "p99", "min", "max"))
     return f"{label:<42}{cells}"
+
+
+def _size(label: str, megabytes: float) -> str:
+    return f"{label:<42}{megabytes:>7.4g} MB"
 
 
 def _ratio(label: str, ratio: float) -> str:

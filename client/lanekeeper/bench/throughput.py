@@ -1,13 +1,15 @@
 """Bytes per second of one terminal: to a registered subscriber, to a bare read loop, to tmux.
 
-The same program prints the same lines into the same kind of PTY each time, in turn; what counts is
-the ratio within a round.
+The same program prints the same file into the same kind of PTY each time, in turn; what counts is
+the ratio within a round. The file holds lines as a test run prints them, with colours.
 """
 
 import os
 import select
+import shlex
 import subprocess
 import time
+from pathlib import Path
 from typing import Any, Final
 
 from lanekeeper.bench.creation import Progress
@@ -16,17 +18,29 @@ from lanekeeper.bench.tmux import DEADLINE, Tmux
 from lanekeeper.client import Data, Ended, Plane
 
 MEGA: Final = 1e6
-LINE: Final = "0123456789" * 100
-"""A long line: with short ones the kernel's line discipline is all that is measured."""
+LINE: Final = (
+    b"\x1b[2m12:00:01\x1b[0m \x1b[32mPASS\x1b[0m unit/\x1b[1mtest_codec.py\x1b[0m "
+    b"\x1b[33m[ 42%]\x1b[0m in 0.01 s\r\n"
+)
+PIECE: Final = 10_000_000
+"""Bytes of the file, which is printed again and again: it stays in memory."""
 
 
-def program(size: int) -> str:
-    """Return the shell line that prints `size` bytes."""
-    return f"stty raw -echo; yes {LINE} | head -c {size}"
+class Flood:
+    """A shell line that prints `size` bytes, from a file: making them costs next to nothing."""
+
+    def __init__(self, directory: str, size: int) -> None:
+        """Write the file into a directory."""
+        path = Path(directory) / "flood"
+        whole = (LINE * (PIECE // len(LINE) + 1))[:PIECE]
+        path.write_bytes(whole)
+        times = max(1, size // PIECE)
+        self.size = times * PIECE
+        self.line = f"stty raw -echo; exec cat {' '.join([shlex.quote(str(path))] * times)}"
 
 
 def measure(
-    plane: Plane, size: int, rounds: int, progress: Progress, *, with_tmux: bool
+    plane: Plane, flood: Flood, rounds: int, progress: Progress, *, with_tmux: bool
 ) -> dict[str, Any]:
     """Return MB/s of each, and the median of the ratios within a round."""
     ours: list[float] = []
@@ -34,13 +48,13 @@ def measure(
     theirs: list[float] = []
     for number in range(rounds):
         progress(f"throughput: round {number + 1}/{rounds}")
-        ours.append(_ours(plane, size))
-        bare.append(_bare(size))
+        ours.append(_ours(plane, flood))
+        bare.append(_bare(flood))
         if with_tmux:
-            theirs.append(_theirs(size))
+            theirs.append(_theirs(flood))
     report: dict[str, Any] = {
         "unit": "MB/s",
-        "bytes": size,
+        "bytes": flood.size,
         "lanekeeper": Summary.of(ours).scaled(1 / MEGA),
         "read_loop": Summary.of(bare).scaled(1 / MEGA),
         "ratio_read_loop": median_ratio(list(zip(ours, bare, strict=True))),
@@ -51,10 +65,10 @@ def measure(
     return report
 
 
-def _ours(plane: Plane, size: int) -> float:
+def _ours(plane: Plane, flood: Flood) -> float:
     lane = plane.lane("flood")
     begin = time.perf_counter()
-    terminal = lane.spawn(["sh", "-c", program(size)], policy="forever")
+    terminal = lane.spawn(["sh", "-c", flood.line], policy="forever")
     received = 0
     for item in terminal.output(0, policy="forever", timeout=DEADLINE):
         if isinstance(item, Data):
@@ -62,17 +76,17 @@ def _ours(plane: Plane, size: int) -> float:
         elif isinstance(item, Ended):
             break
     taken = time.perf_counter() - begin
-    if received != size:
-        raise ValueError(f"{received} of {size} bytes arrived")
+    if received != flood.size:
+        raise ValueError(f"{received} of {flood.size} bytes arrived")
     lane.cleanup()
     return received / taken
 
 
-def _bare(size: int) -> float:
+def _bare(flood: Flood) -> float:
     master, slave = os.openpty()
     begin = time.perf_counter()
     child = subprocess.Popen(
-        ["sh", "-c", program(size)], stdin=slave, stdout=slave, start_new_session=True
+        ["sh", "-c", flood.line], stdin=slave, stdout=slave, start_new_session=True
     )
     os.close(slave)
     received = 0
@@ -84,16 +98,16 @@ def _bare(size: int) -> float:
     finally:
         os.close(master)
     child.wait()
-    if received != size:
-        raise ValueError(f"{received} of {size} bytes arrived in the read loop")
+    if received != flood.size:
+        raise ValueError(f"{received} of {flood.size} bytes arrived in the read loop")
     return received / taken
 
 
-def _theirs(size: int) -> float:
+def _theirs(flood: Flood) -> float:
     begin = time.perf_counter()
-    tmux = Tmux(program(size))
+    tmux = Tmux(flood.line)
     try:
         tmux.drain()
-        return size / (time.perf_counter() - begin)
+        return flood.size / (time.perf_counter() - begin)
     finally:
         tmux.close()

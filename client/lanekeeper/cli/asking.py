@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.settings import Settings
+from lanekeeper.cli.traffic import observer
 from lanekeeper.client.asking import Asker
 from lanekeeper.client.errors import LaneError
 
@@ -21,7 +22,7 @@ def asking(settings: Settings) -> Iterator[Asker]:
     """
     rundir = settings.rundir
     rundir.check()
-    with Asker(str(rundir.path), ANSWER_SECONDS) as asker:
+    with Asker(str(rundir.path), ANSWER_SECONDS, observer(settings)) as asker:
         try:
             yield asker
         except LaneError as error:

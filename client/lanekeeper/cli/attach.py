@@ -11,6 +11,7 @@ from lanekeeper.cli.keys import DEFAULT, DetachKey, detach_key
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, pass_settings
 from lanekeeper.cli.painted import Painted
+from lanekeeper.cli.pen import Pen
 from lanekeeper.cli.plane import connected
 from lanekeeper.cli.relay import Ends, Outcome, Relay, Way
 from lanekeeper.cli.render import History, Renderer
@@ -21,6 +22,7 @@ from lanekeeper.client import LaneError, Plane, Terminal, returncode
 
 EXAMPLES = """lane attach build
 lane attach build --read-only
+lane attach build --take
 lane attach web/api:main.shell --detach-key ctrl-a"""
 UNKNOWN: Final = 1
 SIGNAL_BASE: Final = 128
@@ -32,12 +34,14 @@ class Options(TypedDict):
     """The options of the verb."""
 
     read_only: bool
+    take: bool
     detach_key: DetachKey
 
 
 @click.command(cls=Verb, epilog=EXAMPLES)
 @address
 @click.option("-r", "--read-only", is_flag=True, help="Look on: no keys, no size.")
+@click.option("--take", is_flag=True, help="Take over the writing from whoever does it now.")
 @click.option(
     "--detach-key",
     type=detach_key,
@@ -51,8 +55,10 @@ def attach(settings: Settings, address: str, **options: Unpack[Options]) -> None
     """Attach this terminal to a program.
 
     The program's screen is painted first, then it goes on live; the program gets the size of this
-    terminal. What it printed earlier is there with `lane read`. The detach key leaves it running
-    and ends with 0; when the program ends, this ends with its exit status.
+    terminal. What it printed earlier is there with `lane read`. One client writes at a time: while
+    another does, this one looks on, until ctrl-t (or --take) takes the writing over. The detach key
+    leaves the program running and ends with 0; when the program ends, this ends with its exit
+    status.
     """
     key = options["detach_key"]
     stdin, stdout = sys.stdin.fileno(), sys.stdout.fileno()
@@ -62,49 +68,59 @@ def attach(settings: Settings, address: str, **options: Unpack[Options]) -> None
             "attach needs a terminal at stdin and stdout",
             hint=f"`lane read {address} --follow` and `lane send {address}` work without one",
         )
+    if options["read_only"] and options["take"]:
+        raise click.UsageError("--read-only looks on, --take writes")
     mode = ", read-only" if options["read_only"] else ""
     ends = Ends(
         stdin=stdin,
         stdout=stdout,
         raw=True,
-        follow_size=None if options["read_only"] else stdout,
+        follow_size=stdout,
         forward=False,
         detach_key=key,
-        deaf=options["read_only"],
+        notice=settings.notice,
         greet=lambda: settings.notice(f"attached to {address}{mode}; {key.name} detaches\r"),
     )
     with connected(settings) as plane:
         terminal = plane.terminal(address)
+        ends.pen = Pen(terminal, read_only=options["read_only"])
+        ends.pen.take(take_over=options["take"])
         outcome = stay(plane, terminal, ends, f"{address} ({key.name} detaches)")
     sys.exit(conclude(settings, address, outcome))
 
 
 def stay(plane: Plane, terminal: Terminal, ends: Ends, hint: str) -> Outcome:
-    """Paint the screen and go on live, until the program ends or the person leaves.
-
-    Without a screen (it is too large, the emulator failed) all the output that is kept is shown.
-    """
-    if ends.follow_size is not None and terminal.info.exit is None:
+    """Paint the screen and go on live, until the program ends or the person leaves."""
+    writes = ends.pen is None or ends.pen.writes
+    if writes and ends.follow_size is not None and terminal.info.exit is None:
         size = size_of(ends.follow_size)
         try:
             terminal.resize(size.cols, size.rows)
         except LaneError as error:
-            if error.code != "INVALID_TRANSITION":  # it has ended meanwhile
+            if error.code not in {"INVALID_TRANSITION", "NOT_WRITER"}:  # ended, or taken meanwhile
                 raise
-    renderer: Renderer
-    start: int | None = None
+    start, renderer = beginning(terminal, ends, hint)
+    try:
+        with terminal.output(start, policy="block") as stream:
+            return Relay(plane, terminal, stream, ends, renderer).run()
+    finally:
+        if ends.pen is not None:
+            ends.pen.put_down()
+
+
+def beginning(terminal: Terminal, ends: Ends, hint: str) -> tuple[int | None, Renderer]:
+    """Return from which offset on output is shown, and how.
+
+    Without a screen (it is too large, the emulator failed) all the output that is kept is shown.
+    """
     try:
         screen = terminal.screen("paint")
     except LaneError as error:
         if error.code not in NO_SCREEN:
             raise
-        renderer = History(terminal.refresh().head)
-    else:
-        start = screen.offset
-        rows = size_of(ends.stdout).rows
-        renderer = Painted(screen, lambda: terminal.screen("paint"), safe(hint), rows)
-    with terminal.output(start, policy="block") as stream:
-        return Relay(plane, terminal, stream, ends, renderer).run()
+        return None, History(terminal.refresh().head)
+    rows = size_of(ends.stdout).rows
+    return screen.offset, Painted(screen, lambda: terminal.screen("paint"), safe(hint), rows)
 
 
 def conclude(settings: Settings, address: str, outcome: Outcome) -> int:

@@ -11,7 +11,18 @@ from typing import Any, Final
 
 import click
 
-from lanekeeper.bench import creation, echo, footprint, report, throughput, tmux
+from lanekeeper.bench import (
+    creation,
+    echo,
+    footprint,
+    memory,
+    pattern,
+    report,
+    sharing,
+    subscribers,
+    throughput,
+    tmux,
+)
 from lanekeeper.bench.private import WARM, PrivatePlane
 from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.keeper_link import KeeperLink, demand
@@ -25,7 +36,7 @@ EXAMPLES = """lane bench
 lane bench --quick
 lane bench --only echo --only throughput --json --output bench.json"""
 
-PARTS: Final = ("create", "echo", "throughput", "idle")
+PARTS: Final = ("create", "echo", "throughput", "subscribers", "lanes", "memory", "idle")
 SCHEMA: Final = 1
 CONNECT_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 10.0
@@ -74,10 +85,12 @@ class Size:
     volume: int = 200_000_000
     rounds: int = 7
     idle_seconds: float = 20.0
+    shared_seconds: float = 10.0
+    flood: int = 10_000_000_000
 
     def tenth(self) -> "Size":
         """Return a tenth of it."""
-        return Size(max(1, self.lanes // 10), 50, 100, 20_000_000, 2, 3.0)
+        return Size(max(1, self.lanes // 10), 50, 100, 20_000_000, 2, 3.0, 2.0, 500_000_000)
 
 
 def _measure(
@@ -100,12 +113,41 @@ def _measure(
         measured["echo"] = echo.measure(plane, size.keys, progress, with_tmux=peer)
     if "throughput" in parts:
         measured["throughput"] = throughput.measure(
-            plane, size.volume, size.rounds, progress, with_tmux=peer
+            plane,
+            throughput.Flood(private.scratch, size.volume),
+            size.rounds,
+            progress,
+            with_tmux=peer,
         )
+    measured |= _streams(plane, private, parts, size, progress)
     if "idle" in parts:
         measured["idle"] = footprint.measure(
             plane, private, size.lanes, size.idle_seconds, progress
         )
+    return measured
+
+
+def _streams(
+    plane: Plane,
+    private: PrivatePlane,
+    parts: tuple[str, ...],
+    size: Size,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """Measure what has several subscribers, each a process of its own."""
+    measured: dict[str, Any] = {}
+    directory, scratch = private.directory, private.scratch
+    if "subscribers" in parts:
+        stream = pattern.Stream(scratch, size.volume)
+        measured["subscribers"] = subscribers.measure(
+            plane, directory, stream, size.rounds, progress
+        )
+    if "lanes" in parts:
+        stream = pattern.Stream(scratch, pattern.ENDLESS)
+        measured["lanes"] = sharing.measure(plane, directory, stream, size.shared_seconds, progress)
+    if "memory" in parts:
+        stream = pattern.Stream(scratch, size.flood)
+        measured["memory"] = memory.measure(plane, directory, stream, progress)
     return measured
 
 

@@ -45,7 +45,12 @@ class Options(TypedDict):
 )
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto")
 @click.option("-q", "--quiet", is_flag=True, help="Print data and errors only.")
-@click.option("-v", "--verbose", count=True, help="Say more; twice for still more.")
+@click.option(
+    "-v",
+    "--verbose",
+    count=True,
+    help="Show the ids of commands on stderr; -vv also every command and answer, with its time.",
+)
 @click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 @click.pass_context
 def lane(ctx: click.Context, /, **options: Unpack[Options]) -> None:

@@ -10,6 +10,7 @@ import click
 
 from lanekeeper.cli.complete import addresses
 from lanekeeper.cli.settings import Settings
+from lanekeeper.wire.limits import GRACE_SECONDS, MAX_GRACE_SECONDS
 
 F = TypeVar("F", bound=Callable[..., object])
 Decorator = Callable[[F], F]
@@ -39,12 +40,10 @@ idempotency_key = click.option(
 )
 """Makes a retry of a changing verb safe across invocations."""
 
-GRACE: Final = 3.0
-
 grace = click.option(
     "--grace",
-    type=click.FloatRange(0, 600),
-    default=GRACE,
+    type=click.FloatRange(0, MAX_GRACE_SECONDS),
+    default=GRACE_SECONDS,
     show_default=True,
     metavar="SECONDS",
     help="From SIGHUP to SIGKILL, with SIGTERM after a third of it.",

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.settings import Settings
+from lanekeeper.cli.traffic import observer
 from lanekeeper.client import LaneError, Plane, connect
 from lanekeeper.wire.envelope import Actor
 from lanekeeper.wire.ids import RANDOM_BYTES, make_id
@@ -34,7 +35,7 @@ def connected(settings: Settings, *, timeout: float = CONNECT_SECONDS) -> Plane:
     rundir.check()
     actor = Actor(kind="operator", id=f"uid:{os.getuid()}")
     try:
-        return connect(rundir.path, timeout=timeout, actor=actor)
+        return connect(rundir.path, timeout=timeout, actor=actor, observer=observer(settings))
     except LaneError as error:
         if error.code != "UNREACHABLE":
             raise

@@ -81,8 +81,10 @@ def kernel() -> Iterator[Finding]:
         ("pty", _pty, "a plane cannot run: mount devpts on /dev/pts"),
     ):
         yield _tried(name, probe, Grade.FAIL, without)
-    weaker = "the output log falls back to reading with intent: ambiguous at a kill for some bytes"
+    weaker = "output is read and written: what is between the two when a worker is killed is lost"
     yield _tried("splice from a tty", _splice, Grade.WARN, weaker)
+    needed = "programs cannot be typed to: allow sendfile to terminals (seccomp?)"
+    yield _tried("sendfile to a tty", _sendfile, Grade.FAIL, needed)
 
 
 def limits() -> Iterator[Finding]:
@@ -197,6 +199,19 @@ def _splice() -> None:
         os.write(slave, b"x")
         os.splice(master, writing, 1)
         os.splice(reading, log, 1, offset_dst=0)
+
+
+def _sendfile() -> None:
+    """Send a byte from a memfd's own position to a terminal, as a worker does with input."""
+    with contextlib.ExitStack() as stack:
+        master, slave = pty.openpty()
+        log = os.memfd_create("lane-doctor", os.MFD_CLOEXEC)
+        for descriptor in (master, slave, log):
+            stack.callback(os.close, descriptor)
+        tty.setraw(slave)
+        os.pwrite(log, b"x", 0)
+        if os.sendfile(master, log, None, 1) != 1 or os.lseek(log, 0, os.SEEK_CUR) != 1:
+            raise OSError("the file position does not follow")
 
 
 def _number(path: str) -> int | None:

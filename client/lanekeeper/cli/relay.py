@@ -15,6 +15,7 @@ from typing import Final
 
 from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.keys import NONE, DetachKey
+from lanekeeper.cli.pen import OURS_NO_MORE, TAKE_KEY, Pen
 from lanekeeper.cli.render import Renderer
 from lanekeeper.cli.sink import Sink
 from lanekeeper.cli.sizes import size_of
@@ -61,7 +62,8 @@ class Ends:
         follow_size: the descriptor whose size the program's terminal follows; None for none.
         forward: whether signals go to the program; otherwise they end the relay.
         detach_key: what detaches.
-        deaf: keys are read for the detach key only.
+        pen: who writes; None where nobody else can.
+        notice: tells the person something.
         greet: called when keys go to the program from now on.
         follow: whether the program's end is waited for; otherwise that of what is there now.
     """
@@ -72,9 +74,10 @@ class Ends:
     follow_size: int | None = None
     forward: bool = True
     detach_key: DetachKey = field(default_factory=lambda: DetachKey(NONE))
-    deaf: bool = False
     follow: bool = True
     greet: Callable[[], None] | None = None
+    pen: Pen | None = None
+    notice: Callable[[str], None] | None = None
 
 
 class Relay:
@@ -121,6 +124,7 @@ class Relay:
         return self._outcome
 
     def _turn(self) -> None:
+        self._watch_pen()
         more = self._take_output()
         if self._outcome is not None and not self._sink.waiting:
             return
@@ -157,23 +161,58 @@ class Relay:
 
     def _wants_input(self) -> int | None:
         """Return the descriptor to read input from, while the program takes it."""
-        self._input = [pending for pending in self._input if not self._refused(pending)]
+        sent, self._input = self._input, []
+        pen = self._ends.pen
+        if pen is not None and any(_not_ours(pending) for pending in sent):
+            pen.refused()
+        self._input += [pending for pending in sent if not self._over(pending)]
+        if pen is not None and self._stdin is None and not (self._input or self._ends.raw):
+            pen.put_down()  # all of it was sent: from now on anybody may type
+            self._ends.pen = None
         if self._stdin is None or self._terminal.unsent >= INPUT_AHEAD:
             return None
         return self._stdin
 
-    def _refused(self, pending: Pending) -> bool:
+    def _over(self, pending: Pending) -> bool:
         """Return whether input needs no more watching; a program that has ended takes none.
 
         Raises:
             LaneError: the input was refused for another reason.
         """
-        error = pending.error
-        if error is not None:
+        error, pen = pending.error, self._ends.pen
+        if pen is not None and _not_ours(pending):
+            if pen.writes:  # the lease had expired, and nobody else has taken it
+                data, eof = pending.rest
+                self._send(data, eof=eof)
+        elif error is not None:
             if error.code not in OVER:
                 raise error
             self._stdin = None
         return pending.done
+
+    @property
+    def _writes(self) -> bool:
+        return self._ends.pen is None or self._ends.pen.writes or not self._ends.raw
+
+    def _watch_pen(self) -> None:
+        """Tell the person when another client writes now."""
+        pen = self._ends.pen
+        if pen is None or self._outcome is not None:
+            return
+        pen.check()
+        note = pen.said()
+        if note and not self._ends.raw:
+            raise CliError(OURS_NO_MORE, f"the rest of the input was not sent: {note}")
+        if note and self._ends.notice is not None:
+            self._ends.notice(f"\r\n[{note}]\r")
+
+    def _take_over(self, data: bytes) -> None:
+        """Take the writing over when its key is among what a person who looks on has typed."""
+        pen = self._ends.pen
+        if pen is not None and pen.may_take and TAKE_KEY.find(data) is not None:
+            if pen.take(take_over=True) and self._ends.notice is not None:
+                self._ends.notice("\r\n[you write now]\r")
+            self._resize()
 
     def _take_input(self, descriptor: int) -> None:
         try:
@@ -190,8 +229,13 @@ class Relay:
             self._stdin = None
             if self._ends.raw:  # the person's terminal has gone
                 self._outcome = Outcome(Way.SIGNALLED, caught=signal.SIGHUP, lost=self._lost)
-        if not self._ends.deaf:
+        pen = self._ends.pen
+        if data and pen is not None and not (pen.writes or self._ends.raw):
+            pen.take()
+        if self._writes:
             self._send(text, eof=not data and not self._ends.raw)
+        elif text:
+            self._take_over(text)
 
     def _send(self, data: bytes, *, eof: bool) -> None:
         if data or eof:
@@ -218,13 +262,13 @@ class Relay:
                 raise
 
     def _resize(self) -> None:
-        if self._ends.follow_size is None:
+        if self._ends.follow_size is None or not self._writes:
             return
         size = size_of(self._ends.follow_size)
         try:
             self._terminal.resize(size.cols, size.rows)
         except LaneError as error:
-            if error.code not in OVER:
+            if error.code not in {*OVER, OURS_NO_MORE}:
                 raise
 
     def _stop(self) -> None:
@@ -238,3 +282,8 @@ class Relay:
         with contextlib.suppress(OSError):
             self._sink.put(self._renderer.undo())
         self._sink.close()
+
+
+def _not_ours(pending: Pending) -> bool:
+    """Whether input was refused because this client is not the writer."""
+    return pending.error is not None and pending.error.code == OURS_NO_MORE

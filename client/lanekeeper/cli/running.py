@@ -14,6 +14,7 @@ from lanekeeper.cli.address import parse
 from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.fields import fields
 from lanekeeper.cli.keys import NONE, DetachKey
+from lanekeeper.cli.pen import Pen
 from lanekeeper.cli.plane import Change, Target
 from lanekeeper.cli.relay import Ends, Outcome, Relay, Way
 from lanekeeper.cli.render import Bytes, Lines, Renderer
@@ -80,6 +81,7 @@ def run_attached(settings: Settings, plane: Plane, request: Request) -> int:
     options = spawn_options(request, made, interactive=ends.raw)
     options["stdin"] = "pipe" if ends.stdin is not None and not ends.raw else "tty"
     options["policy"] = "forever"
+    options["write"] = "tty" if ends.raw else None
     if request.key is None:
         terminal = made.lane.spawn(request.argv, **options)
     else:
@@ -89,10 +91,16 @@ def run_attached(settings: Settings, plane: Plane, request: Request) -> int:
     if settings.json:
         settings.emit({"event": "started", "terminal": fields(terminal.info)})
     settings.detail(f"terminal {terminal.id} in {made.lane.info.name}:{made.session}")
+    if ends.stdin is not None:
+        ends.pen, ends.notice = Pen(terminal, tty=ends.raw), settings.notice
+        if ends.raw:  # a pipe may have nothing to say: it takes the writing with its first byte
+            ends.pen.take()
     try:
         with terminal.output(0, policy="forever") as stream:
             outcome = Relay(plane, terminal, stream, ends, renderer).run()
     finally:
+        if ends.pen is not None:
+            ends.pen.put_down()
         if request.rm:
             tidy(plane, made, terminal)
     return conclude(settings, made, terminal, outcome)

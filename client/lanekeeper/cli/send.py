@@ -11,12 +11,13 @@ from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, idempotency_key, json_option, pass_settings, timeout
 from lanekeeper.cli.plane import Change, connected, of_terminal
 from lanekeeper.cli.settings import Settings
-from lanekeeper.client import Terminal
+from lanekeeper.client import LaneError, Terminal
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.terminal import Input, InputResult
 
 EXAMPLES = """lane send shell 'make test' --enter
 lane send shell --stdin < script.sh
+lane send editor --paste --stdin < notes.txt
 lane send calc '2 + 3' --enter --eof"""
 PATIENCE: Final = 30.0
 """Seconds a program may leave its input unread."""
@@ -28,6 +29,7 @@ class Options(TypedDict):
     enter: bool
     stdin: bool
     eof: bool
+    paste: bool
     timeout: float | None
     idempotency_key: str | None
 
@@ -38,6 +40,7 @@ class Options(TypedDict):
 @click.option("--enter", is_flag=True, help="Press Enter after it.")
 @click.option("--stdin", is_flag=True, help="Send what comes in here, to its end.")
 @click.option("--eof", is_flag=True, help="End the program's input after it.")
+@click.option("--paste", is_flag=True, help="As a paste, if the program tells these from typing.")
 @timeout
 @idempotency_key
 @json_option()
@@ -47,7 +50,8 @@ def send(
 ) -> None:
     """Type text into a terminal; words are joined by spaces.
 
-    Ends when the program's terminal has taken all of it.
+    Ends when the program's terminal has taken all of it. While a client that is attached holds the
+    writer lease, nothing is sent.
     """
     data = " ".join(text).encode("utf-8", "surrogateescape") + (b"\r" if options["enter"] else b"")
     if not (data or options["stdin"] or options["eof"]):
@@ -62,13 +66,14 @@ def send(
     with connected(settings) as plane:
         terminal = plane.terminal(address)
         if options["stdin"]:
-            delivered = send_stdin(terminal, data, limit)
+            delivered = send_stdin(terminal, data, limit, paste=options["paste"])
             if options["eof"]:
                 terminal.send(b"", eof=True, timeout=limit)
         elif len(data) > MAX_CHUNK:
-            delivered = terminal.send(data, eof=options["eof"], timeout=limit)
+            paste, eof = options["paste"], options["eof"]
+            delivered = terminal.send(data, eof=eof, timeout=limit, paste=paste)
         else:
-            body = Input(data=data, eof=options["eof"])
+            body = Input(data=data, eof=options["eof"], paste=options["paste"])
             target = of_terminal(terminal.info)
             sent = change.make(plane, "terminal.input", body, InputResult, target)
             delivered = sent.delivered
@@ -77,9 +82,23 @@ def send(
     )
 
 
-def send_stdin(terminal: Terminal, first: bytes, limit: float) -> int:
-    """Send `first`, then what comes in at stdin, to its end; return the number of bytes."""
-    delivered = terminal.send(first, timeout=limit) if first else 0
-    while piece := os.read(sys.stdin.fileno(), MAX_CHUNK):
-        delivered += terminal.send(piece, timeout=limit)
+def send_stdin(terminal: Terminal, first: bytes, limit: float, *, paste: bool) -> int:
+    """Send `first`, then what comes in at stdin, to its end; return the number of bytes.
+
+    Raises:
+        CliError: a piece was refused; `details` and the message say how much went before it.
+    """
+    delivered = 0
+    piece = first or os.read(sys.stdin.fileno(), MAX_CHUNK)
+    try:
+        while piece:
+            delivered += terminal.send(piece, timeout=limit, paste=paste, more=paste)
+            piece = os.read(sys.stdin.fileno(), MAX_CHUNK)
+    except LaneError as error:
+        part = error.details.get("delivered", 0)
+        delivered += part if isinstance(part, int) else 0
+        message = f"{error.message} ({delivered} bytes were sent before)"
+        raise CliError(error.code, message, retryable=error.retryable) from error
+    if paste and delivered:
+        terminal.send(b"", timeout=limit, paste=True)
     return delivered

@@ -19,6 +19,8 @@ from lanekeeper.keeper.rundir import Rundir, resolve
 
 QUIET: Final = -1
 VERBOSE: Final = 1
+WIRE: Final = 2
+"""Levels of `-q`, `-v` and `-vv`."""
 
 
 class Settings(Struct):

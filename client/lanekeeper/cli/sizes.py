@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from lanekeeper.wire.limits import MAX_COLS, MAX_ROWS, MIN_COLS, MIN_ROWS
+from lanekeeper.wire.limits import MAX_COLS, MAX_ROWS, MIN_COLS, MIN_LOG_BUDGET, MIN_ROWS
 
 
 class Size(NamedTuple):
@@ -18,6 +18,8 @@ class Size(NamedTuple):
 
 DEFAULT: Final = Size(80, 24)
 """The size of a terminal that nobody looks at."""
+_BYTES: Final = re.compile(r"(\d{1,15})([KMG]?)", re.ASCII | re.IGNORECASE)
+_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _SIZE: Final = re.compile(r"(\d{1,4})x(\d{1,4})", re.ASCII)
 
 
@@ -38,6 +40,21 @@ def size(value: str | Size) -> Size:
             f"{value}: {MIN_COLS} to {MAX_COLS} columns and {MIN_ROWS} to {MAX_ROWS} rows "
             "are possible"
         )
+    return wanted
+
+
+def byte_count(value: str | int) -> int:
+    """Return the bytes written as `4096`, `512M` or `4G` (powers of 1024); called by click.
+
+    Raises:
+        click.BadParameter: it is not a number of bytes, or too small for one log.
+    """
+    found = _BYTES.fullmatch(str(value))
+    if found is None:
+        raise click.BadParameter(f"{value!r} is not a number of bytes; write 512M or 4G")
+    wanted = int(found[1]) * _UNITS[found[2].upper()]
+    if wanted < MIN_LOG_BUDGET:
+        raise click.BadParameter(f"{value}: at least {MIN_LOG_BUDGET} bytes, the size of one log")
     return wanted
 
 

@@ -17,6 +17,7 @@ from lanekeeper.client import LaneError
 from lanekeeper.keeper.identity import plane_processes
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.endpoints import PlaneEndpoints
+from lanekeeper.wire.messages.plane import Statistics
 
 EXAMPLES = """lane status
 lane status --json | jq '.processes[] | select(.role == "worker")'"""
@@ -34,6 +35,7 @@ class Report:
     processes: list[dict[str, Any]] = field(default_factory=list)
     degraded: list[dict[str, str]] = field(default_factory=list)
     lanes: int | None = None
+    log_budget: dict[str, int] | None = None
     epoch: str | None = None
     complete: bool | None = None
 
@@ -97,6 +99,8 @@ def ask_broker(settings: Settings, report: Report) -> None:
     try:
         with connected(settings, timeout=BROKER_SECONDS) as plane:
             report.lanes = len(plane.lanes())
+            values = plane.call("plane.statistics", result=Statistics).values
+            report.log_budget = {name: values[f"log_budget.{name}"] for name in ("limit", "used")}
             report.epoch, report.complete = plane.hello.epoch, plane.listing_complete
     except (LaneError, CliError) as error:
         report.missing("broker", error.message)
@@ -118,6 +122,7 @@ def as_json(rundir: Rundir, report: Report) -> dict[str, object]:
         "epoch": report.epoch,
         "lanes": report.lanes,
         "complete": report.complete,
+        "log_budget": report.log_budget,
         "processes": report.processes,
         "degraded": report.degraded,
         "endpoints": {
@@ -139,6 +144,9 @@ def as_text(settings: Settings, rundir: Rundir, report: Report) -> str:
     lines += [
         f"  {entry.get('role')}: {safe(str(entry.get('reason')))}" for entry in report.degraded
     ]
+    if report.log_budget is not None:
+        budget = {name: mebibytes(count) for name, count in report.log_budget.items()}
+        lines.append(f"logs: {budget['used']} of {budget['limit']} spoken for")
     rows = [
         (
             str(process.get("role", "?")),
@@ -151,3 +159,8 @@ def as_text(settings: Settings, rundir: Rundir, report: Report) -> str:
     ]
     lines.append(table(("ROLE", "PID", "STATE", "RESTARTS", "LANE"), rows, color=color, state=2))
     return "\n".join(lines)
+
+
+def mebibytes(count: int) -> str:
+    """Return a number of bytes in MiB."""
+    return f"{count / (1 << 20):.0f} MiB"

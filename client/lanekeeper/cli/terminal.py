@@ -105,7 +105,7 @@ def ls(settings: Settings, address: str | None) -> None:
         settings.emit({"terminals": [fields(info) for info in found]})
         return
     rows = [row(info, names) for info in found]
-    heads = ("TERMINAL", "STATE", "PID", "SIZE", "ENDED", "AGE", "COMMAND")
+    heads = ("TERMINAL", "STATE", "PID", "SIZE", "WRITER", "ENDED", "AGE", "COMMAND")
     click.echo(table(heads, rows, color=settings.colored(), state=1))
 
 
@@ -117,6 +117,7 @@ def row(info: TerminalInfo, names: dict[str, str]) -> tuple[str, ...]:
         info.state,
         str(info.pid or "-"),
         f"{info.cols}x{info.rows}",
+        "-" if info.writer is None else "tty" if info.writer.tty else "program",
         "-" if info.exit is None else how(info.exit),
         age(info.created),
         command_line(info.argv, 40),
@@ -135,5 +136,15 @@ def show(settings: Settings, address: str) -> None:
         settings.emit({"terminal": fields(info)})
         return
     told = {**fields(info), "argv": command_line(info.argv), "exit": how(info.exit)}
+    told["writer"] = writer(info)
     for name, value in told.items():
         click.echo(f"{name:<12} {'-' if value is None else safe(str(value))}")
+
+
+def writer(info: TerminalInfo) -> str | None:
+    """Return who writes to a terminal, in words; None when anybody may."""
+    held = info.writer
+    if held is None:
+        return None
+    who = "a client" if held.actor is None else f"{held.actor.kind} {held.actor.id}"
+    return f"{who}{' at a terminal' if held.tty else ''}, since {held.since}"

@@ -14,11 +14,14 @@ from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
 from lanekeeper.cli.settings import Settings
+from lanekeeper.cli.sizes import byte_count
 from lanekeeper.keeper.lock import holder
 from lanekeeper.keeper.rundir import Rundir
+from lanekeeper.wire.limits import LOG_BUDGET
 
 EXAMPLES = """lane up --detach
 lane --runtime-dir /tmp/plane up
+lane up --log-budget 4G
 lane up --detach --json | jq .pid"""
 READY_SECONDS: Final = 15.0
 SECOND_KEEPER: Final = 5
@@ -30,6 +33,7 @@ class Options(TypedDict):
 
     detach: bool
     ephemeral: bool
+    log_budget: int
     log_level: str
     log_format: str
 
@@ -37,6 +41,13 @@ class Options(TypedDict):
 @click.command(cls=Verb, epilog=EXAMPLES)
 @click.option("-d", "--detach", is_flag=True, help="Return when it is ready.")
 @click.option("--ephemeral", is_flag=True, help="Remove the logs too when it stops.")
+@click.option(
+    "--log-budget",
+    type=byte_count,
+    default=LOG_BUDGET,
+    metavar="SIZE",
+    help="Of all output logs together, as 512M or 4G [default: 1G].",
+)
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
@@ -55,6 +66,7 @@ def up(settings: Settings, **options: Unpack[Options]) -> None:
     rundir.create()
     refuse_second(rundir)
     words = ["--log-level", options["log_level"], "--log-format", options["log_format"]]
+    words += ["--log-budget", str(options["log_budget"])]
     if options["ephemeral"]:
         words.append("--ephemeral")
     if options["detach"]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lanekeeper.client.items import Completed, Data, Ended, Gap, Item, Resized, returncode
     from lanekeeper.client.joining import CallOptions
     from lanekeeper.client.programs import RunOptions, SpawnOptions
+    from lanekeeper.client.writers import Writer
     from lanekeeper.wire.envelope import Actor, Event
     from lanekeeper.wire.messages.screen import Screen
     from lanekeeper.wire.messages.terminal import ExitStatus
@@ -66,6 +67,7 @@ __all__ = [
     "TimedOut",
     "Unreachable",
     "WorkerLost",
+    "Writer",
     "connect",
     "returncode",
 ]
@@ -105,6 +107,7 @@ _PLACES: Final = {
     "TimedOut": ("lanekeeper.client.errors", "TimedOutError"),
     "Unreachable": ("lanekeeper.client.errors", "UnreachableError"),
     "WorkerLost": ("lanekeeper.client.errors", "WorkerLostError"),
+    "Writer": ("lanekeeper.client.writers", "Writer"),
     "connect": ("lanekeeper.client.blocking", "connect"),
     "returncode": ("lanekeeper.client.items", "returncode"),
 }

@@ -60,7 +60,8 @@ async def connect(
     """
     timeout = options.get("timeout", joining.CONNECT_SECONDS)
     rundir = joining.find(runtime_dir)
-    shell = AsyncShell(joining.open_hub(rundir, timeout, options.get("actor")))
+    actor, observer = options.get("actor"), options.get("observer")
+    shell = AsyncShell(joining.open_hub(rundir, timeout, actor, observer))
     try:
         greeting = await shell.perform(joining.greet(rundir, timeout))
     except BaseException:

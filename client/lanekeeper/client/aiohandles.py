@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self, Unpack
 
-from lanekeeper.client import operations
+from lanekeeper.client import operations, writing
 from lanekeeper.client.aioshell import AsyncShell
+from lanekeeper.client.aiowriters import AsyncWriter
 from lanekeeper.client.effects import Ids
 from lanekeeper.client.errors import LaneError, error_for
 from lanekeeper.client.feeding import InputQueue
@@ -17,7 +18,7 @@ from lanekeeper.client.flows import CLOSE_SECONDS
 from lanekeeper.client.following import EventFlow, OutputFlow, tend
 from lanekeeper.client.handles import INPUT_TIMEOUT, Form, Rows, Target
 from lanekeeper.client.items import Item
-from lanekeeper.client.joining import Patience, Place
+from lanekeeper.client.joining import Patience, Place, SendOptions
 from lanekeeper.client.leases import Lease
 from lanekeeper.client.programs import Launched, Policy, output_flow
 from lanekeeper.wire.envelope import Event
@@ -197,6 +198,8 @@ class AsyncTerminal:
         self._place = place
         self._launched = launched if launched and launched.lease else None
         self._input = InputQueue()
+        self._hold = launched.hold if launched else None
+        self._input.writer_id = self._hold.writer_id if self._hold else None
         self.info: TerminalInfo = place.info
 
     @property
@@ -205,12 +208,14 @@ class AsyncTerminal:
         return self.info.id
 
     async def send(
-        self, data: bytes | str, *, eof: bool = False, **patience: Unpack[Patience]
+        self, data: bytes | str, *, eof: bool = False, **how: Unpack[SendOptions]
     ) -> int:
         """Deliver input in order and return the number of bytes; as `Terminal.send`."""
-        timeout = patience.get("timeout", INPUT_TIMEOUT)
+        timeout = how.get("timeout", INPUT_TIMEOUT)
         raw = data.encode() if isinstance(data, str) else data
-        parcel = self._input.put(raw, eof=eof)
+        parcel = self._input.put(
+            raw, eof=eof, paste=how.get("paste", False), more=how.get("more", False)
+        )
         if not self._input.running:
             link = self._place.endpoints.control
             self._shell.begin(operations.deliver(self._input, self.id, link))
@@ -224,9 +229,20 @@ class AsyncTerminal:
             raise parcel.error
         return parcel.sent
 
+    async def lease(self, *, tty: bool = False, take: bool = False) -> AsyncWriter:
+        """Take the writer lease; as `Terminal.lease`."""
+        events = self._shell.hub.endpoints.events
+        held, self._hold = self._hold, None
+        if held is not None:
+            await self._shell.perform(writing.watch(held, events))
+            return AsyncWriter(self._shell, self._input, held)
+        operation = writing.hold_on(self._place.ids, events, tty=tty, take_over=take)
+        return AsyncWriter(self._shell, self._input, await self._shell.perform(operation))
+
     async def resize(self, cols: int, rows: int) -> TerminalInfo:
         """Set the size in character cells."""
-        return await self._simple("terminal.resize", Resize(cols=cols, rows=rows))
+        body = Resize(cols=cols, rows=rows, writer_id=self._input.writer_id)
+        return await self._simple("terminal.resize", body)
 
     async def signal(self, signal: str | int, target: Target = "foreground") -> TerminalInfo:
         """Send a signal (`INT`, `SIGINT` or 2) to the foreground group, the leader or the tree."""

@@ -15,7 +15,7 @@ import zmq
 from msgspec import Struct
 
 from lanekeeper.client.errors import error_for, from_wire
-from lanekeeper.client.session import Request, Requests
+from lanekeeper.client.session import Observer, Request, Requests
 from lanekeeper.wire.codec import decode_body
 from lanekeeper.wire.endpoints import PlaneEndpoints
 from lanekeeper.wire.envelope import EMPTY_MAP, Command, raw
@@ -29,7 +29,7 @@ T = TypeVar("T", bound=Struct)
 class Asker:
     """A context manager around one connection to the broker of a runtime directory."""
 
-    def __init__(self, directory: str, timeout: float) -> None:
+    def __init__(self, directory: str, timeout: float, observer: Observer | None = None) -> None:
         """Connect; nothing is sent yet. `timeout` is in seconds and holds for each question."""
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
@@ -37,6 +37,7 @@ class Asker:
         self._socket.connect(PlaneEndpoints(directory).commands)
         self._timeout = timeout
         self._requests = Requests()
+        self._requests.observer = observer
 
     def ask(
         self,

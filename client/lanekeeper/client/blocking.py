@@ -25,6 +25,7 @@ from lanekeeper.client.handles import Session, Terminal
 from lanekeeper.client.items import Completed
 from lanekeeper.client.joining import CallOptions, Place
 from lanekeeper.client.programs import RunOptions, SpawnOptions
+from lanekeeper.client.session import Observer
 from lanekeeper.client.shell import Shell
 from lanekeeper.client.story import Story
 from lanekeeper.keeper.rundir import Rundir
@@ -41,6 +42,7 @@ def connect(
     *,
     timeout: float = joining.CONNECT_SECONDS,
     actor: Actor | None = None,
+    observer: Observer | None = None,
 ) -> "Plane":
     """Return the plane of a runtime directory, after its broker has answered.
 
@@ -49,13 +51,14 @@ def connect(
             `/tmp/lanekeeper-UID`.
         timeout: seconds for this and, by default, for every later command.
         actor: who gives the commands, for events and records.
+        observer: called with every command that leaves and every answer that comes.
 
     Raises:
         UnreachableError: no plane runs there, or its broker does not answer in time.
         RefusedError: the directory is unsafe, or the broker speaks another version.
     """
     rundir = joining.find(runtime_dir)
-    hub = joining.open_hub(rundir, timeout, actor)
+    hub = joining.open_hub(rundir, timeout, actor, observer)
     shell = Shell(hub)
     try:
         greeting = shell.perform(joining.greet(rundir, timeout))

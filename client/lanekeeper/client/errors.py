@@ -7,7 +7,7 @@
     │   └── IndeterminateError the command may or may not have been done (INDETERMINATE)
     ├── RefusedError           the command can never succeed as it is (INVALID_ARGUMENT, ...)
     ├── NotFoundError          WORKSPACE_, LANE_, SESSION_ and TERMINAL_NOT_FOUND
-    ├── ConflictError          ALREADY_EXISTS, INVALID_TRANSITION
+    ├── ConflictError          ALREADY_EXISTS, INVALID_TRANSITION, NOT_WRITER
     ├── BusyError              BACKPRESSURE (retry), LIMIT_EXCEEDED (a bound was hit)
     ├── SpawnFailedError       the program could not be executed (SPAWN_FAILED)
     ├── EventsLostError        events between two points are gone (EVENTS_LOST)
@@ -119,6 +119,7 @@ _CLASSES: Final[dict[str, type[LaneError]]] = {
     "TERMINAL_NOT_FOUND": NotFoundError,
     "ALREADY_EXISTS": ConflictError,
     "INVALID_TRANSITION": ConflictError,
+    "NOT_WRITER": ConflictError,
     "LIMIT_EXCEEDED": BusyError,
     "BACKPRESSURE": BusyError,
     "SPAWN_FAILED": SpawnFailedError,

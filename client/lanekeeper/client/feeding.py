@@ -17,10 +17,12 @@ QUEUE_BYTES: Final = 16 * 1024 * 1024
 
 
 class Parcel(Struct, eq=False):
-    """One piece of input as the caller gave it."""
+    """One piece of input as the caller gave it; `paste` and `more` as in `terminal.input`."""
 
     data: bytes
     eof: bool
+    paste: bool = False
+    more: bool = False
     sent: int = 0
     done: bool = False
     error: LaneError | None = None
@@ -42,22 +44,31 @@ class Chunk(Struct, frozen=True):
     parcel: Parcel
     data: bytes
     eof: bool
+    more: bool = False
 
 
 class InputQueue:
-    """The input of one terminal that is not yet delivered."""
+    """The input of one terminal that is not yet delivered.
+
+    Attributes:
+        running: whether it is being delivered now.
+        writer_id: the writer lease it goes under; None for none.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
         self._parcels: deque[Parcel] = deque()
         self.running = False
+        self.writer_id: str | None = None
 
     @property
     def waiting(self) -> int:
         """Bytes not yet delivered."""
         return sum(len(parcel.data) - parcel.sent for parcel in self._parcels)
 
-    def put(self, data: bytes, *, eof: bool) -> Parcel:
+    def put(
+        self, data: bytes, *, eof: bool = False, paste: bool = False, more: bool = False
+    ) -> Parcel:
         """Take input.
 
         Raises:
@@ -70,7 +81,7 @@ class InputQueue:
                 retryable=True,
                 details={"limit": QUEUE_BYTES},
             )
-        parcel = Parcel(data, eof)
+        parcel = Parcel(data, eof, paste, more)
         self._parcels.append(parcel)
         return parcel
 
@@ -81,7 +92,7 @@ class InputQueue:
         parcel = self._parcels[0]
         data = parcel.data[parcel.sent : parcel.sent + MAX_CHUNK]
         last = parcel.sent + len(data) == len(parcel.data)
-        return Chunk(parcel, data, parcel.eof and last)
+        return Chunk(parcel, data, parcel.eof and last, (parcel.paste and not last) or parcel.more)
 
     def delivered(self, chunk: Chunk) -> None:
         """Note that a chunk has reached the program's terminal."""

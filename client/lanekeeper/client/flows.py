@@ -220,6 +220,11 @@ class Pending:
         """Bytes that have reached the program's terminal."""
         return self._parcel.sent
 
+    @property
+    def rest(self) -> tuple[bytes, bool]:
+        """What of it has not been delivered, and whether the program's input ends with it."""
+        return self._parcel.data[self._parcel.sent :], self._parcel.eof
+
     def wait(self, timeout: float | None = None) -> int:
         """Wait until it is delivered and return the number of bytes.
 

@@ -6,14 +6,15 @@ A handle keeps what it last heard (`info`) and asks again with `refresh`. Made b
 
 from typing import Literal, TypedDict, Unpack
 
-from lanekeeper.client import operations
+from lanekeeper.client import operations, writing
 from lanekeeper.client.effects import Ids
 from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.flows import Attachment, OutputStream, Pending
 from lanekeeper.client.following import tend
-from lanekeeper.client.joining import Place
+from lanekeeper.client.joining import Pasting, Place
 from lanekeeper.client.programs import Launched, Policy, output_flow
 from lanekeeper.client.shell import Shell
+from lanekeeper.client.writers import Writer
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.lane import Ended
 from lanekeeper.wire.messages.screen import Screen, ScreenRequest
@@ -82,6 +83,8 @@ class Terminal:
         self._place = place
         self._launched = launched if launched and launched.lease else None
         self._input = InputQueue()
+        self._hold = launched.hold if launched else None
+        self._input.writer_id = self._hold.writer_id if self._hold else None
         self.info: TerminalInfo = place.info
 
     @property
@@ -94,20 +97,30 @@ class Terminal:
         """Bytes of input that wait in this client."""
         return self._input.waiting
 
-    def send(self, data: bytes | str, *, eof: bool = False, timeout: float = INPUT_TIMEOUT) -> int:
+    def send(
+        self,
+        data: bytes | str,
+        *,
+        eof: bool = False,
+        timeout: float = INPUT_TIMEOUT,
+        **how: Unpack[Pasting],
+    ) -> int:
         """Deliver input and return the number of bytes; `eof` ends the program's input after it.
 
         Raises:
             TimedOutError: the program did not read it in time; `details` has `delivered`, the rest
                 is withdrawn.
+            ConflictError: NOT_WRITER, another client holds the writer lease.
         """
-        parcel = self.send_nowait(data, eof=eof)
+        parcel = self.send_nowait(data, eof=eof, **how)
         try:
             return parcel.wait(timeout)
         finally:
             parcel.withdraw()
 
-    def send_nowait(self, data: bytes | str, *, eof: bool = False) -> Pending:
+    def send_nowait(
+        self, data: bytes | str, *, eof: bool = False, **how: Unpack[Pasting]
+    ) -> Pending:
         """Put input on its way, behind what is on its way already, and return at once.
 
         It moves on whenever the plane is stepped or waited for.
@@ -116,16 +129,35 @@ class Terminal:
             BusyError: more than 16 MiB would wait; look at `unsent`.
         """
         raw = data.encode() if isinstance(data, str) else data
-        parcel = self._input.put(raw, eof=eof)
+        parcel = self._input.put(raw, eof=eof, **how)
         if not self._input.running:
             link = self._place.endpoints.control
             self._shell.hub.start(operations.deliver(self._input, self.id, link))
             self._shell.hub.turn()
         return Pending(self._shell, self._input, parcel)
 
+    def lease(self, *, tty: bool = False, take: bool = False) -> Writer:
+        """Take the writer lease: from now on nobody else's input or size is accepted.
+
+        Args:
+            tty: this client is a terminal, and answers what programs ask of terminals.
+            take: take it from whoever holds it, who is told and looks on.
+
+        Raises:
+            ConflictError: NOT_WRITER, another client holds it.
+        """
+        events = self._shell.hub.endpoints.events
+        held, self._hold = self._hold, None
+        if held is not None:
+            self._shell.perform(writing.watch(held, events))
+            return Writer(self._shell, self._input, held)
+        operation = writing.hold_on(self._place.ids, events, tty=tty, take_over=take)
+        return Writer(self._shell, self._input, self._shell.perform(operation))
+
     def resize(self, cols: int, rows: int) -> TerminalInfo:
         """Set the size in character cells."""
-        return self._simple("terminal.resize", Resize(cols=cols, rows=rows))
+        body = Resize(cols=cols, rows=rows, writer_id=self._input.writer_id)
+        return self._simple("terminal.resize", body)
 
     def signal(self, signal: str | int, target: Target = "foreground") -> TerminalInfo:
         """Send a signal (`INT`, `SIGINT` or 2) to the foreground group, the leader or the tree."""

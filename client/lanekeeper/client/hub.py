@@ -30,7 +30,7 @@ from lanekeeper.client.effects import (
 from lanekeeper.client.errors import LaneError, TimedOutError, error_for, from_wire
 from lanekeeper.client.leases import Lease, Leases
 from lanekeeper.client.links import Sockets
-from lanekeeper.client.session import Request, Requests
+from lanekeeper.client.session import Observer, Request, Requests
 from lanekeeper.client.tasks import Task, Tasks
 from lanekeeper.wire.codec import decode_body
 from lanekeeper.wire.endpoints import PlaneEndpoints
@@ -51,10 +51,14 @@ ROUNDS: Final = 64
 
 
 class Settings(Struct, frozen=True):
-    """What every command of a client carries: who gives it, and its default timeout in seconds."""
+    """What every command of a client carries: who gives it, and its default timeout in seconds.
+
+    `observer` sees every command and answer.
+    """
 
     actor: Actor
     timeout: float
+    observer: Observer | None = None
 
 
 class Hub:
@@ -67,6 +71,7 @@ class Hub:
         self.closed = False
         self.sockets = Sockets(endpoints.commands)
         self._requests = Requests()
+        self._requests.observer = settings.observer
         self._leases = Leases()
         self._tasks = Tasks(self)
 

@@ -12,6 +12,7 @@ from lanekeeper.client import operations
 from lanekeeper.client.effects import Call, Ids, Operation, T, ask
 from lanekeeper.client.errors import TimedOutError, error_for
 from lanekeeper.client.hub import Hub, Settings
+from lanekeeper.client.session import Observer
 from lanekeeper.keeper.rundir import Rundir, RundirError, RundirMissingError, resolve
 from lanekeeper.wire.endpoints import PlaneEndpoints
 from lanekeeper.wire.envelope import Actor
@@ -38,11 +39,23 @@ class Patience(TypedDict, total=False):
     timeout: float | None
 
 
+class Pasting(TypedDict, total=False):
+    """How input is pasted: `paste` brackets it if the program asked for that; `more` follows."""
+
+    paste: bool
+    more: bool
+
+
+class SendOptions(Patience, Pasting, total=False):
+    """How input is sent: how long to wait for the program to read it, and how it is pasted."""
+
+
 class ConnectOptions(TypedDict, total=False):
-    """Options of `connect`: `timeout` in seconds (5) and the `actor` of all commands."""
+    """Options of `connect`: `timeout` in seconds (5); `actor` and `observer` of all commands."""
 
     timeout: float
     actor: Actor | None
+    observer: Observer | None
 
 
 CONNECT_SECONDS = 5.0
@@ -79,10 +92,12 @@ def find(runtime_dir: str | os.PathLike[str] | None) -> Rundir:
     return rundir
 
 
-def open_hub(rundir: Rundir, timeout: float, actor: Actor | None) -> Hub:
+def open_hub(
+    rundir: Rundir, timeout: float, actor: Actor | None, observer: Observer | None = None
+) -> Hub:
     """Return a hub on the plane of a runtime directory."""
     who = actor or Actor(kind="program", id=f"pid-{os.getpid()}")
-    return Hub(PlaneEndpoints(str(rundir.path)), Settings(who, timeout))
+    return Hub(PlaneEndpoints(str(rundir.path)), Settings(who, timeout, observer))
 
 
 def greet(rundir: Rundir, timeout: float) -> Operation[HelloResult]:

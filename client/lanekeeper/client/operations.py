@@ -277,7 +277,13 @@ def deliver(queue: InputQueue, terminal_id: str, link: str | None) -> Operation[
             call = Call(
                 "terminal.input",
                 terminal.InputResult,
-                terminal.Input(data=chunk.data, eof=chunk.eof),
+                terminal.Input(
+                    data=chunk.data,
+                    eof=chunk.eof,
+                    paste=chunk.parcel.paste,
+                    more=chunk.more,
+                    writer_id=queue.writer_id,
+                ),
                 Ids(terminal_id=terminal_id),
                 link,
                 INPUT_SECONDS,

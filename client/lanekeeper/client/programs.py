@@ -21,10 +21,11 @@ from lanekeeper.client.items import Data, Ended, Gap
 from lanekeeper.client.joining import Place
 from lanekeeper.client.leases import Lease
 from lanekeeper.client.stream import Assembly
+from lanekeeper.client.writing import Hold
 from lanekeeper.wire.limits import KEEP_SECONDS, LOG_CAPACITY
 from lanekeeper.wire.messages.lane import LaneInfo
 from lanekeeper.wire.messages.session import SessionCreate
-from lanekeeper.wire.messages.terminal import Consume, ExitStatus, Spawn, Spawned
+from lanekeeper.wire.messages.terminal import Consume, ExitStatus, Spawn, Spawned, Write
 
 Policy = Literal["block", "forever", "drop"]
 
@@ -51,6 +52,8 @@ class SpawnOptions(TypedDict, total=False):
         capacity: bytes of output that are kept.
         policy: `block` or `forever` register a consumer in the same step, for the first
             `output()`; `drop` (the default of `spawn`) does not. `run` is always `forever`.
+        write: take the writer lease in the same step, for the first `lease()`; `tty` for a client
+            that is a terminal (nobody takes it unless asked).
     """
 
     session: str
@@ -66,6 +69,7 @@ class SpawnOptions(TypedDict, total=False):
     keep_s: float
     capacity: int
     policy: Policy
+    write: Literal["tty", "program"] | None
 
 
 class RunOptions(SpawnOptions, total=False):
@@ -88,13 +92,18 @@ class Program(Struct, frozen=True):
     body: Spawn
     session: str
     policy: Policy
+    write: Literal["tty", "program"] | None = None
 
 
 class Launched(Struct, frozen=True):
-    """A started program; `lease` is there when a consumer was registered with it."""
+    """A started program.
+
+    `lease` is there when a consumer was registered with it, `hold` when the writer lease was taken.
+    """
 
     spawned: Spawned
     lease: Lease | None
+    hold: Hold | None = None
 
 
 class Finished(Struct, frozen=True):
@@ -142,7 +151,12 @@ def program(argv: Sequence[Word], options: SpawnOptions) -> Program:
         keep_s=options.get("keep_s", KEEP_SECONDS),
         capacity=options.get("capacity", LOG_CAPACITY),
     )
-    return Program(body, options.get("session", "main"), options.get("policy", "drop"))
+    return Program(
+        body,
+        options.get("session", "main"),
+        options.get("policy", "drop"),
+        options.get("write"),
+    )
 
 
 def to_run(argv: Sequence[Word], options: RunOptions) -> tuple[Program, Feeding]:
@@ -165,17 +179,32 @@ def launch(lane: LaneInfo, what: Program, correlation_id: str | None = None) -> 
         lane.id, SessionCreate(name=what.session), correlation
     )
     ids = Ids(lane.workspace_id, lane.id, session.id)
-    if what.policy == "drop":
-        return Launched((yield from operations.spawn(ids, what.body, correlation)), None)
-    lease, _ = yield from operations.attach_session(ids, correlation)
-    consume = Consume(lease_id=lease.lease_id, policy=what.policy, offset=0)
-    body = structs.replace(what.body, consume=consume)
+    body = what.body
+    leases: dict[str, Lease] = {}
     try:
+        if what.policy != "drop":
+            leases["read"], _ = yield from operations.attach_session(ids, correlation)
+            consume = Consume(lease_id=leases["read"].lease_id, policy=what.policy, offset=0)
+            body = structs.replace(body, consume=consume)
+        if what.write is not None:
+            leases["write"], _ = yield from operations.attach_session(ids, correlation)
+            tty = what.write == "tty"
+            body = structs.replace(body, write=Write(lease_id=leases["write"].lease_id, tty=tty))
         spawned = yield from operations.spawn(ids, body, correlation)
     except LaneError:
-        yield from operations.detach(lease)
+        for lease in leases.values():
+            yield from operations.detach(lease)
         raise
-    return Launched(spawned, lease)
+    return Launched(spawned, leases.get("read"), _hold(spawned, leases.get("write"), what))
+
+
+def _hold(spawned: Spawned, lease: Lease | None, what: Program) -> Hold | None:
+    """Return the writer lease that came with a start."""
+    if lease is None or spawned.writer_id is None:
+        return None
+    info = spawned.terminal
+    ids = Ids(info.workspace_id, info.lane_id, info.session_id, info.id)
+    return Hold(ids, lease, spawned.writer_id, what.write == "tty")
 
 
 def flow_of(launched: Launched, policy: Policy) -> OutputFlow:

@@ -41,6 +41,29 @@ class Transmission(Struct, frozen=True):
     data: bytes
 
 
+class Traffic(Struct, frozen=True):
+    """One thing that happened to a command on the wire, for an observer.
+
+    Attributes:
+        word: `sent`, `again` or `one-way` for what leaves; `ok` and `error` for answers; `late` for
+            a command that got none in time.
+        link: the hot path it took, None for the broker's.
+        size: bytes of the message, 0 for `late`.
+        seconds: since the command was given.
+        code: of the error.
+    """
+
+    word: str
+    command: Command
+    link: str | None
+    size: int
+    seconds: float = 0.0
+    code: str | None = None
+
+
+Observer = Callable[[Traffic], None]
+
+
 class Request(Struct, eq=False):
     """One command on its way; `response` or `error` is set when it is done."""
 
@@ -50,6 +73,8 @@ class Request(Struct, eq=False):
     deadline: float
     send_at: float
     doubt_at: float
+    given_at: float
+    sendings: int = 0
     interval: float = RESEND_FIRST
     retry: float = RETRY_FIRST
     refusal: LaneError | None = None
@@ -75,6 +100,7 @@ class Requests:
         self._notices: OrderedDict[str, Refused] = OrderedDict()
         self._outbox: list[Transmission] = []
         self.strays = 0
+        self.observer: Observer | None = None
 
     def submit(self, command: Command, link: str | None, deadline: float, now: float) -> Request:
         """Take a command that is to be answered before `deadline` and return its state.
@@ -88,13 +114,16 @@ class Requests:
                 "INVALID_TRANSITION", f"command {command.id} is already on its way; wait for it"
             )
         data = _encoded(command)
-        request = Request(command, data, link, deadline, send_at=now, doubt_at=now + DOUBT)
+        request = Request(command, data, link, deadline, now, now + DOUBT, now)
         self._pending[command.id] = request
         return request
 
     def notify(self, command: Command, link: str | None, refused: Refused) -> None:
         """Send a one-way command; `refused` is called with the error if it is refused."""
-        self._outbox.append(Transmission(link, _encoded(command)))
+        data = _encoded(command)
+        self._outbox.append(Transmission(link, data))
+        if self.observer is not None:
+            self.observer(Traffic("one-way", command, link, len(data)))
         self._notices[command.id] = refused
         while len(self._notices) > NOTICES_KEPT:
             self._notices.popitem(last=False)
@@ -108,6 +137,8 @@ class Requests:
             return
         request = self._pending.get(response.id)
         if request is not None:
+            code = None if response.error is None else response.error.code
+            self._observe(response.status, request, len(data), now, code)
             self._answer(request, response, now)
             return
         refused = self._notices.pop(response.id, None)
@@ -120,6 +151,7 @@ class Requests:
         """Fail the commands past their deadline; call it before `outgoing`."""
         for request in list(self._pending.values()):
             if now >= request.deadline:
+                self._observe("late", request, 0, now)
                 self._finish(request, error=_expired(request))
 
     def outgoing(self, now: float) -> list[Transmission]:
@@ -128,6 +160,8 @@ class Requests:
         for request in self._pending.values():
             if now >= request.send_at:
                 chosen.append(Transmission(request.link, request.data))
+                self._observe("again" if request.sendings else "sent", request, None, now)
+                request.sendings += 1
                 request.send_at = now + request.interval
                 request.interval = min(request.interval * 2, RESEND_MOST)
         return chosen
@@ -167,6 +201,14 @@ class Requests:
             for request in self._pending.values()
         ]
         return min(times, default=None)
+
+    def _observe(
+        self, word: str, request: Request, size: int | None, now: float, code: str | None = None
+    ) -> None:
+        if self.observer is not None:
+            shown = len(request.data) if size is None else size
+            passed = now - request.given_at
+            self.observer(Traffic(word, request.command, request.link, shown, passed, code))
 
     def _answer(self, request: Request, response: Response, now: float) -> None:
         if response.status == "ok":

@@ -4,8 +4,8 @@ Sans-IO. Theory: the log of the terminal is the truth and every message carries 
 that continue at `position` are delivered; what lies ahead waits (bounded); what is missing between
 is asked for (`begin_read`); what the log no longer has becomes a `Gap` in its place; the end is
 delivered only after everything before it. Messages of an older epoch are discarded.
-Warning: `joined` and a new epoch mean that messages may have been missed, so the log is looked at
-again. Fed by `following`; emptied by the shells through `take`.
+Warning: `joined`, a new epoch and a queue that was full mean that messages may have been missed, so
+the log is looked at again. Fed by `following`; emptied by the shells through `take`.
 """
 
 import heapq
@@ -64,6 +64,7 @@ class Assembly:
         self._arrivals = 0
         self._items: deque[Item] = deque()
         self._queued = 0
+        self._was_full = False
         self._look = True
         self._reading = False
         self._given = start
@@ -107,7 +108,7 @@ class Assembly:
                 self._look = True
             return
         if message.kind is Kind.END:
-            self._end = (message.offset, decode_exit(message.data))
+            self._note_end(message.offset, decode_exit(message.data))
         if message.kind is Kind.RESIZE:
             decode_size(message.data)
         self._head = max(self._head, message.end)
@@ -162,12 +163,12 @@ class Assembly:
         before = (self.position, self.finished)
         self._head = max(self._head, result.head)
         self._quiet = True
-        if result.end is not None:
-            self._end = (result.end, result.exit or ExitStatus(kind="unknown"))
         if not self._follow and self._stop is None:
             self._stop = result.head
         if self.position is None:
             self._start_at(result.gap.end if result.gap else result.offset)
+        if result.end is not None:
+            self._note_end(result.end, result.exit or ExitStatus(kind="unknown"))
         if result.gap is not None:
             self._skip_to(result.gap.end)
         if result.data:
@@ -183,6 +184,10 @@ class Assembly:
             return None
         item = self._items.popleft()
         self._queued -= _cost(item)
+        if self._was_full and self._queued <= QUEUE_BYTES // 2:
+            # What was published to a full queue may be dropped, the last of it and the end too.
+            self._was_full = False
+            self._look = True
         if isinstance(item, Data | Gap):
             self._given = item.end
         return item
@@ -219,6 +224,8 @@ class Assembly:
 
     def _start_at(self, offset: int) -> None:
         self.position = self._given = self._processed = self._acked = offset
+        if self._end is not None and self._end[0] < offset:
+            self._end = None
 
     def _put_ahead(self, message: OutputMessage) -> None:
         if self.position is None or self.finished:
@@ -233,7 +240,16 @@ class Assembly:
         heapq.heappush(self._ahead, (message.offset, self._arrivals, message))
         self._ahead_bytes += len(message.data) + ITEM_COST
 
+    def _note_end(self, offset: int, status: ExitStatus) -> None:
+        """Note an end; one that lies behind is that of a program before a respawn."""
+        if self.position is not None and offset < self.position:
+            return
+        if self._end is None or offset < self._end[0]:
+            self._end = (offset, status)
+
     def _advance(self) -> None:
+        if self.finished:
+            return
         position = self.position
         while position is not None and self._ahead and self._ahead[0][0] <= position:
             message = heapq.heappop(self._ahead)[2]
@@ -245,16 +261,20 @@ class Assembly:
                 position = self.position
         if position is None or self.finished:
             return
-        if self._end is not None and position >= self._end[0]:
+        if self._end is not None and position > self._end[0]:
+            self._end = None
+        if self._end is not None and position == self._end[0]:
             self._put(Ended(*self._end))
             self.finished = True
         elif self._stop is not None and position >= self._stop:
             self.finished = True
 
     def _deliver(self, offset: int, data: bytes) -> None:
-        if self.position is None or offset > self.position:
+        if self.position is None or self.finished or offset > self.position:
             return
-        fresh = data[self.position - offset :]
+        # What follows an end belongs to a program that was started after it.
+        upto = None if self._end is None else max(0, self._end[0] - offset)
+        fresh = data[self.position - offset : upto]
         if fresh:
             self._put(Data(self.position, fresh))
             self.position += len(fresh)
@@ -263,15 +283,18 @@ class Assembly:
         """Deliver what is there before `offset`, and gaps for what is not."""
         while self.position is not None and self.position < offset:
             self._advance()
-            if self.position >= offset:
+            if self.finished or self.position >= offset:
                 return
             upto = min(self._ahead[0][0], offset) if self._ahead else offset
+            if self._end is not None:
+                upto = min(upto, self._end[0])
             self._put(Gap(self.position, upto))
             self.position = upto
 
     def _put(self, item: Item) -> None:
         self._items.append(item)
         self._queued += _cost(item)
+        self._was_full = self._was_full or self.full
 
 
 def _cost(item: Item) -> int:

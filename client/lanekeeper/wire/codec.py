@@ -21,12 +21,10 @@ REASON_MAX: Final = 300
 
 _UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_COMMAND: Final = msgspec.msgpack.Decoder(Command)
-_RESPONSE: Final = msgspec.msgpack.Decoder(Response)
-_EVENT: Final = msgspec.msgpack.Decoder(Event)
-_UPWARD: Final[msgspec.msgpack.Decoder[Response | Event]] = msgspec.msgpack.Decoder(
-    Response | Event
+_ENVELOPE: Final[msgspec.msgpack.Decoder[Command | Response | Event]] = msgspec.msgpack.Decoder(
+    Command | Response | Event
 )
+"""One decoder for all three: a decoder of a single Struct takes a map without `type` for it."""
 _GLIMPSE: Final = msgspec.msgpack.Decoder(Glimpse)
 _DECODERS: Final[dict[type, msgspec.msgpack.Decoder[object]]] = {}
 
@@ -43,7 +41,9 @@ def decode_command(data: bytes) -> Command:
         WireError: INVALID_ENVELOPE, UNSUPPORTED_VERSION or LIMIT_EXCEEDED (larger than
             `MAX_CONTROL`).
     """
-    command = _decode(_COMMAND, data, MAX_CONTROL)
+    command = _decode(data, MAX_CONTROL)
+    if not isinstance(command, Command):
+        raise _misplaced(command, "command")
     if command.v not in SUPPORTED:
         raise _unsupported(command.v)
     return command
@@ -51,17 +51,26 @@ def decode_command(data: bytes) -> Command:
 
 def decode_response(data: bytes) -> Response:
     """Return the response in `data`; raises as `decode_command` does."""
-    return _decode(_RESPONSE, data, MAX_FRAME)
+    response = _decode(data, MAX_FRAME)
+    if not isinstance(response, Response):
+        raise _misplaced(response, "response")
+    return response
 
 
 def decode_event(data: bytes) -> Event:
     """Return the event in `data`; raises as `decode_command` does."""
-    return _decode(_EVENT, data, MAX_FRAME)
+    event = _decode(data, MAX_FRAME)
+    if not isinstance(event, Event):
+        raise _misplaced(event, "event")
+    return event
 
 
 def decode_upward(data: bytes) -> Response | Event:
     """Return what a worker sends to the broker; raises as `decode_command` does."""
-    return _decode(_UPWARD, data, MAX_REGISTRATION)
+    message = _decode(data, MAX_REGISTRATION)
+    if isinstance(message, Command):
+        raise _misplaced(message, "response or event")
+    return message
 
 
 def decode_body(body: Raw | bytes, kind: type[T], what: str) -> T:
@@ -99,7 +108,7 @@ def glimpse(data: bytes) -> Glimpse:
         return Glimpse()
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[T], data: bytes, limit: int) -> T:
+def _decode(data: bytes, limit: int) -> Command | Response | Event:
     if len(data) > limit:
         raise WireError(
             "LIMIT_EXCEEDED",
@@ -107,12 +116,17 @@ def _decode(decoder: msgspec.msgpack.Decoder[T], data: bytes, limit: int) -> T:
             limit=limit,
         )
     try:
-        return decoder.decode(data)
+        return _ENVELOPE.decode(data)
     except _UNDECODABLE as error:
         version = glimpse(data).v
         if version is not None and version not in SUPPORTED:
             raise _unsupported(version) from None
         raise WireError("INVALID_ENVELOPE", f"not an envelope: {_reason(error)}") from None
+
+
+def _misplaced(message: Command | Response | Event, needed: str) -> WireError:
+    word = type(message).__name__.lower()
+    return WireError("INVALID_ENVELOPE", f"not an envelope: `type` must be {needed}, not {word}")
 
 
 def _unsupported(version: int) -> WireError:

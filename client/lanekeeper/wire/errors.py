@@ -46,6 +46,7 @@ CODES: Final[dict[str, Code]] = {
     "TERMINAL_NOT_FOUND": Code(4, "no such terminal"),
     "ALREADY_EXISTS": Code(5, "the name or id is taken"),
     "INVALID_TRANSITION": Code(5, "not possible in the present state"),
+    "NOT_WRITER": Code(5, "another client holds the terminal's writer lease"),
     "INVALID_ARGUMENT": Code(3, "a field has a value that cannot be"),
     "LIMIT_EXCEEDED": Code(6, "a stated bound was hit"),
     "BACKPRESSURE": Code(6, "busy; the same command can succeed later", retryable=True),

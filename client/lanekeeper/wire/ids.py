@@ -25,6 +25,7 @@ PREFIXES: Final = {
     "terminal": "term",
     "lease": "lease",
     "consumer": "cons",
+    "writer": "wr",
     "command": "cmd",
     "correlation": "corr",
     "event": "evt",

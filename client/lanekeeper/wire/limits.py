@@ -5,9 +5,6 @@ from typing import Final
 MAX_FRAME: Final = 256 * 1024
 """Bytes of one frame: a 64 KiB chunk with its envelope fits four times over."""
 
-MAX_FRAMES: Final = 8
-"""Frames of one multipart message, routing ids included."""
-
 MAX_CONTROL: Final = 192 * 1024
 """Bytes of one control message: the largest argv (64 KiB) and environment (96 KiB) with their
 envelope.
@@ -45,11 +42,21 @@ LOG_CAPACITY: Final = 4 * 1024 * 1024
 MIN_LOG_CAPACITY: Final = 64 * 1024
 MAX_LOG_CAPACITY: Final = 64 * 1024 * 1024
 
+LOG_BUDGET: Final = 1024 * 1024 * 1024
+"""Bytes of output that all terminals of a plane may keep together, unless `lane up` says otherwise.
+
+A program that runs counts with the capacity of its log, one that has ended with what is kept.
+"""
+MIN_LOG_BUDGET: Final = LOG_CAPACITY
+
 MAX_SCREEN_CELLS: Final = 200_000
 """Cells of a screen that the lane draws: 1,000 columns by 200 rows. A larger one has no screen."""
 
 SEND_HIGH_WATER: Final = 64
 """Messages queued per subscriber on a lane's XPUB before ZeroMQ drops for that subscriber."""
+
+MAX_TOPICS: Final = 4096
+"""Subscriptions a lane tells apart; with more at once it publishes for everybody."""
 
 MAX_TERMINALS_PER_LANE: Final = 256
 MAX_SESSIONS_PER_LANE: Final = 256
@@ -91,7 +98,6 @@ MAX_KEPT_TERMINALS: Final = 64
 BEACON_SECONDS: Final = 0.1
 """Silence after output before a `head` beacon tells where the log ends."""
 
-HANGUP_SECONDS: Final = 1.0
-"""From SIGHUP to SIGTERM when a terminal is ended."""
-TERM_SECONDS: Final = 2.0
-"""From SIGTERM to SIGKILL when a terminal is ended."""
+GRACE_SECONDS: Final = 3.0
+"""From SIGHUP to SIGKILL when something is ended, unless `grace_s` says otherwise."""
+MAX_GRACE_SECONDS: Final = 600

@@ -129,6 +129,8 @@ METHODS: Final[dict[str, Method]] = {
     "terminal.get": _lane(plane.Nothing, terminal.TerminalResult, _T),
     "terminal.read": _lane(terminal.Read, terminal.ReadResult, _T),
     "terminal.wait": _lane(terminal.Wait, terminal.WaitResult, _T),
+    "terminal.lease": _change(terminal.Write, terminal.Writing, _T, lifecycle=False),
+    "terminal.unlease": _change(terminal.Unlease, plane.Nothing, _T, lifecycle=False),
     "terminal.consume": _change(terminal.Consume, terminal.Consuming, _T, lifecycle=False),
     "terminal.release": _change(terminal.Release, plane.Nothing, _T, lifecycle=False),
     "terminal.ack": Method(terminal.Ack, plane.Nothing, Executor.LANE, (_T,), one_way=True),

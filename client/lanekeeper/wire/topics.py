@@ -55,6 +55,7 @@ EXTENSIONS: Final = frozenset(
         "lane.state.changed",
         "session.detached",
         "terminal.closed",
+        "terminal.writer.changed",
     }
 )
 

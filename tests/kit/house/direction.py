@@ -13,7 +13,8 @@ from typing import Final
 from kit.house.tree import NAMESPACE, Module, product
 
 _LEAVES: Final = tuple(
-    f"lanekeeper.keeper.{leaf}" for leaf in ("channel", "identity", "journal", "logs", "rundir")
+    f"lanekeeper.keeper.{leaf}"
+    for leaf in ("channel", "identity", "journal", "link", "logs", "program", "rundir")
 )
 _CLIENT_LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}" for leaf in ("channel", "identity", "lock", "rundir")
@@ -55,14 +56,16 @@ The numbers in `signal` are values like any other.
 """
 
 _CORES_BY_PACKAGE: Final[dict[str, str]] = {
-    "broker": "addresses core deadlines desk door keepers lane lanes listings plane records "
+    "broker": "addresses budget core deadlines desk door keepers lane lanes listings plane records "
     "registry replay routing state stimuli story workers",
-    "client": "effects errors feeding following items leases operations session story stream tasks",
+    "client": "effects errors feeding following items leases operations session story stream tasks "
+    "writing",
     "collector": "model",
-    "keeper": "daemons events pool roster states status supervisor",
+    "keeper": "daemons events grants peers pool refill roster states status supervisor sweeping "
+    "wayup",
     "workers": "actions closing consumer_commands consumers core emulation ending inputs knowledge "
-    "life marks picture programs records screen_commands sequences "
-    "session_commands state terminal_commands turn",
+    "life marks paste picture programs records screen_commands sequences session_commands state "
+    "terminal_commands turn writer_commands",
 }
 CORES: Final[tuple[str, ...]] = (
     "lanekeeper.wire",

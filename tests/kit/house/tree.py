@@ -111,4 +111,4 @@ def everything(root: Path) -> list[Module]:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.py"))
+    return sorted(path for path in folder.rglob("*.py") if "node_modules" not in path.parts)

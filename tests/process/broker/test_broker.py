@@ -247,3 +247,40 @@ def test_an_idle_broker_sleeps(bus: Bus, broker: Daemon) -> None:
         nobody.bind("inproc://nobody")
         nobody.poll(1000)
     assert switches() - before <= 2
+
+
+def test_it_pushes_its_totals_to_the_collector(directory: Path) -> None:
+    with Bus(directory) as bus:
+        collector = bus.context.socket(zmq.PULL)
+        collector.set(zmq.RCVTIMEO, 10_000)
+        collector.bind(f"ipc://{directory}/collector.sock")
+        broker = Daemon(directory, "broker")
+        client = bus.client()
+        client.call("plane.hello")
+        first = msgpack.unpackb(collector.recv())
+        assert (first["v"], first["role"], first["totals"]) == (1, "broker", {"commands": 1.0})
+        client.send("workspace.spam")
+        assert client.receive()["error"]["code"] == "UNKNOWN_METHOD"
+        assert broker.stop() == 0
+        last = msgpack.unpackb(collector.recv())
+        assert last["totals"] == {"commands": 2.0, "refused_unknown_method": 1.0}
+        assert last["incarnation"] == first["incarnation"]
+        collector.close()
+
+
+def test_it_serves_and_ends_without_a_collector(bus: Bus, broker: Daemon) -> None:
+    client = bus.client()
+    for _ in range(100):
+        client.call("plane.hello")
+    assert broker.stop() == 0
+
+
+def test_a_missing_keeper_is_named_with_its_directory_and_logged_once(bus: Bus) -> None:
+    client = bus.client()
+    for _ in range(3):
+        client.send("lane.create", {"name": "build"}, workspace_id=DEFAULT)
+        error = client.receive()["error"]
+        assert error["code"] == "WORKER_LOST"
+        assert f"no keeper on {bus.directory}/keeper.sock" in error["message"]
+    log = (bus.directory / "log" / "broker.log").read_text("utf-8")
+    assert log.count("found no keeper") == 1

@@ -29,9 +29,9 @@ TESTS: Final = Path(__file__).parents[2]
 RUN: Final = """
 import json, sys
 from pathlib import Path
-from lanekeeper.keeper import keeper, launch, rundir
+from lanekeeper.keeper import entry, launch, rundir
 options = json.loads(sys.argv[2])
-sys.exit(keeper.main(rundir.Rundir(Path(sys.argv[1])), launch.Options(**options)))
+sys.exit(entry.main(rundir.Rundir(Path(sys.argv[1])), launch.Options(**options)))
 """
 
 

@@ -177,3 +177,24 @@ def test_names_of_the_programs_cannot_paint_the_listing(shared_plane: Plane) -> 
     listed = shared_plane.lane("terminal", "ls").stdout
     assert "\x1b" not in listed
     assert "\\x1b]0;evil\\x07" in listed
+
+
+def test_vv_shows_what_goes_over_the_wire_and_v_only_the_ids(shared_plane: Plane) -> None:
+    quiet = shared_plane.lane("-v", "create", "seen")
+    loud = shared_plane.lane("-vv", "create", "seen")
+    assert quiet.returncode == 0
+    assert [line.split()[0] for line in quiet.stderr.splitlines()] == ["lane.create:"]
+    assert loud.returncode == 5
+    lines = loud.stderr.splitlines()
+    sent = next(line for line in lines if line.startswith("-> lane.create cmd_"))
+    answer = next(line for line in lines if line.startswith("<- lane.create cmd_"))
+    assert sent.split()[2] == answer.split()[2]
+    assert " ALREADY_EXISTS in " in answer
+    assert " ms" in answer
+    listing = shared_plane.lane("-vv", "ls")
+    assert "<- lane.list cmd_" in listing.stderr
+    assert "->" not in listing.stdout
+    shown = shared_plane.lane("-vv", "run", "seen", "--", "echo", "a secret word")
+    assert shown.stdout == "a secret word\n"
+    assert "<- terminal.spawn cmd_" in shown.stderr
+    assert "secret" not in shown.stderr

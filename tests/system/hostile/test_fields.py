@@ -134,6 +134,18 @@ def test_every_wrong_field_of_the_envelope_is_refused(standing: Standing, *, hot
 
 
 @PATHS
+def test_a_command_without_its_type_is_refused(standing: Standing, *, hot: bool) -> None:
+    path = standing.hot if hot else "broker.sock"
+    message = command("terminal.get", **standing.target.ids())
+    del message["type"]
+    standing.wire.send(msgpack.packb(message), to=path)
+    answer = standing.wire.receive(to=path)
+    assert answer["id"] == message["id"]
+    assert answer["error"]["code"] == "INVALID_ENVELOPE"
+    assert "missing required field `type`" in answer["error"]["message"]
+
+
+@PATHS
 @pytest.mark.parametrize(
     "name",
     ["", "x", "plane", "plane.hello.", "PLANE.HELLO", "terminal.spam", "__init__", "\x1b[2J"],

@@ -103,6 +103,34 @@ def test_a_lane_and_a_workspace_that_are_not_there(standing: Standing, *, hot: b
     assert code == ("WORKSPACE_NOT_FOUND" if hot else "TERMINAL_NOT_FOUND")
 
 
+MISMATCHES: Final[tuple[tuple[tuple[str, ...], str, str, str], ...]] = (
+    (("lane_id",), "workspace_id", "LANE_NOT_FOUND", "WORKSPACE_NOT_FOUND"),
+    (("lane_id", "session_id"), "workspace_id", "SESSION_NOT_FOUND", "WORKSPACE_NOT_FOUND"),
+    (("session_id", "terminal_id"), "workspace_id", "TERMINAL_NOT_FOUND", "WORKSPACE_NOT_FOUND"),
+    (("session_id",), "lane_id", "SESSION_NOT_FOUND", "LANE_NOT_FOUND"),
+    (("session_id", "terminal_id"), "lane_id", "TERMINAL_NOT_FOUND", "LANE_NOT_FOUND"),
+    (("lane_id", "terminal_id"), "session_id", "TERMINAL_NOT_FOUND", "SESSION_NOT_FOUND"),
+    (("lane_id",), "session_id", "SESSION_NOT_FOUND", "SESSION_NOT_FOUND"),
+    (("lane_id", "session_id"), "terminal_id", "TERMINAL_NOT_FOUND", "TERMINAL_NOT_FOUND"),
+)
+"""Ids of the bystander, the one of another lane beside them, and the code on either path."""
+
+
+def test_ids_that_do_not_belong_together_have_the_codes_of_the_protocol(
+    standing: Standing, stranger: Target
+) -> None:
+    for mine, wrong, through_broker, on_the_lane in MISMATCHES:
+        other = stranger.ids(wrong) if wrong != "workspace_id" else {wrong: "ws_of_nobody"}
+        ids = standing.target.ids(*mine) | other
+        if "terminal_id" in ids:
+            method = "terminal.get"
+        else:
+            method = "session.terminate" if "session_id" in ids else "session.create"
+            ids = standing.target.ids("lane_id") | ids
+        for path, code in (("broker.sock", through_broker), (standing.hot, on_the_lane)):
+            assert refused(standing, path, method, {}, **ids) == code, (path, method, ids)
+
+
 @PATHS
 def test_a_lease_is_good_for_its_own_session_only(
     standing: Standing, sibling: Target, stranger: Target, *, hot: bool

@@ -64,7 +64,7 @@ class Bench:
     def __init__(self, *, keeper: bool = True) -> None:
         """Start a core, and tell it of a keeper if there is one."""
         self.state = State()
-        self.core = Core(self.state, Randomness(), "ipc://events")
+        self.core = Core(self.state, Randomness(), "/run/plane")
         self.now = 100.0
         self.journal: list[bytes] = []
         self.events: list[Event] = []

@@ -10,7 +10,14 @@ from lanekeeper.client.errors import (
     TimedOutError,
     WorkerLostError,
 )
-from lanekeeper.client.session import DOUBT, LOST_PATIENCE, NOTICES_KEPT, Request, Requests
+from lanekeeper.client.session import (
+    DOUBT,
+    LOST_PATIENCE,
+    NOTICES_KEPT,
+    Request,
+    Requests,
+    Traffic,
+)
 from lanekeeper.wire.codec import decode_command, encode
 from lanekeeper.wire.envelope import Command, Response, raw
 from lanekeeper.wire.errors import CODES, ErrorInfo
@@ -194,3 +201,23 @@ def test_junk_is_counted(data: bytes) -> None:
     requests.receive(data, 0.1)
     assert requests.strays == 1
     assert not request.done
+
+
+def test_an_observer_sees_what_leaves_and_what_comes() -> None:
+    requests = Requests()
+    seen: list[Traffic] = []
+    requests.observer = seen.append
+    request = requests.submit(command(), "ipc://lane", 10.0, now=1.0)
+    requests.outgoing(1.0)
+    requests.outgoing(1.5)
+    requests.receive(refusal("BACKPRESSURE"), 1.6)
+    requests.receive(ok(), 1.7)
+    requests.submit(command("cmd_2"), None, 2.0, now=1.0)
+    requests.expire(2.0)
+    requests.notify(command("cmd_3", "lease.renew"), None, lambda _: None)
+    assert [each.word for each in seen] == ["sent", "again", "error", "ok", "late", "one-way"]
+    assert [each.command.id for each in seen] == [*["cmd_1"] * 4, "cmd_2", "cmd_3"]
+    assert seen[0].link == "ipc://lane"
+    assert seen[0].size == len(request.data)
+    assert seen[2].code == "BACKPRESSURE"
+    assert seen[3].seconds == pytest.approx(0.7)

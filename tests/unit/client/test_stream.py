@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from lanekeeper.client.items import Data, Ended, Gap, Resized
+from lanekeeper.client.items import Data, Ended, Gap, Item, Resized
 from lanekeeper.client.stream import ACK_BYTES, QUEUE_BYTES, Assembly, ReadNeeded
 from lanekeeper.wire.messages.terminal import ReadResult
 from lanekeeper.wire.output import Kind, OutputMessage, encode_output, encode_size
@@ -67,6 +67,34 @@ def test_a_lost_end_is_found_by_looking_again() -> None:
     assembly.look()
     answer_reads(assembly, log)
     assert take_all(assembly) == [Ended(0, EXIT)]
+
+
+def test_an_end_that_comes_late_does_not_end_the_program_started_after_it() -> None:
+    log = FakeLog()
+    assembly = started(log)
+    assembly.message(log.write(b"first"))
+    late = log.end()
+    log.ended = False
+    assembly.message(log.message(Kind.RESIZE, 5, encode_size(80, 24)))
+    assembly.message(log.write(b"second"))
+    assembly.message(late)
+    assert not assembly.finished
+    assembly.message(log.end())
+    assert take_all(assembly)[-1] == Ended(11, EXIT)
+
+
+def test_an_end_ends_it_in_the_midst_of_what_was_read_and_of_a_gap() -> None:
+    for tail in (0, 4, 8):
+        log = FakeLog()
+        assembly = started(log)
+        log.write(b"first")
+        assembly.message(log.end())
+        log.ended = False
+        log.write(b"second")
+        log.tail = tail
+        answer_reads(assembly, log)
+        assert take_all(assembly)[-1] == Ended(5, EXIT)
+        assert assembly.position == 5
 
 
 def test_what_the_log_no_longer_has_is_a_gap_in_its_place() -> None:
@@ -181,6 +209,23 @@ def test_a_slow_caller_fills_it_up_to_a_bound() -> None:
     assert not assembly.wants_read
     take_all(assembly)
     assert not assembly.full
+
+
+def test_a_caller_who_takes_again_learns_at_once_what_a_full_queue_missed() -> None:
+    log = FakeLog()
+    assembly = started(log)
+    while not assembly.full:
+        assembly.message(log.write(b"x" * 60_000))
+    log.write(b"dropped by ZeroMQ, with the end")
+    log.end()
+    items: list[Item | None] = [assembly.take()]
+    assert answer_reads(assembly, log) == 0, "a caller at the brim gets live output, not the log"
+    items += take_all(assembly)
+    assert answer_reads(assembly, log) == 1
+    items += take_all(assembly)
+    assert items[-1] == Ended(len(log.log), EXIT)
+    assert b"".join(item.data for item in items if isinstance(item, Data)) == log.log
+    assert answer_reads(assembly, log) == 0, "one look is enough"
 
 
 def test_what_lies_far_ahead_is_not_kept_but_read_again() -> None:

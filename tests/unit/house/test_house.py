@@ -1,5 +1,6 @@
 """The house stands: no rule is broken in this checkout, and each rule goes red when it is."""
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,15 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_the_checkout_keeps_the_rule(rule: str) -> None:
     assert list(RULES[rule](ROOT)) == []
+
+
+def test_every_folder_with_code_is_type_checked() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        checked = tomllib.load(file)["tool"]["mypy"]["files"]
+    folders = [path for path in ROOT.iterdir() if path.is_dir() and path.name[0] != "."]
+    made = {"build", "dist", "htmlcov"}
+    coded = {path.name for path in folders if any(path.rglob("*.py"))} - made
+    assert coded == set(checked)
 
 
 class Checkout:

@@ -10,17 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanekeeper.keeper.channel import (
-    FDS_MAX,
-    MESSAGE_MAX,
-    QUEUE_MAX,
-    Channel,
-    ChannelError,
-    Listener,
-    connect,
-    decode,
-    encode,
-)
+from lanekeeper.keeper.channel import QUEUE_MAX, Channel, ChannelError, Listener, connect
+from lanekeeper.keeper.framing import FDS_MAX, MESSAGE_MAX, decode, encode
 
 
 @pytest.fixture

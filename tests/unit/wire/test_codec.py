@@ -135,6 +135,37 @@ def test_a_malformed_envelope_is_refused_with_its_code(
     assert code_of(msgpack.packb({**COMMAND, **change})) == code
 
 
+def test_an_envelope_without_its_type_is_refused_by_that_name() -> None:
+    command = {field: value for field, value in COMMAND.items() if field != "type"}
+    response = {"v": 1, "id": "cmd_1", "ts": TS, "status": "ok"}
+    event = {"v": 1, "id": "evt_1", "ts": TS, "topic": "t", "correlation_id": "c"}
+    for decode, plain in (
+        (codec.decode_command, command),
+        (codec.decode_response, response),
+        (codec.decode_event, event),
+        (codec.decode_upward, event),
+    ):
+        with pytest.raises(WireError) as caught:
+            decode(msgpack.packb(plain))
+        assert caught.value.code == "INVALID_ENVELOPE"
+        assert "missing required field `type`" in caught.value.info.message
+
+
+def test_an_envelope_in_the_wrong_place_is_refused_with_what_belongs_there() -> None:
+    event = Event(v=1, id="evt_1", ts=TS, topic="t", correlation_id="c")
+    command = codec.decode_command(msgpack.packb(COMMAND))
+    for decode, message, said in (
+        (codec.decode_command, event, "must be command, not event"),
+        (codec.decode_response, event, "must be response, not event"),
+        (codec.decode_event, command, "must be event, not command"),
+        (codec.decode_upward, command, "must be response or event, not command"),
+    ):
+        with pytest.raises(WireError) as caught:
+            decode(codec.encode(message))
+        assert caught.value.code == "INVALID_ENVELOPE"
+        assert said in caught.value.info.message
+
+
 def test_too_large_a_command_names_the_bound() -> None:
     data = msgpack.packb({**COMMAND, "payload": {"name": "x" * MAX_CONTROL}})
     with pytest.raises(WireError) as caught:

@@ -1,14 +1,21 @@
 """The literal tables of the contract: ids, codes, methods, topics and endpoints agree."""
 
+import re
+from pathlib import Path
+from typing import Final
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lanekeeper.wire import limits
 from lanekeeper.wire.endpoints import PlaneEndpoints
 from lanekeeper.wire.errors import CODES, WireError
 from lanekeeper.wire.ids import PREFIXES, RANDOM_BYTES, is_id, is_name, make_id
 from lanekeeper.wire.methods import METHODS, Executor
 from lanekeeper.wire.topics import EXTENSIONS, FORMAL, PUBLISHED, WORKER_REGISTERED
+
+ROOT: Final = Path(__file__).parents[3]
 
 
 @given(st.sampled_from(sorted(PREFIXES)), st.binary(min_size=10, max_size=10))
@@ -35,6 +42,18 @@ def test_names_people_use_are_names(name: str) -> None:
 )
 def test_what_would_make_an_address_ambiguous_is_no_name(name: str) -> None:
     assert not is_name(name)
+
+
+def test_every_limit_is_used_by_its_name() -> None:
+    code = "\n".join(
+        path.read_text("utf-8")
+        for part in ("broker", "client", "workers")
+        for path in (ROOT / part).rglob("*.py")
+        if path != Path(limits.__file__)
+    )
+    names = [name for name in vars(limits) if name.isupper()]
+    assert names
+    assert [name for name in names if not re.search(rf"\b{name}\b", code)] == []
 
 
 def test_a_refusal_knows_whether_a_retry_can_help() -> None:

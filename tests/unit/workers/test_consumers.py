@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import MAX_CONSUMERS
-from lanekeeper.workers.consumers import GRACE, PENALTY, WINDOW, Consumer, Consumers
+from lanekeeper.workers.consumers import GRACE, PENALTY, TOGETHER, WINDOW, Consumer, Consumers
 
 CAPACITY = 1000
 
@@ -80,9 +80,49 @@ def test_a_drip_reader_cannot_stall_by_acknowledging_a_byte_at_a_time() -> None:
     for acknowledged in range(1, 20):
         consumers.update(head, now)
         now += 0.09
-        consumers.put(Consumer("c0", "l0", "block", acknowledged))
+        consumers.put(Consumer("c0", "l0", "drop" if demoted else "block", acknowledged))
         demoted += consumers.update(head, now)
     assert [one.id for one in demoted] == ["c0"]
+
+
+def test_catching_up_just_in_time_is_charged_all_the_same() -> None:
+    consumers, now, head, times = table("block"), 0.0, 0, 0
+    while not consumers.demotions:
+        head += 500
+        consumers.update(head, now)
+        now += 0.3
+        consumers.put(Consumer("c0", "l0", "block", head))
+        consumers.update(head, now)
+        times += 1
+        assert times < 10
+    assert times * 0.3 <= GRACE + 0.6
+
+
+def test_registering_again_and_again_gives_no_new_grace() -> None:
+    consumers, now = table(), 0.0
+    for number in range(10):
+        consumers.put(Consumer(f"c{number}", "l0", "block", 0))
+        consumers.update(600, now)
+        now += 0.3
+        consumers.release(f"c{number}")
+        consumers.update(600, now)
+    assert consumers.demotions > 0
+    with pytest.raises(WireError) as refused:
+        consumers.check("l0", "block", now)
+    assert refused.value.code == "BACKPRESSURE"
+
+
+def test_fresh_leases_one_after_the_other_get_no_more_than_a_share() -> None:
+    consumers, now, held_back = table(), 0.0, 0.0
+    for number in range(100):
+        consumers.put(Consumer(f"c{number}", f"l{number}", "block", 0))
+        consumers.update(600, now)
+        if held(consumers):
+            held_back += 0.1
+        now += 0.1
+        consumers.release(f"c{number}")
+        consumers.update(600, now)
+    assert held_back <= TOGETHER + 0.2
 
 
 def test_grace_comes_back_with_time() -> None:

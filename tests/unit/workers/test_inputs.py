@@ -1,43 +1,57 @@
 """The input queue: bounded, in order, acknowledged when delivered, never cut in silence."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import MAX_INPUT_QUEUE
 from lanekeeper.workers.inputs import CANONICAL_LINE, Entry, InputQueue
 
-
-def entry(data: bytes, name: str = "c", *, close: bool = False) -> Entry:
-    return Entry(name, data, len(data), close=close)
+LINES = b"\n\r"
 
 
-@given(st.lists(st.binary(max_size=40), max_size=20), st.lists(st.integers(1, 50), min_size=200))
-def test_bytes_come_out_as_they_went_in_and_every_entry_is_done_once(
+def put(
+    queue: InputQueue,
+    data: bytes,
+    name: str = "c",
+    *,
+    ends: bytes | None = None,
+    close: bool = False,
+) -> None:
+    entry = Entry(name, len(data), len(data), close=close)
+    queue.check(entry, data, ends=ends)
+    queue.accept(entry, data, ends=ends)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.binary(max_size=40), max_size=20),
+    st.lists(st.integers(1, 50), min_size=200, max_size=200),
+)
+def test_every_input_is_done_once_and_when_its_last_byte_has_left(
     pieces: list[bytes], writes: list[int]
 ) -> None:
     queue = InputQueue()
     for number, piece in enumerate(pieces):
-        queue.accept(entry(piece, str(number)), canonical=False)
-    out, done = b"", []
+        put(queue, piece, str(number))
+    left, done = 0, [entry.command_id for entry in queue.taken(0)]
     steps = iter(writes * 10)
     while queue.waiting:
-        taken = queue.pending()[: next(steps)]
-        out += taken
-        finished = queue.written(len(taken))
-        if finished is not None:
-            done.append(finished.command_id)
-    assert out == b"".join(pieces)
+        taken = min(len(queue), next(steps))
+        left += taken
+        done += [entry.command_id for entry in queue.taken(taken)]
+        ends = [sum(map(len, pieces[: n + 1])) for n in range(len(pieces))]
+        assert len(done) == sum(end <= left for end in ends)
     assert done == [str(n) for n in range(len(pieces))]
     assert len(queue) == 0
 
 
 def test_a_full_queue_refuses_and_changes_nothing() -> None:
     queue = InputQueue()
-    queue.accept(entry(bytes(MAX_INPUT_QUEUE)), canonical=False)
+    put(queue, bytes(MAX_INPUT_QUEUE))
     with pytest.raises(WireError) as refused:
-        queue.accept(entry(b"x"), canonical=False)
+        put(queue, b"x")
     assert refused.value.code == "BACKPRESSURE"
     assert refused.value.info.retryable
     assert len(queue) == MAX_INPUT_QUEUE
@@ -45,41 +59,69 @@ def test_a_full_queue_refuses_and_changes_nothing() -> None:
 
 def test_a_line_that_canonical_mode_would_cut_is_refused() -> None:
     queue = InputQueue()
-    queue.accept(entry(b"x" * CANONICAL_LINE + b"\n"), canonical=True)
-    queue.accept(entry(b"x" * CANONICAL_LINE), canonical=True)
+    put(queue, b"x" * CANONICAL_LINE + b"\n", ends=LINES)
+    put(queue, b"x" * CANONICAL_LINE, ends=LINES)
     with pytest.raises(WireError) as refused:
-        queue.accept(entry(b"x"), canonical=True)
+        put(queue, b"x", ends=LINES)
     assert refused.value.code == "INVALID_ARGUMENT"
     assert str(CANONICAL_LINE) in refused.value.info.message
-    queue.accept(entry(b"\n"), canonical=True)
-    queue.accept(entry(b"x" * 3 * CANONICAL_LINE), canonical=False)
+    put(queue, b"\n", ends=LINES)
+    put(queue, b"x" * 3 * CANONICAL_LINE)
 
 
 def test_an_open_line_is_known() -> None:
     queue = InputQueue()
-    queue.accept(entry(b"ab"), canonical=True)
+    put(queue, b"ab", ends=LINES)
     assert queue.line_is_open()
-    queue.accept(entry(b"c\n"), canonical=True)
+    put(queue, b"c\n", ends=LINES)
     assert not queue.line_is_open()
 
 
 def test_nothing_follows_the_end_of_the_input() -> None:
     queue = InputQueue()
-    queue.accept(entry(b"", close=True), canonical=False)
+    put(queue, b"", close=True)
     with pytest.raises(WireError) as refused:
-        queue.accept(entry(b"x"), canonical=False)
+        put(queue, b"x")
     assert refused.value.code == "INVALID_TRANSITION"
     assert queue.waiting
-    assert queue.pending() == b""
-    finished = queue.written(0)
-    assert finished is not None
-    assert finished.close
+    assert [entry.close for entry in queue.taken(0)] == [True]
 
 
 def test_what_was_not_delivered_is_given_back() -> None:
     queue = InputQueue()
-    queue.accept(entry(b"abc", "a"), canonical=False)
-    queue.accept(entry(b"def", "b"), canonical=False)
-    queue.written(1)
+    put(queue, b"abc", "a")
+    put(queue, b"def", "b")
+    queue.taken(1)
     assert [e.command_id for e in queue.abandon()] == ["a", "b"]
     assert not queue.waiting
+
+
+def test_a_carriage_return_ends_a_line_only_where_the_terminal_says_so() -> None:
+    data = b"x" * 3000 + b"\r" + b"x" * 3000
+    put(InputQueue(), data, ends=LINES)
+    with pytest.raises(WireError):
+        put(InputQueue(), data, ends=b"\n")
+
+
+def test_what_waited_is_looked_at_again_when_lines_are_collected_now() -> None:
+    queue = InputQueue()
+    put(queue, b"short\n", "short")
+    put(queue, b"x" * 5000, "long")
+    put(queue, b"more", "more")
+    queue.taken(2)
+    waiting = b"ort\n" + b"x" * 5000 + b"more"
+    assert [e.command_id for e in queue.settle(waiting, LINES)] == ["long", "more"]
+    assert len(queue) == 4
+    assert queue.unchecked == 0
+    put(queue, b"next\n", "next", ends=LINES)
+    assert [e.command_id for e in queue.taken(9)] == ["short", "next"]
+
+
+def test_an_input_that_was_sent_in_part_is_given_up_too() -> None:
+    queue = InputQueue()
+    put(queue, b"x" * 9000, "long")
+    queue.taken(100)
+    assert [e.command_id for e in queue.settle(b"x" * 8900, LINES)] == ["long"]
+    assert not queue.waiting
+    put(queue, b"y\n", "next", ends=LINES)
+    assert [e.command_id for e in queue.taken(2)] == ["next"]

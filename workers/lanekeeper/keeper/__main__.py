@@ -9,17 +9,16 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lanekeeper.keeper import identity, keeper, launch, rundir
+from lanekeeper.keeper import entry, identity, launch, program, rundir
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="lanekeeper.keeper", description="Keep a plane.")
-    parser.add_argument("--runtime-dir", default=None)
+    program.add_options(parser)
     parser.add_argument("--ready-fd", type=int, default=None)
-    parser.add_argument("--log-level", default="info")
-    parser.add_argument("--log-format", choices=("text", "json"), default="text")
     parser.add_argument("--entry", default=launch.DEFAULT_ENTRY)
     parser.add_argument("--warm", type=int, default=launch.DEFAULT_WARM)
+    parser.add_argument("--log-budget", type=int, default=None)
     parser.add_argument("--ephemeral", action="store_true")
     return parser.parse_args(argv)
 
@@ -40,8 +39,9 @@ def main(argv: Sequence[str]) -> int:
         entry=given.entry,
         warm=given.warm,
         ephemeral=given.ephemeral,
+        log_budget=given.log_budget,
     )
-    return keeper.main(where, options)
+    return entry.main(where, options)
 
 
 if __name__ == "__main__":

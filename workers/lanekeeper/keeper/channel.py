@@ -1,98 +1,49 @@
-"""The keeper's channels: one small JSON object per SEQPACKET message, descriptors beside it.
+"""The keeper's channels: one message of `framing` per SEQPACKET packet.
 
-Owns the codec and both ends of keeper.sock and nursery.sock. Refuses what is not an object with a
-string "op", what is larger than 64 KiB, and descriptors that do not match their count. Received
+Owns both ends of keeper.sock and nursery.sock. Refuses peers of another uid, and to block. Received
 descriptors are close-on-exec from the first instant: an inherited one once swallowed a death
 notice. Called by keeper, nursery, broker, workers and the command line.
 """
 
 import array
-import contextlib
-import json
 import os
 import socket
 import stat
 import struct
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from lanekeeper.keeper.framing import (
+    FD_SIZE,
+    FDS_MAX,
+    MESSAGE_MAX,
+    ChannelError,
+    Received,
+    checked,
+    close_all,
+    copies,
+    descriptors,
+    encode,
+)
 from lanekeeper.keeper.rundir import SOCKET_PATH_MAX
 
-MESSAGE_MAX: Final = 64 * 1024
-"""Bytes of one encoded message; below the default send buffer, so that it always fits."""
+__all__ = ["Channel", "ChannelError", "Listener", "Received", "check_path", "connect"]
 
 QUEUE_MAX: Final = 1_024
 """Messages that wait for a peer which does not read; more is a peer that hangs."""
 
-FDS_MAX: Final = 16
-"""Descriptors beside one message: one terminal's. The kernel's own limit is 253."""
-
 _BATCH_MAX: Final = 1_024
 _BACKLOG: Final = 1_024
 _CREDENTIALS: Final = struct.Struct("3i")
-_FD_SIZE: Final = array.array("i").itemsize
-
-
-class ChannelError(Exception):
-    """A message, a path or a peer broke the rules of the channel."""
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One message and the descriptors that came with it; the receiver owns and closes them."""
-
-    message: dict[str, Any]
-    fds: tuple[int, ...] = ()
-
-    def close(self) -> None:
-        """Close the descriptors; for a receiver that has no use for them."""
-        _close_all(self.fds)
 
 
 @dataclass(slots=True)
 class _Queued:
     data: bytes
     fds: list[int] = field(default_factory=list)
-
-
-def encode(message: dict[str, Any]) -> bytes:
-    """Encode one message as ASCII JSON, so that undecodable bytes in names survive as escapes.
-
-    Raises:
-        ChannelError: no string "op", not JSON, or over 64 KiB.
-    """
-    if not isinstance(message.get("op"), str):
-        raise ChannelError('a message needs a string "op"')
-    try:
-        data = json.dumps(message, separators=(",", ":"), allow_nan=False).encode("ascii")
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ChannelError(f"message {message['op']!r} is not JSON: {error}") from error
-    if len(data) > MESSAGE_MAX:
-        raise ChannelError(
-            f"message {message['op']!r} has {len(data)} bytes, more than {MESSAGE_MAX}; "
-            "send it in parts"
-        )
-    return data
-
-
-def decode(data: bytes) -> dict[str, Any]:
-    """Decode one message.
-
-    Raises:
-        ChannelError: not one JSON object with a string "op", or over 64 KiB.
-    """
-    if len(data) > MESSAGE_MAX:
-        raise ChannelError(f"a message of {len(data)} bytes is more than {MESSAGE_MAX}")
-    try:
-        message = json.loads(data.decode("ascii"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ChannelError(f"not a JSON message: {error}") from error
-    if not isinstance(message, dict) or not isinstance(message.get("op"), str):
-        raise ChannelError('a message is one JSON object with a string "op"')
-    return message
 
 
 class Channel:
@@ -146,7 +97,7 @@ class Channel:
             return
         if len(self._queue) >= QUEUE_MAX:
             raise ChannelError(f"{QUEUE_MAX} messages wait for a peer that does not read")
-        self._queue.append(_Queued(data, _copies(fds)))
+        self._queue.append(_Queued(data, copies(fds)))
 
     def flush(self) -> None:
         """Send what waits, as far as the kernel takes it."""
@@ -155,7 +106,7 @@ class Channel:
             if not self._write(waiting.data, waiting.fds):
                 break
             if self._queue:  # a peer that has gone empties it
-                _close_all(self._queue.popleft().fds)
+                close_all(self._queue.popleft().fds)
 
     def receive(self) -> list[Received]:
         """Return the messages that have arrived; sets `closed` when the peer has gone.
@@ -185,7 +136,7 @@ class Channel:
         """Close the socket and drop what waits."""
         self.closed = True
         while self._queue:
-            _close_all(self._queue.popleft().fds)
+            close_all(self._queue.popleft().fds)
         self._sock.close()
 
     def _write(self, data: bytes, fds: Sequence[int]) -> bool:
@@ -199,13 +150,13 @@ class Channel:
         except (BrokenPipeError, ConnectionResetError, ConnectionRefusedError):
             # Messages the peer sent before it went can still be read, so this only stops sending.
             while self._queue:
-                _close_all(self._queue.pop().fds)
+                close_all(self._queue.pop().fds)
         except OSError as error:
             raise ChannelError(f"the channel cannot send: {error.strerror}") from error
         return True
 
     def _read(self) -> Received | None:
-        size = socket.CMSG_SPACE(FDS_MAX * _FD_SIZE)
+        size = socket.CMSG_SPACE(FDS_MAX * FD_SIZE)
         asked = socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
         try:
             data, ancillary, flags, _ = self._sock.recvmsg(MESSAGE_MAX, size, asked)
@@ -216,14 +167,14 @@ class Channel:
             return None
         except OSError as error:
             raise ChannelError(f"the channel cannot receive: {error.strerror}") from error
-        fds = _descriptors(ancillary)
+        fds = descriptors(ancillary)
         if not data and not fds:
             self.closed = True
             return None
         try:
-            return Received(_checked(data, flags, len(fds)), fds)
+            return Received(checked(data, flags, len(fds)), fds)
         except ChannelError:
-            _close_all(fds)
+            close_all(fds)
             raise
 
 
@@ -309,44 +260,3 @@ def check_path(path: Path) -> None:
             f"{path} has {length} bytes, a socket path at most {SOCKET_PATH_MAX}; "
             "choose a shorter runtime directory"
         )
-
-
-def _checked(data: bytes, flags: int, count: int) -> dict[str, Any]:
-    if flags & socket.MSG_CTRUNC:
-        raise ChannelError(
-            f"descriptors were lost: over {FDS_MAX} of them, or the limit is reached"
-        )
-    if flags & socket.MSG_TRUNC:
-        raise ChannelError(f"a message is longer than {MESSAGE_MAX} bytes")
-    message = decode(data)
-    if message.get("fds", 0) != count:
-        raise ChannelError(f'"fds" says {message.get("fds", 0)!r}, {count} descriptors came')
-    return message
-
-
-def _descriptors(ancillary: Iterable[tuple[int, int, bytes]]) -> tuple[int, ...]:
-    fds = array.array("i")
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(data[: len(data) - len(data) % _FD_SIZE])
-    return tuple(fds)
-
-
-def _copies(fds: Sequence[int]) -> list[int]:
-    copies: list[int] = []
-    try:
-        copies.extend(os.dup(fd) for fd in fds)
-    except OSError as error:
-        _close_all(copies)
-        raise ChannelError(f"descriptors cannot be copied: {error.strerror}") from error
-    return copies
-
-
-def _close_all(fds: Iterable[int]) -> None:
-    for fd in fds:
-        with contextlib.suppress(OSError):
-            os.close(fd)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")

@@ -178,7 +178,9 @@ def _become_worker(start: WorkerStart, release: Callable[[], None]) -> NoReturn:
         logs.reset()
         os.closerange(_STDIO, _FD_END)
         # The environment still says nursery; the name tells a worker apart, here and in ps.
-        Path("/proc/self/comm").write_text(identity.WORKER_COMM, encoding="ascii")
+        comm = os.open("/proc/self/comm", os.O_WRONLY)
+        os.write(comm, identity.WORKER_COMM.encode())
+        os.close(comm)
         _default_signals(spare=signal.SIGPIPE)
         output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.dup2(output, 1)

@@ -46,6 +46,9 @@ class Options:
     warm: int = DEFAULT_WARM
     """Workers kept ready."""
 
+    log_budget: int | None = None
+    """Bytes of all output logs together; None for the broker's default."""
+
     ephemeral: bool = False
     """Whether the runtime directory goes away, logs included, with the plane."""
 
@@ -90,9 +93,12 @@ def commands(rundir: Rundir, options: Options, inherited: Inherited) -> dict[str
     nursery += ["--entry", options.entry, "--umask", f"{inherited.umask:o}"]
     nursery += ["--nofile", *(str(limit) for limit in inherited.nofile)]
     nursery += ["--log-level", options.log_level, "--log-format", options.log_format]
+    broker = [*python, "lanekeeper.broker", "--runtime-dir", directory]
+    if options.log_budget is not None:
+        broker += ["--log-budget", str(options.log_budget)]
     usual = {
         NURSERY: nursery,
-        BROKER: [*python, "lanekeeper.broker", "--runtime-dir", directory],
+        BROKER: broker,
         COLLECTOR: [*python, "lanekeeper.collector", "--runtime-dir", directory],
     }
     return {role: list(options.commands.get(role, usual[role])) for role in usual}

@@ -1,17 +1,16 @@
-"""The workers' half of the supervisor: warm ones, grants in order, fencing, draining.
+"""The workers' half of the supervisor: warm ones, grants, fencing, draining.
 
-Owns one record per worker process and the queue of grants. Refuses to grant one worker twice or
-one lane to two, and to call a worker dead before its process is. Sans-IO: called by `supervisor`
-alone, with the time.
+Owns one record per worker process; `grants` holds the lanes that wait for one, `refill` says when
+to have more. Refuses to grant one worker twice or one lane to two, and to call a worker dead before
+its process is. Sans-IO: called by `supervisor` alone, with the time.
 """
 
 import math
 import signal
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from lanekeeper.keeper.daemons import STEADY, backoff
+from lanekeeper.keeper.daemons import STEADY
 from lanekeeper.keeper.events import (
     Action,
     Close,
@@ -25,16 +24,15 @@ from lanekeeper.keeper.events import (
     require_number,
     require_text,
 )
+from lanekeeper.keeper.grants import Grants
+from lanekeeper.keeper.refill import Refill
 from lanekeeper.keeper.roster import (
     ARRIVAL_TIMEOUT,
     DRAIN_TIMEOUT,
-    FORKS_MAX,
-    GRANT_TIMEOUT,
-    GRANTS_MAX,
-    QUIET,
     STATUS_TIMEOUT,
-    Grant,
     Record,
+    Roster,
+    died,
     fenced,
     how,
     refused,
@@ -47,31 +45,29 @@ class Pool:
 
     def __init__(self, target: int) -> None:
         """Keep `target` workers warm, once there is a nursery."""
-        self._target = target
-        self._records: dict[int, Record] = {}
-        self._grants: deque[Grant] = deque()
-        self._nursery: int | None = None
-        self._asked: set[str] = set()
-        self._asks = 0
-        self._failures = 0
-        self._fork_after = -math.inf
-        self._granted_at = -math.inf
+        self._roster = Roster()
+        self._grants = Grants()
+        self._forks = Refill(target)
         self._open = True
         self.broker: int | None = None
-        self.reason = ""
 
     def __iter__(self) -> Iterator[Record]:
         """Yield the records, oldest first."""
-        return iter(self._records.values())
+        return iter(self._roster)
 
     @property
     def empty(self) -> bool:
         """Whether no worker is left."""
-        return not self._records
+        return not self._roster
+
+    @property
+    def reason(self) -> str:
+        """Why there are too few workers; empty when there are enough."""
+        return self._forks.reason
 
     def of_peer(self, peer: int) -> Record | None:
         """Return the record of a channel."""
-        return next((record for record in self if record.peer == peer), None)
+        return self._roster.of_peer(peer)
 
     def lanes(self) -> list[dict[str, Any]]:
         """Return lane, pid and start time of every granted worker, for a new broker."""
@@ -83,14 +79,12 @@ class Pool:
 
     def nursery_ready(self, peer: int, now: float) -> list[Action]:
         """Fork through this peer from now on."""
-        self._nursery = peer
-        self._failures, self._fork_after = 0, now
+        self._forks.open(peer, now)
         return self._refill(now)
 
     def nursery_gone(self, now: float) -> list[Action]:
         """Let go of the warm workers: they could not spawn through another nursery."""
-        self._nursery = None
-        self._asked.clear()
+        self._forks.close()
         return [
             action
             for record in tuple(self)
@@ -109,12 +103,12 @@ class Pool:
             RequestError: the message is wrong, or nobody asked for it.
         """
         pid, started = require_number(message, "pid"), require_number(message, "start_time")
-        self._answered(message)
-        record = self._records.get(pid)
+        self._forks.answered(message)
+        record = self._roster.get(pid)
         if record is None or record.start_time != started:
-            record = self._records[pid] = Record(pid, started, now)
+            record = self._roster.add(Record(pid, started, now))
         record.forked = True
-        record.deadline = now + ARRIVAL_TIMEOUT
+        self._roster.deadlines[pid] = now + ARRIVAL_TIMEOUT
         actions: list[Action] = [Watch(pid, started)]
         if not self._open:
             record.move(WorkerCause.DRAIN)
@@ -127,8 +121,8 @@ class Pool:
         Raises:
             RequestError: nobody asked for it.
         """
-        self._answered(message)
-        return self._delay(f"the nursery cannot fork: {message.get('message')}", now)
+        self._forks.answered(message)
+        return self._forks.failed(f"the nursery cannot fork: {message.get('message')}", now)
 
     def arrived(self, peer: int, pid: int, started: int, now: float) -> list[Action]:
         """Note a worker's hello; it may come before the nursery's word that it forked.
@@ -136,15 +130,15 @@ class Pool:
         Raises:
             RequestError: that process has a channel already, or it comes too late.
         """
-        record = self._records.get(pid)
+        record = self._roster.get(pid)
         if record is None and not self._open:
             raise RequestError("INVALID_TRANSITION", "the plane is being shut down")
         if record is None:
-            record = self._records[pid] = Record(pid, started, now)
-            record.deadline = now + ARRIVAL_TIMEOUT
+            record = self._roster.add(Record(pid, started, now))
+            self._roster.deadlines[pid] = now + ARRIVAL_TIMEOUT
         if record.start_time != started or record.peer is not None:
             raise RequestError("ALREADY_EXISTS", f"worker pid {pid} is known and has a channel")
-        record.peer = peer
+        self._roster.join(record, peer)
         if record.state is Worker.DRAINING:
             return [Send(peer, {"op": "drain"})]
         return self._arrive(record, now)
@@ -159,14 +153,12 @@ class Pool:
         if not isinstance(lane, dict):
             raise RequestError("INVALID_ARGUMENT", "'lane' must be an object")
         lane_id = require_text(lane, "lane_id")
-        if self._of_lane(lane_id) or any(held.lane["lane_id"] == lane_id for held in self._grants):
+        if self._roster.of_lane(lane_id) or self._grants.has(lane_id):
             return [refused(peer, request, "ALREADY_EXISTS", f"{lane_id} has a worker already")]
         if not self._open:
             return [refused(peer, request, "SPAWN_FAILED", "the plane is being shut down")]
-        if len(self._grants) >= GRANTS_MAX:
-            return [refused(peer, request, "BACKPRESSURE", f"{GRANTS_MAX} lanes wait already")]
-        self._grants.append(Grant(peer, request, lane, now + GRANT_TIMEOUT))
-        return [*self._serve(now), *self._refill(now)]
+        full = self._grants.add(peer, request, lane, now)
+        return [*full, *self._serve(now), *self._refill(now)]
 
     def fence(self, peer: int, request: Message) -> list[Action]:
         """Kill a lane's worker; the answer comes when its process has ended.
@@ -174,7 +166,7 @@ class Pool:
         Raises:
             RequestError: there is no lane id.
         """
-        record = self._of_lane(require_text(request, "lane_id"))
+        record = self._roster.of_lane(require_text(request, "lane_id"))
         if record is None:
             return [fenced(peer, request)]
         record.fences.append((peer, request))
@@ -182,44 +174,44 @@ class Pool:
 
     def end_worker(self, lane_id: str) -> list[Action]:
         """Kill the worker of a lane, if one was granted it and lives on."""
-        record = self._of_lane(lane_id)
+        record = self._roster.of_lane(lane_id)
         return [] if record is None else [Kill(record.pid, signal.SIGKILL)]
 
     def ended(self, pid: int, code: int | None, number: int | None, now: float) -> list[Action]:
         """Note how a worker ended, by whoever was its parent; unknown pids are ignored."""
-        record = self._records.pop(pid, None)
+        record = self._roster.remove(pid)
         if record is None:
             return []
         asked = record.state is Worker.DRAINING
         record.move(WorkerCause.EXITED)
         actions: list[Action] = []
         if record.lane is not None:
-            actions += self._died(record, code, number, "info" if asked else "warning")
+            level = "info" if asked else "warning"
+            actions += died(record, code, number, level=level, broker=self.broker)
         elif not asked and self._open:
-            self._failures = 0 if now - record.born >= STEADY else self._failures
-            actions += self._delay(f"a warm worker ended with {how(code, number)}", now)
+            steady = now - record.born >= STEADY
+            reason = f"a warm worker ended with {how(code, number)}"
+            actions += self._forks.failed(reason, now, steady=steady)
         actions += [fenced(peer, request) for peer, request in record.fences]
         return [*actions, *self._refill(now)]
 
     def vanished(self, pid: int, now: float) -> list[Action]:
         """Note that a worker has ended; the nursery, its parent, is about to say how."""
-        record = self._records.get(pid)
+        record = self._roster.get(pid)
         if record is None:
             return []
         if record.state is Worker.ENDING:
             return self.ended(pid, None, None, now)  # looked twice: nobody knows
         record.move(WorkerCause.VANISHED)
-        record.deadline = now + STATUS_TIMEOUT
+        self._roster.deadlines[pid] = now + STATUS_TIMEOUT
         return []
 
     def peer_gone(self, peer: int) -> None:
         """Forget a channel: a worker's, or a broker's with the grants it waited for."""
-        record = self.of_peer(peer)
-        if record is not None:
-            record.peer = None
-            if not record.forked:
-                del self._records[record.pid]
-        self._grants = deque(held for held in self._grants if held.peer != peer)
+        record = self._roster.part(peer)
+        if record is not None and not record.forked:
+            self._roster.remove(record.pid)
+        self._grants.forget(peer)
         if self.broker == peer:
             self.broker = None
 
@@ -230,12 +222,7 @@ class Pool:
     def drain(self, now: float) -> list[Action]:
         """Let every worker end what it started; nothing is granted any more."""
         self._open = False
-        actions: list[Action] = []
-        while self._grants:
-            held = self._grants.popleft()
-            actions.append(
-                refused(held.peer, held.request, "SPAWN_FAILED", "the plane is being shut down")
-            )
+        actions = self._grants.refuse_all("the plane is being shut down")
         return [*actions, *(step for record in tuple(self) for step in self._let_go(record, now))]
 
     def kill(self) -> list[Action]:
@@ -244,50 +231,48 @@ class Pool:
 
     def deadline(self) -> float:
         """Return when something is due."""
-        held = self._grants[0].deadline if self._grants else math.inf
-        fork = self._refill_at() if self._missing() > 0 else math.inf
-        return min(held, fork, min((record.deadline for record in self), default=math.inf))
+        fork = self._forks.due(self._spare(), len(self._grants)) if self._open else math.inf
+        held = self._grants.deadline()
+        return min(held, fork, min(self._roster.deadlines.values(), default=math.inf))
 
     def due(self, now: float) -> list[Action]:
         """Do what is due: refuse old grants, kill the late, fork after a delay."""
-        actions: list[Action] = []
-        while self._grants and self._grants[0].deadline <= now:
-            held = self._grants.popleft()
-            text = f"no worker became ready in {GRANT_TIMEOUT:.0f} s; {self.reason or 'try again'}"
-            actions.append(refused(held.peer, held.request, "SPAWN_FAILED", text))
-        for record in [record for record in self if record.deadline <= now]:
-            record.deadline = math.inf
+        actions = self._grants.refuse_late(self.reason, now)
+        deadlines = self._roster.deadlines
+        for pid in [pid for pid, deadline in deadlines.items() if deadline <= now]:
+            del deadlines[pid]
+            record = self._roster.get(pid)
+            if record is None:
+                continue
             if record.state is Worker.ENDING:
                 actions += self.ended(record.pid, None, None, now)
             elif record.forked:
                 actions.append(Note(f"worker pid {record.pid} took too long", "error"))
                 actions.append(Kill(record.pid, signal.SIGKILL))
             elif record.peer is not None:
-                del self._records[record.pid]
                 actions.append(Close(record.peer))
+                self._roster.remove(pid)
         return [*actions, *self._refill(now)]
 
     def _arrive(self, record: Record, now: float) -> list[Action]:
         if not record.forked or record.peer is None or record.state is not Worker.STARTING:
             return []
         record.move(WorkerCause.ARRIVED)
-        record.deadline = math.inf
-        self.reason = ""
+        self._roster.deadlines.pop(record.pid, None)
+        self._forks.reason = ""
         return self._serve(now)
 
     def _serve(self, now: float) -> list[Action]:
         actions: list[Action] = []
-        warm = [record for record in self if record.state is Worker.WARM]
+        warm = [one for one in self._roster.spares.values() if one.state is Worker.WARM]
         for record in warm:
             if not self._grants:
                 break
             if record.peer is None:
                 continue
-            held = self._grants.popleft()
-            record.move(WorkerCause.GRANT)
-            record.lane = held.lane
-            self._failures, self._fork_after = 0, now
-            self._granted_at = now
+            held = self._grants.take()
+            self._roster.grant(record, held.lane)
+            self._forks.granted(now)
             who = {"pid": record.pid, "start_time": record.start_time}
             actions.append(Send(record.peer, {"op": "assign", "lane": held.lane}))
             actions.append(Send(held.peer, answer(held.request, "granted", **who)))
@@ -295,65 +280,22 @@ class Pool:
             actions.append(Note("granted a lane", keys=keys))
         return actions
 
-    def _missing(self) -> int:
-        """Return how many workers to ask for, now or when it is quiet."""
-        if not self._open or self._nursery is None:
-            return 0
-        want = self._target + len(self._grants) - self._spare()
-        return min(want, FORKS_MAX - len(self._asked))
-
     def _spare(self) -> int:
         coming = {Worker.STARTING, Worker.WARM}
-        return len(self._asked) + sum(record.forked and record.state in coming for record in self)
-
-    def _refill_at(self) -> float:
-        """Return when to fork: a fork beside a new lane's first steps would slow both down."""
-        pressing = self._spare() - len(self._grants) <= self._target // 4
-        return self._fork_after if pressing else max(self._fork_after, self._granted_at + QUIET)
+        return sum(one.forked and one.state in coming for one in self._roster.spares.values())
 
     def _refill(self, now: float) -> list[Action]:
-        if self._nursery is None or now < self._refill_at():
-            return []
-        actions: list[Action] = []
-        for _ in range(self._missing()):
-            self._asks += 1
-            self._asked.add(f"fork-{self._asks}")
-            actions.append(Send(self._nursery, {"op": "fork", "id": f"fork-{self._asks}"}))
-        return actions
-
-    def _answered(self, message: Message) -> None:
-        number = message.get("id")
-        if not isinstance(number, str) or number not in self._asked:
-            raise RequestError("INVALID_ARGUMENT", "nobody asked for that worker")
-        self._asked.remove(number)
-
-    def _delay(self, reason: str, now: float) -> list[Action]:
-        self._failures += 1
-        self._fork_after = now + backoff(self._failures)
-        self.reason = reason
-        return [Note(reason, "error")]
-
-    def _died(
-        self, record: Record, code: int | None, number: int | None, level: str
-    ) -> list[Action]:
-        keys = {"lane": str(record.lane_id), "worker": str(record.pid)}
-        actions: list[Action] = [Note(f"worker ended with {how(code, number)}", level, keys)]
-        if self.broker is not None:
-            status = {"pid": record.pid, "code": code, "signal": number}
-            actions.append(Send(self.broker, {"op": "died", "lane_id": record.lane_id, **status}))
-        return actions
+        """Ask for workers, if some are missing and it is time to."""
+        return self._forks.ask(self._spare(), len(self._grants), now) if self._open else []
 
     def _let_go(self, record: Record, now: float) -> list[Action]:
         if not record.forked:
-            del self._records[record.pid]
+            self._roster.remove(record.pid)
             return [] if record.peer is None else [Close(record.peer)]
         if record.state is Worker.ENDING:
             return []
         record.move(WorkerCause.DRAIN)
-        record.deadline = now + DRAIN_TIMEOUT
+        self._roster.deadlines[record.pid] = now + DRAIN_TIMEOUT
         if record.peer is None:
             return [Kill(record.pid, signal.SIGTERM)]
         return [Send(record.peer, {"op": "drain"})]
-
-    def _of_lane(self, lane_id: str) -> Record | None:
-        return next((record for record in self if record.lane_id == lane_id), None)

@@ -1,14 +1,14 @@
-"""One worker and one waiting grant, as values, and the answers about them.
+"""One worker, as a value, and the answers about workers.
 
 Owns the limits of the pool and what is known of each of its members. Refuses decisions: those are
 the pool's. Used by `pool` and, for the words of an exit, by `supervisor`.
 """
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from lanekeeper.keeper.events import Message, Send, answer
+from lanekeeper.keeper.events import Action, Message, Note, Send, answer
 from lanekeeper.keeper.states import WORKER_TABLE, Worker, WorkerCause, follow
 
 GRANT_TIMEOUT: Final = 5.0
@@ -44,7 +44,6 @@ class Record:
 
     peer: int | None = None
     lane: Message | None = None
-    deadline: float = math.inf
     fences: list[tuple[int, Message]] = field(default_factory=list)
 
     @property
@@ -57,14 +56,74 @@ class Record:
         self.state = follow(WORKER_TABLE, self.state, cause)
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A lane that waits for a worker."""
+class Roster:
+    """All workers, found by pid, channel and lane without walking over those of a large plane.
 
-    peer: int
-    request: Message
-    lane: Message
-    deadline: float
+    Attributes:
+        spares: workers that were never granted, by pid.
+        deadlines: when each of those workers is late that are waited for, by pid.
+    """
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._records: dict[int, Record] = {}
+        self._by_peer: dict[int, Record] = {}
+        self._by_lane: dict[str, Record] = {}
+        self.spares: dict[int, Record] = {}
+        self.deadlines: dict[int, float] = {}
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield the records, oldest first."""
+        return iter(self._records.values())
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._records)
+
+    def get(self, pid: int) -> Record | None:
+        """Return the record of a pid."""
+        return self._records.get(pid)
+
+    def of_peer(self, peer: int) -> Record | None:
+        """Return the record of a channel."""
+        return self._by_peer.get(peer)
+
+    def of_lane(self, lane_id: str) -> Record | None:
+        """Return the record of the worker that was granted a lane."""
+        return self._by_lane.get(lane_id)
+
+    def add(self, record: Record) -> Record:
+        """Note a new worker and return its record."""
+        self._records[record.pid] = self.spares[record.pid] = record
+        return record
+
+    def join(self, record: Record, peer: int) -> None:
+        """Note a worker's channel."""
+        record.peer = peer
+        self._by_peer[peer] = record
+
+    def part(self, peer: int) -> Record | None:
+        """Forget a channel and return the record it belonged to."""
+        record = self._by_peer.pop(peer, None)
+        if record is not None:
+            record.peer = None
+        return record
+
+    def grant(self, record: Record, lane: Message) -> None:
+        """Note which lane a worker was granted."""
+        record.move(WorkerCause.GRANT)
+        record.lane = lane
+        self._by_lane[lane["lane_id"]] = self.spares.pop(record.pid)
+
+    def remove(self, pid: int) -> Record | None:
+        """Forget a worker and return what was known of it."""
+        record = self._records.pop(pid, None)
+        if record is not None:
+            self.spares.pop(pid, None)
+            self.deadlines.pop(pid, None)
+            self._by_peer.pop(record.peer or -1, None)
+            self._by_lane.pop(record.lane_id or "", None)
+        return record
 
 
 def how(code: int | None, number: int | None) -> str:
@@ -82,3 +141,15 @@ def refused(peer: int, request: Message, code: str, message: str) -> Send:
 def fenced(peer: int, request: Message) -> Send:
     """Return the answer to a fence."""
     return Send(peer, answer(request, "fenced"))
+
+
+def died(
+    record: Record, code: int | None, number: int | None, *, level: str, broker: int | None
+) -> list[Action]:
+    """Return what is said when the worker of a lane has ended: to the log, and to the broker."""
+    keys = {"lane": str(record.lane_id), "worker": str(record.pid)}
+    actions: list[Action] = [Note(f"worker ended with {how(code, number)}", level, keys)]
+    if broker is not None:
+        status = {"pid": record.pid, "code": code, "signal": number}
+        actions.append(Send(broker, {"op": "died", "lane_id": record.lane_id, **status}))
+    return actions

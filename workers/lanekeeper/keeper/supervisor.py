@@ -11,7 +11,6 @@ step begins when the one before is over, which its deadlines make sure of.
 import math
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from lanekeeper.keeper.daemons import Daemons
@@ -23,7 +22,6 @@ from lanekeeper.keeper.events import (
     PEER_ROLES,
     WORKER,
     Action,
-    Announce,
     Asked,
     Cleanse,
     Close,
@@ -47,36 +45,17 @@ from lanekeeper.keeper.events import (
     require_number,
     require_text,
 )
+from lanekeeper.keeper.peers import Peer, Peers
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.roster import how
 from lanekeeper.keeper.states import PLANE_TABLE, Plane, PlaneCause, follow
 from lanekeeper.keeper.status import PlaneInfo, status_messages, workers_messages
-
-HELLO_TIMEOUT: Final = 10.0
-"""Seconds a peer may take to say who it is."""
-
-UP_TIMEOUT: Final = 20.0
-"""Seconds in which a plane must be up for the first time."""
-
-UP_FAILURES: Final = 5
-"""Failures of one daemon after which a plane that was never up is given up."""
-
-SWEEP_TIMEOUT: Final = 2.0
-"""Seconds between two sweeps, the first with SIGTERM, the others with SIGKILL."""
-
-SWEEPS_MAX: Final = 6
-"""Sweeps after which what cannot be killed is left behind, and said so."""
+from lanekeeper.keeper.sweeping import Sweeping
+from lanekeeper.keeper.wayup import WayUp
 
 EXIT_FAILED: Final = 1
 
 _REPLACED: Final = (BROKER, COLLECTOR, NURSERY)
-
-
-@dataclass(slots=True)
-class _Peer:
-    role: str | None
-    pid: int
-    deadline: float
 
 
 class Supervisor:
@@ -87,16 +66,11 @@ class Supervisor:
         self._info = info
         self._daemons = Daemons(DAEMONS)
         self._pool = Pool(warm)
-        self._peers: dict[int, _Peer] = {}
+        self._peers = Peers()
         self._state = Plane.RUNNING
-        self._announced = False
-        self._up_deadline = math.inf
+        self._way_up = WayUp()
         self._code = 0
-        self._asked = 0
-        self._sweeping: set[int] = set()
-        self._sweep_deadline = math.inf
-        self._sweeps = 0
-        self._sweep_signal: int = signal.SIGTERM
+        self._sweeping = Sweeping()
         self._events: dict[type[Event], Callable[[Any, float], list[Action]]] = {
             Started: self._on_started,
             Launched: self._on_launched,
@@ -112,7 +86,7 @@ class Supervisor:
         self._operations: dict[str, tuple[frozenset[str], _Operation]] = {
             "ready": (frozenset(DAEMONS), self._ready),
             "beat": (frozenset(PEER_ROLES), self._beat),
-            "grant": (frozenset({BROKER}), self._grant),
+            "grant": (frozenset({BROKER}), self._pool.grant),
             "fence": (frozenset({BROKER}), self._fence),
             "sweep": (frozenset({BROKER}), self._cleanse),
             "forked": (frozenset({NURSERY}), self._forked),
@@ -138,20 +112,19 @@ class Supervisor:
 
     def next_deadline(self) -> float | None:
         """Return when `Tick` is due, if anything is."""
-        hello = min((peer.deadline for peer in self._peers.values()), default=math.inf)
         soonest = min(
-            hello,
+            self._peers.deadline(),
             self._daemons.deadline(),
             self._pool.deadline(),
-            self._up_deadline,
-            self._sweep_deadline,
+            self._way_up.deadline,
+            self._sweeping.deadline,
         )
         return None if math.isinf(soonest) else soonest
 
     # The way up.
 
     def _on_started(self, _: Started, now: float) -> list[Action]:
-        self._up_deadline = now + UP_TIMEOUT
+        self._way_up.begin(now)
         return self._daemons.start()
 
     def _on_launched(self, event: Launched, now: float) -> list[Action]:
@@ -163,23 +136,18 @@ class Supervisor:
 
     def _give_up(self, now: float) -> list[Action]:
         """End a plane that was never up and does not come up."""
-        if self._announced or self._state is not Plane.RUNNING:
+        if self._state is not Plane.RUNNING:
             return []
-        failing = next((one for one in self._daemons if one.failures >= UP_FAILURES), None)
-        late = next((one for one in self._daemons if one.state.value != "ready"), None)
-        if failing is None and (now < self._up_deadline or late is None):
-            return []
-        culprit = failing or late
-        role, reason = (culprit.role, culprit.reason) if culprit else (NURSERY, "")
-        text = f"{role} does not start ({reason or 'it took too long'}); see its log"
-        self._announced = True
-        self._code = EXIT_FAILED
-        return [Note(text, "error"), Announce(f"error {text}"), *self._begin_down(now)]
+        said = self._way_up.give_up(self._daemons, now)
+        if said:
+            self._code = EXIT_FAILED
+            said += self._begin_down(now)
+        return said
 
     # Peers.
 
     def _on_opened(self, event: PeerOpened, now: float) -> list[Action]:
-        self._peers[event.peer] = _Peer(None, 0, now + HELLO_TIMEOUT)
+        self._peers.opened(event.peer, now)
         return []
 
     def _on_said(self, event: PeerSaid, now: float) -> list[Action]:
@@ -195,10 +163,8 @@ class Supervisor:
             actions: list[Action] = [Send(event.peer, refusal)]
             return actions if peer.role else [*actions, Close(event.peer)]
 
-    def _hello(self, number: int, peer: _Peer, message: Message, now: float) -> list[Action]:
-        role = message.get("role")
-        if peer.role is not None or role not in PEER_ROLES:
-            raise RequestError("INVALID_ARGUMENT", f"one hello, as one of {', '.join(PEER_ROLES)}")
+    def _hello(self, number: int, peer: Peer, message: Message, now: float) -> list[Action]:
+        role = peer.check(message.get("role"))
         pid, started = require_number(message, "pid"), require_number(message, "start_time")
         if role in DAEMONS:
             self._daemons.claim(role, pid, number)
@@ -209,10 +175,10 @@ class Supervisor:
         if role == BROKER:
             self._pool.broker = number
             actions += [Send(number, page) for page in workers_messages(self._pool.lanes())]
-        peer.role, peer.pid, peer.deadline = role, pid, math.inf
+        self._peers.enter(number, role)
         return actions
 
-    def _operate(self, number: int, peer: _Peer, message: Message, now: float) -> list[Action]:
+    def _operate(self, number: int, peer: Peer, message: Message, now: float) -> list[Action]:
         if peer.role is None:
             raise RequestError("INVALID_ARGUMENT", "the first message is hello")
         roles, operation = self._operations.get(message["op"], (frozenset(), None))
@@ -223,7 +189,7 @@ class Supervisor:
         return operation(number, message, now)
 
     def _on_gone(self, event: PeerGone, now: float) -> list[Action]:
-        peer = self._peers.pop(event.peer, None)
+        peer = self._peers.gone(event.peer)
         if peer is None:
             return []
         self._pool.peer_gone(event.peer)
@@ -236,26 +202,19 @@ class Supervisor:
     # Operations.
 
     def _ready(self, number: int, _: Message, now: float) -> list[Action]:
-        role = self._role(number)
+        role = self._peers.role(number)
         actions = self._daemons.ready(role)
         if role == NURSERY and self._state is Plane.RUNNING:
             actions += self._pool.nursery_ready(number, now)
         if role == BROKER:
             actions += self._pool.tell({"op": "broker"})
-        if self._daemons.serving and not self._announced:
-            self._announced = True
-            self._up_deadline = math.inf
-            actions += [Note("the plane is up"), Announce("ready")]
-        return actions
+        return [*actions, *self._way_up.arrive(self._daemons)]
 
     def _beat(self, number: int, _: Message, now: float) -> list[Action]:
-        record = self._daemons.get(self._role(number))
+        record = self._daemons.get(self._peers.role(number))
         if record is not None:
             record.last_beat = now
         return []
-
-    def _grant(self, number: int, message: Message, now: float) -> list[Action]:
-        return self._pool.grant(number, message, now)
 
     def _fence(self, number: int, message: Message, _: float) -> list[Action]:
         return self._pool.fence(number, message)
@@ -297,12 +256,14 @@ class Supervisor:
         return self._daemons.restart(record, number, message, now)
 
     def _error(self, number: int, message: Message, _: float) -> list[Action]:
-        return [Note(f"{self._role(number)} refused: {message.get('message')!r:.500}", "warning")]
+        return [
+            Note(f"{self._peers.role(number)} refused: {message.get('message')!r:.500}", "warning")
+        ]
 
     # Ends and time.
 
     def _on_ended(self, event: Ended, now: float) -> list[Action]:
-        swept = self._sweep_over(event.pid)
+        swept = self._sweeping.ended(event.pid)
         if swept:
             return swept
         record = self._daemons.of_pid(event.pid)
@@ -319,23 +280,20 @@ class Supervisor:
         return self._pool.vanished(event.pid, now)
 
     def _on_asked(self, event: Asked, now: float) -> list[Action]:
-        self._asked += 1
         if self._state is Plane.RUNNING:
             return [Note(f"going down on signal {event.signal}"), *self._begin_down(now)]
         self._code = 128 + event.signal
-        self._sweep_signal = signal.SIGKILL
+        self._sweeping.force()
         actions: list[Action] = [Note("going down by force", "warning")]
         actions += [*self._pool.kill(), *self._daemons.kill()]
         return [*actions, Sweep(signal.SIGKILL)] if self._state is Plane.SWEEPING else actions
 
     def _on_tick(self, _: Tick, now: float) -> list[Action]:
         actions = [*self._daemons.due(now), *self._pool.due(now), *self._give_up(now)]
-        for number, peer in self._peers.items():
-            if peer.deadline <= now:
-                peer.deadline = math.inf
-                actions.append(Close(number))
-        if self._sweep_deadline <= now:
-            actions += self._sweep_late(now)
+        actions += self._peers.late(now)
+        if self._sweeping.deadline <= now:
+            more = self._sweeping.late(now)
+            actions += self._abandon() if more is None else more
         return actions
 
     # The way down.
@@ -343,54 +301,32 @@ class Supervisor:
     def _begin_down(self, now: float) -> list[Action]:
         first = self._state is Plane.RUNNING
         self._state = follow(PLANE_TABLE, self._state, PlaneCause.DOWN)
-        self._up_deadline = math.inf
+        self._way_up.stop()
         return self._pool.drain(now) if first else []
 
     def _advance(self, now: float) -> list[Action]:
         actions: list[Action] = []
         if self._state is Plane.DRAINING and self._pool.empty:
             self._state = follow(PLANE_TABLE, self._state, PlaneCause.WORKERS_GONE)
-            forced = self._sweep_signal == signal.SIGKILL
+            forced = self._sweeping.forced
             actions += self._daemons.kill() if forced else self._daemons.stop(now)
         if self._state is Plane.STOPPING and self._daemons.stopped and self._pool.empty:
             self._state = follow(PLANE_TABLE, self._state, PlaneCause.DAEMONS_GONE)
-            actions += self._sweep(self._sweep_signal, now)
+            actions += self._sweeping.scan(now)
         return actions
 
-    def _sweep(self, number: int, now: float) -> list[Action]:
-        self._sweep_signal = number
-        self._sweep_deadline = now + SWEEP_TIMEOUT
-        return [Sweep(number)]
-
-    def _sweep_late(self, now: float) -> list[Action]:
-        """Kill what outlived a sweep; give up after some."""
-        self._sweeps += 1
-        if self._sweeps < SWEEPS_MAX:
-            return self._sweep(signal.SIGKILL, now)
+    def _abandon(self) -> list[Action]:
+        """Go down although something cannot be ended."""
         self._code = self._code or EXIT_FAILED
-        text = f"could not end pids {sorted(self._sweeping)[:20]}"
-        return [Note(text, "error"), *self._finish()]
-
-    def _sweep_over(self, pid: int) -> list[Action]:
-        """Sweep again when all of a sweep have ended: they may have started others."""
-        if pid not in self._sweeping:
-            return []
-        self._sweeping.discard(pid)
-        return [] if self._sweeping else [Sweep(self._sweep_signal)]
+        return [self._sweeping.give_up(), *self._finish()]
 
     def _on_swept(self, event: Swept, _: float) -> list[Action]:
-        if not event.pids:
-            return self._finish()
-        self._sweeping = set(event.pids)
-        return []
+        return [] if self._sweeping.found(event.pids) else self._finish()
 
     def _finish(self) -> list[Action]:
         self._state = follow(PLANE_TABLE, self._state, PlaneCause.SWEPT)
-        self._sweep_deadline = math.inf
+        self._sweeping.stop()
         return [Finish(self._code)]
-
-    def _role(self, number: int) -> str:
-        return self._peers[number].role or ""
 
 
 _Operation = Callable[[int, Message, float], list[Action]]

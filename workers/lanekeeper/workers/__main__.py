@@ -9,6 +9,7 @@ from typing import Final
 import zmq
 
 from lanekeeper.keeper import logs
+from lanekeeper.keeper.program import add_options
 from lanekeeper.keeper.rundir import Rundir, RundirError, resolve
 from lanekeeper.wire.codec import decode_body, decode_response, encode
 from lanekeeper.wire.endpoints import PlaneEndpoints
@@ -31,9 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="lane worker", description=__doc__)
     parser.add_argument("name", help="the lane's name")
     parser.add_argument("--workspace", default="default", help="the workspace's name")
-    parser.add_argument("--runtime-dir", default=None)
-    parser.add_argument("--log-level", default="info")
-    parser.add_argument("--log-format", default="text", choices=("text", "json"))
+    add_options(parser)
     options = parser.parse_args(arguments)
     if not is_name(options.name):
         return _complain(f"name {options.name!r}: {NAME_RULE}", EXIT_REFUSED)

@@ -200,12 +200,14 @@ class Reap:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Queue input for a program."""
+    """Queue input for a program; `paste` and `more` as in `terminal.input`."""
 
     terminal_id: str
     command_id: str
     data: bytes
-    eof: bool
+    eof: bool = False
+    paste: bool = False
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ Rules, for a log of capacity C:
 
     a holding consumer (`block`, `forever`) that is C/2 behind stops the reading of the PTY;
     reading goes on when the slowest holding consumer is at most C/4 behind;
-    a `block` consumer may hold for GRACE seconds in any WINDOW, then it is demoted to `drop`,
-    and its lease may register again after PENALTY seconds;
+    the `block` consumers of one lease may hold for GRACE seconds in any WINDOW, registered once or
+    again and again, and those of all leases together for TOGETHER seconds; who holds beyond that
+    is demoted to `drop`, and its lease may register again after PENALTY seconds;
     nothing at or after the offset of a holding consumer leaves the log.
 
 Sans-IO: offsets and the time are arguments. The worker's runner asks after every read and every
@@ -13,15 +14,21 @@ acknowledgement.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import MAX_CONSUMERS
 
 GRACE: Final = 1.0
+TOGETHER: Final = 3.0
+"""Viewers that come one after the other, each with a fresh lease, get no more than this."""
 WINDOW: Final = 10.0
 PENALTY: Final = 30.0
+LEASES: Final = 64
+"""Leases with charges beyond which those whose time is over are forgotten."""
+SPANS: Final = 64
+"""Spans of time remembered one by one; more are added to the last."""
 
 
 @dataclass(slots=True)
@@ -32,18 +39,32 @@ class Consumer:
     lease_id: str
     policy: str
     offset: int
-    held: deque[tuple[float, float]] = field(default_factory=deque)
 
     @property
     def holds(self) -> bool:
         """Whether this consumer may hold the program back."""
         return self.policy != "drop"
 
-    def held_seconds(self, now: float) -> float:
-        """How long it held the program back within the last `WINDOW` seconds."""
-        while self.held and self.held[0][1] <= now - WINDOW:
-            self.held.popleft()
-        return sum(end - max(start, now - WINDOW) for start, end in self.held)
+
+class Charged:
+    """How long somebody held a program back: spans of time within the last `WINDOW` seconds."""
+
+    def __init__(self) -> None:
+        """Charge nothing."""
+        self._spans: deque[tuple[float, float]] = deque()
+
+    def add(self, start: float, end: float) -> None:
+        """Charge from `start` to `end`, which is after everything charged before."""
+        if self._spans and (self._spans[-1][1] == start or len(self._spans) >= SPANS):
+            first, last = self._spans.pop()
+            start -= last - first
+        self._spans.append((start, end))
+
+    def seconds(self, now: float) -> float:
+        """Return what was charged within the last `WINDOW` seconds."""
+        while self._spans and self._spans[0][1] <= now - WINDOW:
+            self._spans.popleft()
+        return sum(end - max(start, now - WINDOW) for start, end in self._spans)
 
 
 class Consumers:
@@ -57,6 +78,9 @@ class Consumers:
         self._penalties: dict[str, float] = {}
         self._since: float | None = None
         self._charged = 0.0
+        self._leases: dict[str, Charged] = {}
+        self._together = Charged()
+        self._blocking: set[str] = set()
         self.demotions = 0
 
     @property
@@ -138,35 +162,74 @@ class Consumers:
 
     def update(self, head: int, now: float) -> list[Consumer]:
         """Decide whether reading is held back now; return who was demoted for it."""
-        demoted = self._charge(head, now) if self._since is not None else []
-        floor = self.floor()
-        lag = 0 if floor is None else head - floor
-        if self._since is None and lag >= self._high:
-            self._since = self._charged = now
-        elif self._since is not None and lag <= self._low:
-            self._since = None
+        if self._since is None and self._lag(head) < self._high:
+            return []
+        self._charge(now)
+        demoted: list[Consumer] = []
+        while True:
+            lag = self._lag(head)
+            if self._since is None and lag >= self._high:
+                self._since = self._charged = now
+            elif self._since is not None and lag <= self._low:
+                self._since = None
+            spent = [] if self._since is None else self._spent(head, now)
+            if not spent:
+                break
+            demoted += self._demote(spent, now)
+        held = self._since is not None
+        self._blocking = {c.lease_id for c in self._blockers(head)} if held else set()
         return demoted
 
     def deadline(self, head: int, now: float) -> float | None:
         """When `update` must be called next although nothing happens: a grace runs out."""
         if self._since is None:
             return None
-        left = [GRACE - c.held_seconds(now) for c in self._blockers(head)]
-        return self._charged + max(0.0, min(left)) if left else None
+        left = [GRACE - self._held_by(c.lease_id, now) for c in self._blockers(head)]
+        if not left:
+            return None
+        left.append(TOGETHER - self._together.seconds(now))
+        return self._charged + max(0.0, min(left))
+
+    def _lag(self, head: int) -> int:
+        floor = self.floor()
+        return 0 if floor is None else head - floor
 
     def _blockers(self, head: int) -> list[Consumer]:
         behind = (c for c in self._table.values() if head - c.offset > self._low)
         return [c for c in behind if c.policy == "block"]
 
-    def _charge(self, head: int, now: float) -> list[Consumer]:
-        """Charge the blockers for the time since; demote who has used up its grace."""
-        demoted = []
-        for consumer in self._blockers(head):
-            consumer.held.append((self._charged, now))
-            if consumer.held_seconds(now) >= GRACE:
-                consumer.policy = "drop"
-                self._penalties[consumer.lease_id] = now + PENALTY
-                self.demotions += 1
-                demoted.append(consumer)
+    def _held_by(self, lease_id: str, now: float) -> float:
+        charged = self._leases.get(lease_id)
+        return 0.0 if charged is None else charged.seconds(now)
+
+    def _charge(self, now: float) -> None:
+        """Charge those who held since the last look, also who has just caught up or gone."""
+        if self._blocking:
+            self._together.add(self._charged, now)
+        for lease_id in self._blocking:
+            self._leases.setdefault(lease_id, Charged()).add(self._charged, now)
         self._charged = now
-        return demoted
+        if len(self._leases) > LEASES:
+            self._forget(now)
+
+    def _spent(self, head: int, now: float) -> list[Consumer]:
+        """Return who holds the program back and has used up its grace."""
+        together = self._together.seconds(now) >= TOGETHER
+        return [
+            c for c in self._blockers(head) if together or self._held_by(c.lease_id, now) >= GRACE
+        ]
+
+    def _demote(self, spent: list[Consumer], now: float) -> list[Consumer]:
+        self._forget(now)
+        for consumer in spent:
+            consumer.policy = "drop"
+            self._penalties[consumer.lease_id] = now + PENALTY
+        self.demotions += len(spent)
+        return spent
+
+    def _forget(self, now: float) -> None:
+        """Forget the leases whose charges and penalties are over."""
+        for lease_id in [lease for lease, until in self._penalties.items() if until <= now]:
+            del self._penalties[lease_id]
+        for lease_id in [lease for lease in self._leases if not self._held_by(lease, now)]:
+            del self._leases[lease_id]

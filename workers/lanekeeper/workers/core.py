@@ -24,6 +24,7 @@ from lanekeeper.workers import (
     screen_commands,
     session_commands,
     terminal_commands,
+    writer_commands,
 )
 from lanekeeper.workers.actions import (
     Action,
@@ -63,6 +64,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     **session_commands.HANDLERS,
     **terminal_commands.HANDLERS,
     **consumer_commands.HANDLERS,
+    **writer_commands.HANDLERS,
     **closing.HANDLERS,
     **screen_commands.HANDLERS,
 }
@@ -156,6 +158,10 @@ class LaneCore:
         """Refuse to start anything in what is being ended; WireError INVALID_TRANSITION."""
         if self.ending(session_id, terminal_id):
             raise WireError("INVALID_TRANSITION", "it is being ended; use another one")
+
+    def tty_writer(self, terminal_id: str) -> bool:
+        """Whether a terminal of its own holds the writer lease: it answers queries, not we."""
+        return self.state.tty_writer(terminal_id)
 
     def ending(self, session_id: str, terminal_id: str) -> bool:
         """Whether the lane, the session or the terminal is being ended."""

@@ -39,20 +39,17 @@ from lanekeeper.workers.actions import (
     Stimulus,
     Undelivered,
 )
-from lanekeeper.workers.inputs import Entry
 from lanekeeper.workers.output_log import OutputLog
-from lanekeeper.workers.records import encode_record
+from lanekeeper.workers.records import InputIs, Record, encode_record
 from lanekeeper.workers.screens import Screens
 from lanekeeper.workers.sockets import Sockets
 from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.sweep import Sweep
+from lanekeeper.workers.terminal_input import Lost
 from lanekeeper.workers.terminal_io import TerminalIO
 
 _LOG: Final = logging.getLogger(__name__)
-_GONE: Final = WireError(
-    "INVALID_TRANSITION", "the program ended or closed its input before it took all of this"
-)
 
 
 @dataclass(slots=True)
@@ -162,9 +159,9 @@ class Effects:
             self.publish(io, now)
             io.consumers_changed = True
 
-    def write(self, io: TerminalIO) -> list[Stimulus]:
+    def write(self, io: TerminalIO, now: float, *, waited: bool = True) -> list[Stimulus]:
         """Give a program the input that waits for it, as far as it takes any."""
-        done, lost = io.write()
+        done, lost = io.input.write(now, waited=waited)
         return [*(Delivered(e.command_id, e.size) for e in done), *_undelivered(lost)]
 
     def totals(self) -> dict[str, float]:
@@ -230,14 +227,28 @@ class Effects:
 
     def _deliver(self, action: Deliver) -> list[Stimulus]:
         io = self.terminals[action.terminal_id]
+        now = time.monotonic()
+        waited = io.input.waiting
         try:
-            io.accept(action.command_id, action.data, eof=action.eof)
+            planned = io.input.plan(action, io.log)
+            size, end = planned.entry.size, planned.end
+            # Before the bytes: they never lie in the input log without their owner being known.
+            self._note(InputIs(action.command_id, action.terminal_id, end, size), now)
+            io.input.take(planned)
         except WireError as error:
             return [Undelivered(action.command_id, error)]
-        stimuli = self.write(io)
+        except OSError as error:
+            reason = f"no memory for input: {error.strerror or error}"
+            return [Undelivered(action.command_id, WireError("LIMIT_EXCEEDED", reason))]
+        stimuli = self.write(io, now, waited=waited)
         # The line discipline echoes while the input is written: the echo leaves before the answer.
-        self.take(io, time.monotonic())
+        self.take(io, now)
         return stimuli
+
+    def _note(self, record: Record, now: float) -> None:
+        """Change the state by a record of what only the descriptors can decide."""
+        self.journal.append(encode_record(record))
+        self.state.apply(record, now)
 
     def _set_size(self, action: SetSize) -> None:
         io = self.terminals[action.terminal_id]
@@ -297,5 +308,5 @@ class Effects:
         return drawn if io is None else [*drawn, *_undelivered(io.close())]
 
 
-def _undelivered(entries: list[Entry]) -> list[Stimulus]:
-    return [Undelivered(entry.command_id, _GONE) for entry in entries]
+def _undelivered(lost: list[Lost]) -> list[Stimulus]:
+    return [Undelivered(one.entry.command_id, one.error) for one in lost]

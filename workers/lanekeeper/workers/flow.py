@@ -32,8 +32,9 @@ class Flow:
         for io in self._effects.terminals.values():
             if io.reading and not self._effects.held(io):
                 wanted[io.master] = READ
-            if io.inputs.waiting and io.sink >= 0:
-                wanted[io.sink] = wanted.get(io.sink, 0) | WRITE
+            sink = io.input.sink
+            if sink >= 0 and io.input.waiting:
+                wanted[sink] = wanted.get(sink, 0) | WRITE
         for sweep in self._effects.sweeps:
             for pidfd in sweep.fds():
                 wanted[pidfd] = READ
@@ -43,8 +44,8 @@ class Flow:
         """Read and write what is ready; publish what is new."""
         stimuli: list[Stimulus] = []
         for io in self._effects.terminals.values():
-            if ready.get(io.sink, 0) & (WRITE | FAILED) and io.inputs.waiting:
-                stimuli += self._effects.write(io)
+            if ready.get(io.input.sink, 0) & (WRITE | FAILED) and io.input.waiting:
+                stimuli += self._effects.write(io, now)
             if ready.get(io.master, 0) & ~WRITE:
                 self._effects.take(io, now)
         for sweep in self._effects.sweeps:
@@ -58,6 +59,8 @@ class Flow:
         stimuli: list[Stimulus] = []
         for io in self._effects.terminals.values():
             stimuli += self._consumers(io, now)
+            io.input.wipe_due(now)
+            io.hold(now, held=self._effects.held(io))
             if io.drained(now):
                 io.reading = False
                 io.exited = None
@@ -88,6 +91,7 @@ class Flow:
         stimuli: list[Stimulus] = [
             Demoted(io.terminal_id, one.id) for one in consumers.update(io.log.head, now)
         ]
+        io.input.keep_up(io.log, now)
         io.log.retire(None if io.closing else consumers.floor())
         since = consumers.throttled_since
         told = since is not None and now - since >= TELL_AFTER

@@ -87,8 +87,16 @@ def _executed(lane: "LaneCore", turn: Turn, terminal: TerminalIs) -> None:
             endpoints=turn.around.endpoints,
             epoch=turn.state.assignment.generation,
             consumer_id=starting.consumer_id,
+            writer_id=_writer(turn, terminal),
         ),
     )
+
+
+def _writer(turn: Turn, terminal: TerminalIs) -> str | None:
+    """Return the token of the writer lease that the spawn took, if it still holds."""
+    held, asked = turn.state.writers.get(terminal.info.id), terminal.spec.write
+    same = held is not None and asked is not None and held.lease_id == asked.lease_id
+    return held.id if held is not None and same else None
 
 
 def _refused(lane: "LaneCore", turn: Turn, terminal: TerminalIs, reason: str) -> None:

@@ -9,6 +9,7 @@ One writer at a time. Readers re-check `tail` after copying, because punched pag
 """
 
 import ctypes
+import errno
 import fcntl
 import mmap
 import os
@@ -63,7 +64,9 @@ class OutputLog:
                 count = os.splice(source, self._fill_end, PIPE_BYTES, flags=_NONBLOCK)
             except BlockingIOError:
                 return moved, False
-            except OSError:
+            except OSError as error:
+                if error.errno == errno.EINVAL and not moved:
+                    return self._copy(source)
                 return moved, True
             if count == 0:
                 return moved, True
@@ -93,6 +96,23 @@ class OutputLog:
         """Forget everything."""
         for fd in (self.fd, self._drain_end, self._fill_end):
             os.close(fd)
+
+    def _copy(self, source: int) -> tuple[int, bool]:
+        """Read and write what `source` has, on a kernel that cannot splice from a terminal.
+
+        Weaker: a kill -9 between the two loses these bytes. `lane doctor` says whether it is so.
+        """
+        try:
+            data = os.read(source, MAX_CHUNK)
+        except BlockingIOError:
+            return 0, False
+        except OSError:
+            return 0, True
+        written = 0
+        while written < len(data):
+            written += os.pwrite(self.fd, data[written:], self.head + written)
+        self.head += written
+        return written, not data
 
     def _drain(self, count: int) -> None:
         while count:

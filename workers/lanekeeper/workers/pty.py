@@ -14,6 +14,7 @@ from typing import Final
 
 from ptyprocess import PtyProcess
 
+_IFLAG: Final = 0
 _LFLAG: Final = 3
 _OFLAG: Final = 1
 _CC: Final = 6
@@ -71,12 +72,16 @@ class Pty:
         """Set the size in character cells; the foreground process group gets SIGWINCH."""
         termios.tcsetwinsize(self.master, (rows, cols))
 
-    def canonical(self) -> bool:
-        """Whether the line discipline collects whole lines now."""
+    def line_ends(self) -> bytes | None:
+        """The bytes that end a line while the line discipline collects lines, None when raw."""
         try:
-            return bool(termios.tcgetattr(self.master)[_LFLAG] & termios.ICANON)
+            attributes = termios.tcgetattr(self.master)
         except termios.error:
-            return False
+            return None
+        if not attributes[_LFLAG] & termios.ICANON:
+            return None
+        returns = attributes[_IFLAG] & (termios.ICRNL | termios.IGNCR) == termios.ICRNL
+        return b"\n\r" if returns else b"\n"
 
     def end_of_file(self) -> bytes | None:
         """The character that means end of file now, None when the program reads keys raw."""

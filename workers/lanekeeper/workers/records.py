@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from lanekeeper.wire.envelope import Actor
 from lanekeeper.wire.messages.events import Assignment
 from lanekeeper.wire.messages.session import SessionInfo
 from lanekeeper.wire.messages.terminal import Spawn, TerminalInfo
@@ -53,6 +54,32 @@ class ConsumerIs(Struct, tag="consumer", frozen=True):
     offset: int
 
 
+class InputIs(Struct, tag="input", frozen=True):
+    """An accepted input of `size` bytes that is not answered; it ends at `end` of the input log.
+
+    It was delivered when the log's cursor is there, accepted when the log reaches there.
+    """
+
+    command_id: str
+    terminal_id: str
+    end: int
+    size: int
+
+
+class WriterIs(Struct, tag="writer", frozen=True):
+    """Who writes to a terminal: the lease on the session that it lives by, and a token of its own.
+
+    `tty` says that the client is a terminal itself, `since` is RFC 3339.
+    """
+
+    id: str
+    terminal_id: str
+    lease_id: str
+    tty: bool
+    since: str
+    actor: Actor | None = None
+
+
 class Resized(Struct, tag="resized", frozen=True):
     """A terminal's size from `offset` on, at `time_ns` (wall clock)."""
 
@@ -72,12 +99,23 @@ class Answered(Struct, tag="answered", frozen=True):
 
 
 class Gone(Struct, tag="gone", frozen=True):
-    """The session, terminal, lease or consumer of this id is no more."""
+    """The session, terminal, lease, consumer or writer of this id is no more."""
 
     id: str
 
 
-Record = LaneIs | SessionIs | TerminalIs | LeaseIs | ConsumerIs | Resized | Answered | Gone
+Record = (
+    LaneIs
+    | SessionIs
+    | TerminalIs
+    | LeaseIs
+    | ConsumerIs
+    | WriterIs
+    | InputIs
+    | Resized
+    | Answered
+    | Gone
+)
 _DECODER: Final[msgspec.msgpack.Decoder[Record]] = msgspec.msgpack.Decoder(Record)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 

@@ -25,7 +25,7 @@ from lanekeeper.wire.codec import encode
 from lanekeeper.wire.envelope import Event, raw
 from lanekeeper.wire.ids import RANDOM_BYTES, make_id
 from lanekeeper.wire.messages.events import Assignment
-from lanekeeper.wire.sample import encode_sample
+from lanekeeper.wire.sample import Sampler
 from lanekeeper.wire.topics import WORKER_REGISTERED
 from lanekeeper.wire.version import VERSION
 from lanekeeper.workers.actions import Action, Delivered, Drain, Frame, Moment, Stimulus, Tick
@@ -37,8 +37,11 @@ from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.turn import Surroundings
 
-BEAT: Final = 5.0
+BEAT: Final = 7.0
+"""Seconds between two signs of life: two of them may be missed in the 15 s that mean a hang."""
 FRAMES_PER_TURN: Final = 100
+TOGETHER: Final = 0.05
+"""Lanes beat at multiples of this, so that a few wake together and wake the keeper once."""
 AWAKE_SECONDS: Final = 0.0004
 """How long to stay awake after an input, for the program's answer and for the next input.
 
@@ -66,8 +69,8 @@ class Worker:
         self._wake_read, self._wake_write = socket.socketpair()
         self._poller = zmq.Poller()
         self._polled: dict[int, int] = {}
-        self._beat = 0.0
-        self._sampled: dict[str, float] = {}
+        self._beat_at = 0.0
+        self._sampler = Sampler("worker", self._me.pid, self._me.start_time)
         self._paths = [
             Path(e.removeprefix("ipc://")) for e in (endpoints.output, endpoints.control)
         ]
@@ -193,28 +196,27 @@ class Worker:
         due = self.core.deadline()
         if due is not None and due <= now:
             self._stimuli.append(Tick())
-        if now - self._beat >= BEAT:
-            self._beat = now
+        if now >= self._beat_at:
+            self._beat_at = math.ceil((now + BEAT) / TOGETHER) * TOGETHER
             if self._keeper is not None:
                 self._keeper.send({"op": "beat"})
-            self._sample()
+            self._sample(now)
 
-    def _sample(self) -> None:
+    def _sample(self, now: float) -> None:
         """Push the totals to the collector if anything has changed since the last time."""
         totals = self.effects.totals() | {
             "commands": float(self.core.commands),
             "command_errors": float(self.core.errors),
         }
-        if totals != self._sampled:
-            self._sampled = totals
-            incarnation = f"{self._me.pid}-{self._me.start_time}"
-            self.effects.sockets.sample(encode_sample("worker", incarnation, totals))
+        sample = self._sampler.take(totals, now)
+        if sample is not None:
+            self.effects.sockets.sample(sample)
 
     def _timeout(self) -> int:
         """Milliseconds until time alone makes something due."""
         if self.effects.screens.behind:
             return 0
-        due = [self._beat + BEAT, *self.flow.deadlines()]
+        due = [self._beat_at, *self.flow.deadlines()]
         core = self.core.deadline()
         if core is not None:
             due.append(core)
@@ -249,7 +251,7 @@ class Worker:
         return signal.SIGTERM in self._wake_read.recv(64)
 
     def _close(self) -> None:
-        self._sample()
+        self._sample(math.inf)
         signal.set_wakeup_fd(-1)
         self._wake_read.close()
         self._wake_write.close()

@@ -18,6 +18,7 @@ from lanekeeper.wire.messages.session import (
     SessionResult,
 )
 from lanekeeper.wire.states import SESSION, SessionState, step
+from lanekeeper.workers import writer_commands
 from lanekeeper.workers.actions import Changed
 from lanekeeper.workers.records import Gone, LeaseIs, SessionIs
 from lanekeeper.workers.turn import Pending, Turn
@@ -114,6 +115,7 @@ def end_lease(turn: Turn, lease_id: str, reason: str, correlation: str | None = 
             turn.put(Gone(consumer_id))
         if released:
             turn.do(Changed(terminal_id))
+    writer_commands.end_of_lease(turn, lease_id, reason)
     turn.put(Gone(lease_id))
     info = state.sessions.get(session_id)
     if info is None:

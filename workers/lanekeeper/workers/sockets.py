@@ -12,7 +12,7 @@ import zmq
 
 from lanekeeper.wire.endpoints import PlaneEndpoints
 from lanekeeper.wire.ids import PREFIXES, RANDOM_BYTES
-from lanekeeper.wire.limits import MAX_FRAME, MAX_ID, SEND_HIGH_WATER
+from lanekeeper.wire.limits import MAX_FRAME, MAX_ID, MAX_TOPICS, SEND_HIGH_WATER
 from lanekeeper.wire.messages.lane import Endpoints
 from lanekeeper.wire.output import Kind, OutputMessage, encode_output
 
@@ -28,7 +28,6 @@ BACKLOG: Final = 1024
 SUBSCRIPTION_BYTES: Final = 1024
 """The longest subscription: every byte of a topic costs ZeroMQ a node of a tree."""
 SUBSCRIPTIONS_PER_TURN: Final = 256
-MAX_TOPICS: Final = 4096
 TERMINAL_TOPIC: Final = len(PREFIXES["terminal"]) + 1 + RANDOM_BYTES * 8 // 5
 """Characters of a terminal id; a shorter topic is a prefix of several."""
 

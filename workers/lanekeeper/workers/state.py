@@ -19,12 +19,14 @@ from lanekeeper.workers.records import (
     Answered,
     ConsumerIs,
     Gone,
+    InputIs,
     LaneIs,
     LeaseIs,
     Record,
     Resized,
     SessionIs,
     TerminalIs,
+    WriterIs,
 )
 
 SIZES_KEPT: Final = 256
@@ -40,7 +42,7 @@ class Lease:
 
 
 class LaneState:
-    """Sessions, terminals, leases, consumers and answers of one lane."""
+    """Sessions, terminals, leases, consumers, writers, inputs and answers of one lane."""
 
     def __init__(self, assignment: Assignment) -> None:
         """Make the state of a lane in which nothing has happened yet."""
@@ -50,6 +52,8 @@ class LaneState:
         self.leases: dict[str, Lease] = {}
         self.consumers: dict[str, Consumers] = {}
         self.sizes: dict[str, list[Resized]] = {}
+        self.writers: dict[str, WriterIs] = {}
+        self.inputs: dict[str, InputIs] = {}
         self.answers = Answers(ANSWERS_KEPT, ANSWER_SECONDS, TOMBSTONES_KEPT)
 
     def apply(self, record: Record, now: float) -> None:
@@ -63,9 +67,10 @@ class LaneState:
                 self._apply_terminal(record)
             case LeaseIs():
                 self.leases[record.id] = Lease(record.session_id, now + LEASE_SECONDS)
-            case ConsumerIs():
-                self._apply_consumer(record)
+            case ConsumerIs() | WriterIs() | InputIs():
+                self._apply_client(record)
             case Answered():
+                self.inputs.pop(record.command_id, None)
                 self.answers.restore(record.command_id, record.response, record.at)
             case Gone():
                 self._apply_gone(record.id)
@@ -85,8 +90,10 @@ class LaneState:
         for terminal_id, consumers in self.consumers.items():
             for one in consumers.all():
                 yield ConsumerIs(one.id, terminal_id, one.lease_id, one.policy, one.offset)
+        yield from self.writers.values()
         for kept in self.answers.snapshot():
             yield Answered(kept.command_id, kept.response, kept.at)
+        yield from self.inputs.values()
 
     def session(self, session_id: str | None) -> SessionInfo:
         """Return a session; WireError SESSION_NOT_FOUND."""
@@ -107,6 +114,11 @@ class LaneState:
                 f"no terminal {terminal_id} in lane {self.assignment.name}; see lane terminal ls",
             )
         return found
+
+    def tty_writer(self, terminal_id: str) -> bool:
+        """Whether a client that is a terminal holds the writer lease: it answers queries then."""
+        writer = self.writers.get(terminal_id)
+        return writer is not None and writer.tty
 
     def terminals_of(self, session_id: str | None) -> list[TerminalIs]:
         """Return the terminals of one session, or of the whole lane without one."""
@@ -133,10 +145,15 @@ class LaneState:
         if record.info.id not in self.consumers:
             self.consumers[record.info.id] = Consumers(record.spec.capacity)
 
-    def _apply_consumer(self, record: ConsumerIs) -> None:
+    def _apply_client(self, record: ConsumerIs | WriterIs | InputIs) -> None:
         consumers = self.consumers.get(record.terminal_id)
-        if consumers is not None:
-            consumers.put(Consumer(record.id, record.lease_id, record.policy, record.offset))
+        match record:
+            case WriterIs():
+                self.writers[record.terminal_id] = record
+            case InputIs():
+                self.inputs[record.command_id] = record
+            case ConsumerIs() if consumers is not None:
+                consumers.put(Consumer(record.id, record.lease_id, record.policy, record.offset))
 
     def _apply_resized(self, record: Resized) -> None:
         """Keep the sizes that output was written for: of several at one offset the last."""
@@ -152,5 +169,9 @@ class LaneState:
         self.terminals.pop(gone, None)
         self.sizes.pop(gone, None)
         self.consumers.pop(gone, None)
+        self.writers.pop(gone, None)
+        self.inputs = {i: one for i, one in self.inputs.items() if one.terminal_id != gone}
+        for terminal_id in [t for t, one in self.writers.items() if one.id == gone]:
+            del self.writers[terminal_id]
         for consumers in self.consumers.values():
             consumers.release(gone)

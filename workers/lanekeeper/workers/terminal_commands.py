@@ -30,6 +30,7 @@ from lanekeeper.wire.messages.terminal import (
     WaitResult,
 )
 from lanekeeper.wire.states import TERMINAL, TerminalState, step
+from lanekeeper.workers import writer_commands
 from lanekeeper.workers.actions import Deliver, Forget, SendSignal, SetSize, Start
 from lanekeeper.workers.consumer_commands import register
 from lanekeeper.workers.programs import check_program, free_name, shown, signal_number
@@ -56,8 +57,9 @@ def spawn(lane: "LaneCore", turn: Turn, pending: Pending, body: Spawn) -> None:
             f"a lane may have {MAX_TERMINALS_PER_LANE} terminals; close one or use another lane",
             limit=MAX_TERMINALS_PER_LANE,
         )
-    if body.consume is not None:
-        turn.state.lease(body.consume.lease_id, session.id)
+    for lease in (body.consume, body.write):
+        if lease is not None:
+            turn.state.lease(lease.lease_id, session.id)
     info = TerminalInfo(
         id=turn.new_id("terminal"),
         workspace_id=session.workspace_id,
@@ -69,10 +71,14 @@ def spawn(lane: "LaneCore", turn: Turn, pending: Pending, body: Spawn) -> None:
         cwd=None if body.cwd is None else shown([body.cwd])[0],
         cols=body.cols,
         rows=body.rows,
+        capacity=body.capacity,
         created=turn.moment.ts,
         updated=turn.moment.ts,
     )
     _start(lane, turn, pending, TerminalIs(info, body, _correlation(pending)), body.consume)
+    if body.write is not None:
+        terminal = turn.state.terminal(info.id)
+        writer_commands.assign(turn, terminal, body.write, pending.command.actor)
 
 
 def respawn(lane: "LaneCore", turn: Turn, pending: Pending, body: Respawn) -> None:
@@ -109,7 +115,9 @@ def _start(
 def send(_lane: "LaneCore", turn: Turn, pending: Pending, body: Input) -> None:
     """Queue input; the answer comes when the kernel has all of it."""
     terminal = _live(turn, pending)
-    turn.do(Deliver(terminal.info.id, pending.command.id, body.data, body.eof))
+    writer_commands.check(turn, terminal, body.writer_id)
+    command_id = pending.command.id
+    turn.do(Deliver(terminal.info.id, command_id, body.data, body.eof, body.paste, body.more))
 
 
 def delivered(size: int) -> InputResult:
@@ -120,6 +128,7 @@ def delivered(size: int) -> InputResult:
 def resize(_lane: "LaneCore", turn: Turn, pending: Pending, body: Resize) -> TerminalResult:
     """Change the size; whoever reads the output sees it in-band at this offset."""
     terminal = _live(turn, pending)
+    writer_commands.check(turn, terminal, body.writer_id)
     info = replace(
         turn.current(terminal.info), cols=body.cols, rows=body.rows, updated=turn.moment.ts
     )

@@ -4,14 +4,12 @@ A thin shell: the log splices, the input queue bounds, the consumers decide; thi
 between them. Publishing is a cursor over the log.
 """
 
-import os
 from typing import Final
 
-from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import BEACON_SECONDS, MAX_CHUNK
-from lanekeeper.workers.inputs import Entry, InputQueue
 from lanekeeper.workers.output_log import OutputLog
 from lanekeeper.workers.pty import Pty
+from lanekeeper.workers.terminal_input import Lost, TerminalInput
 
 TURN_BYTES: Final = 128 * 1024
 """Output taken from one terminal in one turn: a flood never starves input or other terminals."""
@@ -37,37 +35,31 @@ class TerminalIO:
         self.terminal_id = terminal_id
         self.log = OutputLog(f"lanekeeper-log-{terminal_id}", capacity)
         self.pty: Pty | None = None
-        self.inputs = InputQueue()
+        self.input = TerminalInput(f"lanekeeper-input-{terminal_id}")
         self.published = 0
         self.reading = False
         self.exited: float | None = None
         self.throttle_told = False
         self.consumers_changed = False
         self.closing = False
-        self.bytes_in = 0
-        self._stdin = -1
         self._last_output = 0.0
+        self._held = False
+        self._held_at = 0.0
         self._beacon: float | None = None
         self._hung_up = False
 
     def open(self, pty: Pty, stdin: int) -> None:
         """Take over a fresh PTY, and the write end of a pipe for the program's input (or -1)."""
         self.pty = pty
-        self.inputs = InputQueue()
+        self.input.open(pty, stdin, self.log.head)
         self.exited = None
         self._hung_up = False
-        self._stdin = stdin
         self.reading = True
 
     @property
     def master(self) -> int:
         """The PTY master, -1 when it is closed."""
         return self.pty.master if self.pty is not None else -1
-
-    @property
-    def sink(self) -> int:
-        """Where input goes, -1 when it cannot go anywhere."""
-        return self._stdin if self._stdin >= 0 else self.master
 
     def fill(self, now: float) -> bool:
         """Take what the program wrote; return whether there was any."""
@@ -110,9 +102,15 @@ class TerminalIO:
         self._beacon = None
         return True
 
+    def hold(self, now: float, *, held: bool) -> None:
+        """Note whether a consumer holds reading back: the PTY may have more until it goes on."""
+        if held or self._held:
+            self._held_at = now
+        self._held = held
+
     def drained(self, now: float) -> bool:
         """Whether the program has ended and its last byte is in the log."""
-        if self.exited is None:
+        if self.exited is None or self._held:
             return False
         if self._hung_up:
             return True
@@ -121,55 +119,25 @@ class TerminalIO:
     def deadline(self) -> float | None:
         """When this terminal needs a turn although no descriptor is ready."""
         times = [] if self._beacon is None else [self._beacon]
-        if self.exited is not None and self.reading:
+        if self.exited is not None and self.reading and not self._held:
             times.append(self._quiet_at())
+        wipe = self.input.deadline()
+        times += [] if wipe is None else [wipe]
         return min(times, default=None)
 
-    def accept(self, command_id: str, data: bytes, *, eof: bool) -> None:
-        """Queue input; WireError when it cannot be delivered whole."""
-        if self.master < 0:
-            raise WireError("INVALID_TRANSITION", "the program has ended; nothing can follow")
-        piped = self._stdin >= 0
-        canonical = not piped and self.pty is not None and self.pty.canonical()
-        marks = b"" if piped or not eof else self._marks(data)
-        entry = Entry(command_id, data + marks, len(data), close=eof and piped)
-        self.inputs.accept(entry, canonical=canonical)
-
-    def write(self) -> tuple[list[Entry], list[Entry]]:
-        """Offer queued input; return the entries that are done and those that never will be."""
-        done: list[Entry] = []
-        while self.inputs.waiting:
-            data = self.inputs.pending()
-            try:
-                count = os.write(self.sink, data) if data else 0
-            except BlockingIOError:
-                break
-            except OSError:  # EIO, EPIPE: nobody reads any more
-                self._close_stdin()
-                return done, self.inputs.abandon()
-            entry = self.inputs.written(count)
-            self.bytes_in += count
-            if entry is not None:
-                done.append(entry)
-                if entry.close:
-                    self._close_stdin()
-            elif count < len(data):
-                break
-        return done, []
-
-    def close_pty(self) -> list[Entry]:
+    def close_pty(self) -> list[Lost]:
         """Close what led to the program; the log stays.
 
         Returns the input that was not delivered.
         """
         self.reading = False
-        self._close_stdin()
+        lost = self.input.close()
         if self.pty is not None:
             self.pty.close()
             self.pty = None
-        return self.inputs.abandon()
+        return lost
 
-    def close(self) -> list[Entry]:
+    def close(self) -> list[Lost]:
         """Close everything."""
         dropped = self.close_pty()
         self.log.close()
@@ -180,21 +148,5 @@ class TerminalIO:
         return self.exited is None and self.pty is not None and self.pty.hold_slave()
 
     def _quiet_at(self) -> float:
-        exited = self.exited or 0.0
-        return min(max(self._last_output, exited) + QUIET, exited + QUIET_BOUND)
-
-    def _marks(self, data: bytes) -> bytes:
-        """Return the end-of-file marks after `data`: two when a line is open."""
-        mark = self.pty.end_of_file() if self.pty is not None else None
-        if mark is None:
-            raise WireError(
-                "INVALID_ARGUMENT",
-                "the program reads keys raw: there is no end of input; send the key it expects",
-            )
-        open_line = not data.endswith((b"\n", b"\r")) if data else self.inputs.line_is_open()
-        return mark * 2 if open_line else mark
-
-    def _close_stdin(self) -> None:
-        if self._stdin >= 0:
-            os.close(self._stdin)
-            self._stdin = -1
+        since = max(self.exited or 0.0, self._held_at)
+        return min(max(self._last_output, since) + QUIET, since + QUIET_BOUND)

@@ -14,7 +14,7 @@ from lanekeeper.wire.ids import RANDOM_BYTES, make_id
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.messages.lane import Endpoints
 from lanekeeper.wire.messages.session import SessionInfo
-from lanekeeper.wire.messages.terminal import TerminalInfo
+from lanekeeper.wire.messages.terminal import TerminalInfo, WriterInfo
 from lanekeeper.wire.methods import Method
 from lanekeeper.wire.states import TERMINAL, TerminalState, step
 from lanekeeper.wire.version import VERSION
@@ -121,9 +121,13 @@ class Turn:
         self._send(pending, response, keep=keep and pending.method.mutates)
 
     def current(self, info: TerminalInfo) -> TerminalInfo:
-        """Return a terminal with the extent of its log as it is now."""
+        """Return a terminal with its writer and the extent of its log as they are now."""
+        held = self.state.writers.get(info.id)
+        writer = held and WriterInfo(since=held.since, tty=held.tty, actor=held.actor)
         log = self.around.log(info.id)
-        return info if log is None else replace(info, head=log.head, tail=log.tail)
+        if log is None:
+            return info if writer == info.writer else replace(info, writer=writer)
+        return replace(info, head=log.head, tail=log.tail, writer=writer)
 
     def session_info(self, info: SessionInfo) -> SessionInfo:
         """Return a session with its leases and terminals counted."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from lanekeeper.wire.envelope import Identifier, Word
+from lanekeeper.wire.limits import GRACE_SECONDS, MAX_GRACE_SECONDS
 
 
 class Endpoints(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -80,7 +81,7 @@ class LaneCleanup(Struct, forbid_unknown_fields=True, kw_only=True, omit_default
     `grace_s` is the time from SIGHUP to SIGKILL (with SIGTERM after a third of it).
     """
 
-    grace_s: Annotated[float, Meta(ge=0, le=600)] = 3.0
+    grace_s: Annotated[float, Meta(ge=0, le=MAX_GRACE_SECONDS)] = GRACE_SECONDS
 
 
 class Ended(Struct, forbid_unknown_fields=True, kw_only=True):

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from lanekeeper.wire.envelope import Identifier, Word
+from lanekeeper.wire.limits import GRACE_SECONDS, MAX_GRACE_SECONDS
 from lanekeeper.wire.messages.lane import Endpoints
 
 
@@ -88,4 +89,4 @@ class SessionList(Struct, forbid_unknown_fields=True, kw_only=True, omit_default
 class SessionTerminate(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """End everything in a session; `grace_s` as in `lane.cleanup`."""
 
-    grace_s: Annotated[float, Meta(ge=0, le=600)] = 3.0
+    grace_s: Annotated[float, Meta(ge=0, le=MAX_GRACE_SECONDS)] = GRACE_SECONDS

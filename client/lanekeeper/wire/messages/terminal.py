@@ -4,14 +4,16 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from lanekeeper.wire.envelope import Identifier, Word
+from lanekeeper.wire.envelope import Actor, Identifier, Word
 from lanekeeper.wire.limits import (
+    GRACE_SECONDS,
     KEEP_SECONDS,
     LOG_CAPACITY,
     MAX_ARGV_ITEMS,
     MAX_CHUNK,
     MAX_COLS,
     MAX_ENV_ITEMS,
+    MAX_GRACE_SECONDS,
     MAX_LOG_CAPACITY,
     MAX_ROWS,
     MIN_COLS,
@@ -23,7 +25,7 @@ from lanekeeper.wire.messages.lane import Endpoints
 Columns = Annotated[int, Meta(ge=MIN_COLS, le=MAX_COLS)]
 Rows = Annotated[int, Meta(ge=MIN_ROWS, le=MAX_ROWS)]
 Offset = Annotated[int, Meta(ge=0)]
-Grace = Annotated[float, Meta(ge=0, le=600)]
+Grace = Annotated[float, Meta(ge=0, le=MAX_GRACE_SECONDS)]
 Chunk = Annotated[bytes, Meta(max_length=MAX_CHUNK)]
 Text = Any
 """A word for a program: a string, or bytes where it is not UTF-8.
@@ -41,13 +43,21 @@ class ExitStatus(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults
     core: bool = False
 
 
+class WriterInfo(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Who holds a terminal's writer lease; `tty` when that client is a terminal itself."""
+
+    since: str
+    tty: bool = False
+    actor: Actor | None = None
+
+
 class TerminalInfo(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """One terminal.
 
     `head` is the offset after its last output byte, `tail` the first that is still kept. `runs`
     counts its programs (1 after the first spawn). `exit` is set when the program has ended. Times
     are RFC 3339, UTC. In listings of the whole plane `head` and `tail` are those of the last change
-    of state.
+    of state. `capacity` is how many bytes of output are kept; without a `writer` anybody may type.
     """
 
     id: str
@@ -65,8 +75,10 @@ class TerminalInfo(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaul
     reason: str | None = None
     head: int = 0
     tail: int = 0
+    capacity: int = LOG_CAPACITY
     exit: ExitStatus | None = None
     runs: int = 0
+    writer: WriterInfo | None = None
     created: str
     updated: str
 
@@ -126,6 +138,31 @@ class ConsumerList(Struct, forbid_unknown_fields=True, kw_only=True):
     consumers: list[ConsumerInfo]
 
 
+class Write(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Take a terminal's writer lease, which lives as long as the lease on its session.
+
+    While somebody holds it nobody else's input or size is accepted. `tty` says that the client is a
+    terminal, which answers what programs ask of terminals; `take` takes it from another client.
+    """
+
+    lease_id: Identifier
+    tty: bool = False
+    take: bool = False
+
+
+class Writing(Struct, forbid_unknown_fields=True, kw_only=True):
+    """The writer lease: `writer_id` goes with every `terminal.input` and `terminal.resize`."""
+
+    writer_id: str
+    terminal: TerminalInfo
+
+
+class Unlease(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Give the writer lease back."""
+
+    writer_id: Identifier
+
+
 class Spawn(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Start a program on a new terminal.
 
@@ -142,6 +179,7 @@ class Spawn(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
         keep_s: how long the log stays after the program has ended.
         capacity: bytes of output that are kept.
         consume: register a consumer from the first byte on, in the same step.
+        write: take the writer lease before the program runs, in the same step.
     """
 
     argv: Annotated[list[Text], Meta(min_length=1, max_length=MAX_ARGV_ITEMS)]
@@ -157,6 +195,7 @@ class Spawn(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
     keep_s: Annotated[float, Meta(ge=0, le=30 * 24 * 3600)] = KEEP_SECONDS
     capacity: Annotated[int, Meta(ge=MIN_LOG_CAPACITY, le=MAX_LOG_CAPACITY)] = LOG_CAPACITY
     consume: Consume | None = None
+    write: Write | None = None
 
 
 class Respawn(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -172,13 +211,21 @@ class Spawned(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=Tr
     endpoints: Endpoints
     epoch: int
     consumer_id: str | None = None
+    writer_id: str | None = None
 
 
 class Input(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """Bytes for the program. `eof` ends its standard input after them."""
+    """Bytes for the program. `eof` ends its standard input after them.
+
+    `paste` has them bracketed as a paste if the program asked for that, from the first of several
+    inputs to the last, the one without `more`. `writer_id` is that of the writer lease.
+    """
 
     data: Chunk = b""
     eof: bool = False
+    paste: bool = False
+    more: bool = False
+    writer_id: Identifier | None = None
 
 
 class InputResult(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -187,11 +234,12 @@ class InputResult(Struct, forbid_unknown_fields=True, kw_only=True):
     delivered: int
 
 
-class Resize(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Set the size of a terminal, in character cells."""
+class Resize(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Set the size of a terminal, in character cells; `writer_id` as in `terminal.input`."""
 
     cols: Columns
     rows: Rows
+    writer_id: Identifier | None = None
 
 
 class Signal(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -279,4 +327,4 @@ class WaitResult(Struct, forbid_unknown_fields=True, kw_only=True):
 class Close(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """End the program with every descendant, and forget the terminal with its log."""
 
-    grace_s: Grace = 3.0
+    grace_s: Grace = GRACE_SECONDS

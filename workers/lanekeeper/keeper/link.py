@@ -1,7 +1,7 @@
-"""The broker's channel to the keeper: opened when there is a keeper, missed without complaint.
+"""A daemon's channel to the keeper: opened when there is a keeper, missed without complaint.
 
-Owns hello, ready and beat. Refuses nothing: messages go to the core as they come. Called by
-`server`; a broker without a keeper has a closed link, and tries again when a lane is asked for.
+Owns hello, ready and beat. Refuses nothing: messages go to the daemon as they come. Called by
+broker and collector; one without a keeper has a closed link, and may try again.
 """
 
 import logging
@@ -26,6 +26,7 @@ class Link:
         self._role = role
         self._channel: Channel | None = None
         self._beat_at = 0.0
+        self._missed = False
 
     @property
     def is_open(self) -> bool:
@@ -42,14 +43,20 @@ class Link:
         return -1 if self._channel is None else self._channel.fileno()
 
     def open(self, now: float) -> bool:
-        """Connect, say hello and ready; return whether there is a keeper."""
+        """Connect, say hello and ready; return whether there is a keeper.
+
+        Its absence is logged once, however often it is looked for.
+        """
         if self._channel is not None:
             return True
         try:
             self._channel = connect(self._rundir.keeper_sock)
         except (OSError, ChannelError) as error:
-            LOG.info("found no keeper: %s", error)
+            if not self._missed:
+                self._missed = True
+                LOG.info("found no keeper: %s", error)
             return False
+        self._missed = False
         me = identity.current()
         self.send({"op": "hello", "role": self._role, "pid": me.pid, "start_time": me.start_time})
         self.send({"op": "ready"})

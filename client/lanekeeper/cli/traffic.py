@@ -1,0 +1,36 @@
+"""What `-vv` shows: a line on stderr for every command that leaves and every answer that comes.
+
+Shows methods, ids, sizes and times, never what a command carries: that may be a secret. Called by
+the ways to the broker.
+"""
+
+import click
+
+from lanekeeper.cli.settings import WIRE, Settings
+from lanekeeper.client.session import Observer, Traffic
+
+_ARROWS = {"sent": "->", "again": "=>", "one-way": "->"}
+
+
+def observer(settings: Settings) -> Observer | None:
+    """Return what is to see the traffic: nothing without `-vv`."""
+    return show if settings.verbosity >= WIRE else None
+
+
+def show(traffic: Traffic) -> None:
+    """Print one line."""
+    click.echo(line(traffic), err=True)
+
+
+def line(traffic: Traffic) -> str:
+    """Return the line for one command or answer."""
+    command = traffic.command
+    path = "" if traffic.link is None else " (straight to the lane)"
+    head = f"{_ARROWS.get(traffic.word, '<-')} {command.method} {command.id}"
+    if traffic.word in _ARROWS:
+        note = {"again": ", sent again", "one-way": ", no answer expected"}.get(traffic.word, "")
+        return f"{head}: {traffic.size} bytes{path}{note}"
+    took = f"{traffic.seconds * 1000:.1f} ms"
+    if traffic.word == "late":
+        return f"{head}: no answer in {took}"
+    return f"{head}: {traffic.code or traffic.word} in {took}, {traffic.size} bytes{path}"

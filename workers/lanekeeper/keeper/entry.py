@@ -1,0 +1,91 @@
+"""The way into a keeper and out of it: directory, lock, leftovers, log, exit code.
+
+Owns what happens before there is a keeper and after it. Refuses a directory that cannot be used,
+one that has a keeper, and one where a plane runs on without its own. Called by `python -m
+lanekeeper.keeper`.
+"""
+
+import logging
+import os
+import shutil
+import sys
+from typing import Final
+
+from lanekeeper.keeper import identity, launch, logs
+from lanekeeper.keeper.channel import ChannelError
+from lanekeeper.keeper.exits import become_subreaper
+from lanekeeper.keeper.keeper import Keeper, announce
+from lanekeeper.keeper.lock import LockedError, acquire
+from lanekeeper.keeper.rundir import Rundir, RundirError
+
+EXIT_FAILED: Final = 1
+EXIT_REFUSED: Final = 3
+EXIT_CONFLICT: Final = 5
+NAMED_MOST: Final = 5
+
+_LOGGER: Final = logging.getLogger(__name__)
+
+
+def main(rundir: Rundir, options: launch.Options) -> int:
+    """Run the keeper of a runtime directory until its plane is down; return the exit code.
+
+    Codes: 0 down, 1 failed, 3 the directory cannot be used, 5 another keeper runs there,
+    130 and 143 forced by SIGINT and SIGTERM.
+    """
+    inherited = launch.prepare()
+    try:
+        rundir.create()
+        lock = acquire(rundir.lock)
+    except RundirError as error:
+        return _refuse(options, str(error), EXIT_REFUSED)
+    except LockedError as error:
+        return _refuse(options, str(error), EXIT_CONFLICT)
+    left = [one for one in identity.plane_processes(rundir) if one[1].pid != os.getpid()]
+    if left:
+        os.close(lock)
+        return _refuse(options, _headless(rundir, left), EXIT_CONFLICT)
+    try:
+        logs.configure("keeper", rundir.log_file("keeper"), options.log_level, options.log_format)
+        clean(rundir)
+        rundir.wanted.touch(mode=0o600)
+        become_subreaper()
+        os.chdir("/")
+        code = Keeper(rundir, options, launch.commands(rundir, options, inherited)).run()
+    except (OSError, ValueError, ChannelError) as error:
+        _LOGGER.exception("keeper failed")
+        return _refuse(options, f"the keeper failed: {error}", EXIT_FAILED)
+    finally:
+        logs.reset()
+    clean(rundir)
+    for path in (rundir.wanted, rundir.lock):
+        path.unlink(missing_ok=True)
+    if options.ephemeral:
+        shutil.rmtree(rundir.path, ignore_errors=True)
+    os.close(lock)
+    return code
+
+
+def clean(rundir: Rundir) -> None:
+    """Remove the sockets of a plane that is gone; its lock is held.
+
+    Raises:
+        OSError: one of them cannot be removed.
+    """
+    for path in (*rundir.sockets(), *launch.lane_files(rundir)):
+        path.unlink(missing_ok=True)
+
+
+def _headless(rundir: Rundir, left: list[tuple[str, identity.Process]]) -> str:
+    """Say that a plane whose keeper is dead runs on here, with its programs."""
+    known = ", ".join(f"{role} {process.pid}" for role, process in left[:NAMED_MOST])
+    more = f" and {len(left) - NAMED_MOST} more" if len(left) > NAMED_MOST else ""
+    return (
+        f"a plane without its keeper runs in {rundir.path}: {known}{more}; "
+        "`lane down` ends it with its programs, then start again"
+    )
+
+
+def _refuse(options: launch.Options, text: str, code: int) -> int:
+    announce(options.ready_fd, f"error {text}")
+    sys.stderr.write(f"{text}\n")
+    return code
