@@ -58,7 +58,7 @@ def test_the_second_looks_on_and_takes_over_with_a_key(shared_plane: Plane) -> N
 def test_what_is_sent_and_resized_by_others_is_refused_with_a_reason(shared_plane: Plane) -> None:
     start(shared_plane, "held", "cat")
     with Typist([LANE, "attach", "held"], env=shared_plane.env) as person:
-        person.expect("detaches")
+        person.expect_bytes(b"detaches")
         person.enter("hello")
         person.expect("hello")
         writer = shown(shared_plane, "held")["writer"]
@@ -90,7 +90,7 @@ def test_take_takes_over_at_once(shared_plane: Plane) -> None:
 def test_a_person_whose_attach_was_stopped_writes_again(shared_plane: Plane) -> None:
     start(shared_plane, "stopped", "cat")
     with Typist([LANE, "attach", "stopped"], env=shared_plane.env) as person:
-        person.expect("detaches")
+        person.expect_bytes(b"detaches")
         person.enter("before")
         person.expect("before")
         person.process.send_signal(signal.SIGSTOP)
