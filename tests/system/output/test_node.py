@@ -14,7 +14,7 @@ from kit.checked import Checker
 from kit.cluster import Plane
 from kit.programs import NODE_CLIENT
 from kit.viewers import flood, wait_state
-from kit.waiting import wait_readable
+from kit.waiting import wait_readable, wait_until
 
 pytestmark = pytest.mark.needs("node client")
 SEED = 11
@@ -129,7 +129,9 @@ def test_attaching_at_any_offset_is_exact_during_a_flood(
 ) -> None:
     size = 30 * MIB
     with shared_plane.connect() as plane:
-        source = flood(tmp_path, plane.lane("late"), SEED, size, before=300_001, capacity=8 * MIB)
+        before = 300_001
+        source = flood(tmp_path, plane.lane("late"), SEED, size, before=before, capacity=8 * MIB)
+        wait_until(lambda: source.terminal.refresh().head >= before, 20.0, "the first output")
         address = f"late.{source.terminal.info.name}"
         with client(shared_plane, "attach", address, "--from", "123457") as process:
             assert process.stdout is not None
