@@ -1,11 +1,15 @@
 """From a key to its echo at a client: ours and tmux's control mode in turn.
 
 Ours is measured twice: by a plain ZeroMQ loop, the counterpart of the loop that drives tmux, and
-through the Python client library.
+through the Python client library. Both peers alone, or each beside a program of its own that prints
+without end: in another lane, in another session.
 """
 
+import contextlib
+import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from lanekeeper.bench.creation import MILLI, Progress
@@ -20,10 +24,17 @@ PROGRAM: Final = "stty raw -echo; exec cat"
 """Raw and without echo: the key comes back from a program, as in an editor."""
 
 Sample = Callable[[], float]
+Noise = Callable[[], AbstractContextManager[None]]
+"""Has a flood printed while it is entered."""
 
 
-def measure(plane: Plane, samples: int, progress: Progress, *, with_tmux: bool) -> dict[str, Any]:
-    """Return echo latency in ms; with tmux in rounds that alternate, and ratios of medians."""
+def measure(
+    plane: Plane, samples: int, progress: Progress, flood: str | None = None, *, with_tmux: bool
+) -> dict[str, Any]:
+    """Return echo latency in ms; with tmux in rounds that alternate, and ratios of medians.
+
+    Beside the shell line `flood`, if there is one.
+    """
     lane = plane.lane("echo")
     terminal = lane.spawn(["sh", "-c", PROGRAM])
     other = lane.spawn(["sh", "-c", PROGRAM])
@@ -34,12 +45,12 @@ def measure(plane: Plane, samples: int, progress: Progress, *, with_tmux: bool) 
     tmux = Tmux(PROGRAM) if with_tmux else None
     try:
         with PlainClient(endpoints.output, endpoints.control, other.id) as plain:
-            measured: dict[str, Sample] = {
-                "lanekeeper": lambda: _plain(plain),
-                "library": lambda: _library(terminal, stream),
+            measured: dict[str, tuple[Sample, Noise]] = {
+                "lanekeeper": (lambda: _plain(plain), lambda: _lane(plane, flood)),
+                "library": (lambda: _library(terminal, stream), lambda: _lane(plane, flood)),
             }
             if tmux is not None:
-                measured["tmux"] = lambda: _tmux(tmux)
+                measured["tmux"] = (lambda: _tmux(tmux), lambda: _session(tmux, flood))
             report = _rounds(measured, samples, progress)
     finally:
         if tmux is not None:
@@ -49,16 +60,40 @@ def measure(plane: Plane, samples: int, progress: Progress, *, with_tmux: bool) 
     return report
 
 
-def _rounds(measured: dict[str, Sample], samples: int, progress: Progress) -> dict[str, Any]:
-    for sample in measured.values():
+@contextlib.contextmanager
+def _lane(plane: Plane, flood: str | None) -> Iterator[None]:
+    if flood is None:
+        yield
+        return
+    lane = plane.lane("noise")
+    lane.spawn(["sh", "-c", flood])
+    yield
+    lane.cleanup()
+
+
+@contextlib.contextmanager
+def _session(tmux: Tmux, flood: str | None) -> Iterator[None]:
+    if flood is None:
+        yield
+        return
+    tmux.command(f"new-session -d -s noise {shlex.quote(flood)}")
+    yield
+    tmux.command("kill-session -t noise")
+
+
+def _rounds(
+    measured: dict[str, tuple[Sample, Noise]], samples: int, progress: Progress
+) -> dict[str, Any]:
+    for sample, _ in measured.values():
         # Until `stty` has run the line discipline echoes too; twenty keys later only `cat` answers.
         for _ in range(20):
             sample()
     taken: dict[str, list[list[float]]] = {name: [] for name in measured}
     for number in range(ROUNDS):
         progress(f"echo: round {number + 1}/{ROUNDS}")
-        for name, sample in measured.items():
-            taken[name].append([sample() for _ in range(samples // ROUNDS)])
+        for name, (sample, noise) in measured.items():
+            with noise():
+                taken[name].append([sample() for _ in range(samples // ROUNDS)])
     report: dict[str, Any] = {"unit": "ms"}
     for name, rounds in taken.items():
         report[name] = Summary.of([one for each in rounds for one in each]).scaled(MILLI)

@@ -42,24 +42,25 @@ def text(report: dict[str, Any]) -> str:
         for figures in report.get("create", ())
         for series in ("idle", "burst")
     ]
-    lines += _echo(report.get("echo"))
+    lines += _echo(report.get("echo"), "")
+    lines += _echo(report.get("echo_beside_flood"), " by a flood")
     lines += _throughput(report.get("throughput"))
     lines += _streams(report)
     lines += _footprint(report.get("idle"))
     return "\n".join(lines)
 
 
-def _echo(echo: dict[str, Any] | None) -> list[str]:
+def _echo(echo: dict[str, Any] | None, where: str) -> list[str]:
     if echo is None:
         return []
     lines = [
-        _row("key to echo, plain ZeroMQ client (ms)", echo["lanekeeper"]),
-        _row("key to echo, Python client library (ms)", echo["library"]),
+        _row(f"echo{where}, plain ZeroMQ client (ms)", echo["lanekeeper"]),
+        _row(f"echo{where}, Python library (ms)", echo["library"]),
     ]
     if "tmux" in echo:
-        lines.append(_row("key to echo, tmux -C (ms)", echo["tmux"]))
-        lines.append(_ratio("echo p50, plain client / tmux -C", echo["ratio_p50"]))
-        lines.append(_ratio("echo p50, client library / tmux -C", echo["ratio_library_p50"]))
+        lines.append(_row(f"echo{where}, tmux -C (ms)", echo["tmux"]))
+        lines.append(_ratio(f"echo{where} p50, plain client / tmux -C", echo["ratio_p50"]))
+        lines.append(_ratio(f"echo{where} p50, library / tmux -C", echo["ratio_library_p50"]))
     return lines
 
 

@@ -27,7 +27,12 @@ PIECE: Final = 10_000_000
 
 
 class Flood:
-    """A shell line that prints `size` bytes, from a file: making them costs next to nothing."""
+    """Shell lines that print a file: making its bytes costs next to nothing.
+
+    Attributes:
+        line: prints `size` bytes.
+        endless: prints for ever.
+    """
 
     def __init__(self, directory: str, size: int) -> None:
         """Write the file into a directory."""
@@ -36,7 +41,9 @@ class Flood:
         path.write_bytes(whole)
         times = max(1, size // PIECE)
         self.size = times * PIECE
-        self.line = f"stty raw -echo; exec cat {' '.join([shlex.quote(str(path))] * times)}"
+        name = shlex.quote(str(path))
+        self.line = f"stty raw -echo; exec cat {' '.join([name] * times)}"
+        self.endless = f"stty raw -echo; while :; do cat {name}; done"
 
 
 def measure(

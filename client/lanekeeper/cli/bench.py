@@ -110,7 +110,11 @@ def _measure(
                 for alive in (1, size.lanes)
             ]
     if "echo" in parts:
+        noise = throughput.Flood(private.scratch, 0).endless
         measured["echo"] = echo.measure(plane, size.keys, progress, with_tmux=peer)
+        measured["echo_beside_flood"] = echo.measure(
+            plane, size.keys, progress, noise, with_tmux=peer
+        )
     if "throughput" in parts:
         measured["throughput"] = throughput.measure(
             plane,
