@@ -20,6 +20,8 @@ from lanekeeper.keeper.launch import DEFAULT_WARM
 SETTLE_S: Final = 10.0
 ROLES: Final = ("keeper", "nursery", "broker", "collector")
 LANE: Final = "bystander"
+SOCKETS: Final = ("workers.sock", "collector.sock")
+_CONNECTED: Final = "03"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +159,24 @@ class Standing:
         return pids | {"keeper": self.plane.keeper.pid, "worker": worker}
 
     def _refilled(self) -> bool:
-        """Whether the keeper has replaced the worker that the bystander's lane took."""
-        warm = [entry for entry in self.plane.processes() if entry["state"] == "warm"]
-        return len(warm) >= DEFAULT_WARM
+        """Whether the worker that the bystander's lane took is replaced, and all are connected."""
+        workers = [entry for entry in self.plane.processes() if entry["role"] == "worker"]
+        warm = sum(entry["state"] == "warm" for entry in workers)
+        # A warm worker is on its way to the broker and the collector, where it needs descriptors.
+        arrived = min(_connections(self.plane.dir / name) for name in SOCKETS)
+        return warm >= DEFAULT_WARM and arrived >= len(workers)
 
     def _log_files(self) -> list[Path]:
         return sorted((self.plane.dir / "log").glob("*.log"))
+
+
+def _connections(path: Path) -> int:
+    """Return how many connections a listening socket has accepted."""
+    table = Path("/proc/net/unix").read_text(encoding="utf-8").splitlines()[1:]
+    fields = [line.split() for line in table]
+    # One that waits to be accepted has no inode yet.
+    taken = [entry for entry in fields if entry[5] == _CONNECTED and entry[6] != "0"]
+    return sum(entry[7:] == [str(path)] for entry in taken)
 
 
 def make_target(wire: WireClient, name: str, argv: tuple[str, ...] = ("cat",)) -> Target:
