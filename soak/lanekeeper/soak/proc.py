@@ -72,7 +72,15 @@ def of_plane(directory: Path) -> Iterator[str]:
 
 def pids_of_plane(directory: Path) -> Iterator[int]:
     """Yield the processes that carry the marks of a runtime directory."""
-    wanted = {mark + os.fsencode(directory) for mark in _MARKS}
+    yield from _marked({mark + os.fsencode(directory) for mark in _MARKS})
+
+
+def of_lane(lane_id: str) -> Iterator[int]:
+    """Yield the programs that carry the mark of a lane."""
+    yield from _marked({b"LANEKEEPER_LANE=" + lane_id.encode()})
+
+
+def _marked(wanted: set[bytes]) -> Iterator[int]:
     for entry in os.scandir(_PROC):
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
             continue
@@ -87,12 +95,3 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 
-
-def terminals_of(pid: int) -> int:
-    """Return how many PTY masters a process holds."""
-    found = 0
-    with contextlib.suppress(OSError):
-        for entry in (_PROC / str(pid) / "fd").iterdir():
-            with contextlib.suppress(OSError):
-                found += str(entry.readlink()).endswith("ptmx")
-    return found
