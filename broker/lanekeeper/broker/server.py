@@ -40,7 +40,7 @@ from lanekeeper.broker.stimuli import (
     Undelivered,
     Write,
 )
-from lanekeeper.keeper import identity
+from lanekeeper.keeper import hooks, identity
 from lanekeeper.keeper.journal import Journal, JournalError
 from lanekeeper.keeper.link import Link
 from lanekeeper.keeper.program import wakeup_pipe
@@ -122,6 +122,8 @@ class Server:
                 route, *frames = sock.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
+            if sock is self._sockets.workers:
+                hooks.at("broker.worker.told")
             self._feed(stimulus(route, frames), now)
 
     def _drain_subscriptions(self, now: Instant) -> None:
@@ -165,6 +167,7 @@ class Server:
                     LOG.log(level, text, extra={"lane": lane})
 
     def _reply(self, route: bytes, data: bytes) -> None:
+        hooks.at("broker.answer")
         try:
             self._sockets.clients.send_multipart((route, data), zmq.NOBLOCK)
         except zmq.Again:
@@ -184,6 +187,7 @@ class Server:
                 raise
             full = False
         else:
+            hooks.at("broker.forwarded")
             return
         missed = Undelivered(action.route, action.lane_id, action.command_id, full)
         self._feed(missed, _now())

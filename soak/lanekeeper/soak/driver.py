@@ -14,6 +14,7 @@ from typing import Final
 from lanekeeper.client import LaneError, connect
 from lanekeeper.soak.asker import Asker
 from lanekeeper.soak.cluster import Cluster, PlaneError
+from lanekeeper.soak.echo import Echo
 from lanekeeper.soak.faults import Outcome, Surgeon
 from lanekeeper.soak.oracle import Finding
 from lanekeeper.soak.plan import FAULTS_PER_LANE, Episode, Victim
@@ -44,29 +45,29 @@ class Result:
 class Driver:
     """Runs episodes; a context manager around the plane in use."""
 
-    def __init__(self, progress: Callable[[str], None] = lambda _text: None) -> None:
-        """Prepare; `progress` is shown where the run is."""
+    def __init__(self, progress: Callable[[Episode], None] = lambda _episode: None) -> None:
+        """Prepare; `progress` is told each episode that begins."""
         self._progress = progress
+        self.echo = Echo()
+        self._outcomes: list[Outcome] = []
         self._cluster: Cluster | None = None
         self._wear: Counter[Victim] = Counter()
-        self.left: list[str] = []
-        """What planes left behind."""
+        self.left: list[Finding] = []
+        """What was found when planes ended."""
 
     def run(self, episodes: Iterable[Episode]) -> list[Result]:
         """Run all episodes and return what came of them; planes are gone afterwards."""
-        results = []
         try:
-            for episode in episodes:
-                results.append(self._episode(episode))
+            results = [self._episode(episode) for episode in episodes]
         finally:
             self._replace()
         if self.left and results:
-            results[-1].findings += [Finding("I5", f"left behind: {one}") for one in self.left]
+            results[-1].findings += self.left
         return results
 
     def _episode(self, episode: Episode) -> Result:
         result = Result(episode)
-        self._progress(f"episode {episode.index}: {'; '.join(map(str, episode.faults))}")
+        self._progress(episode)
         try:
             cluster = self._plane(episode)
             with (
@@ -75,6 +76,8 @@ class Driver:
             ):
                 subject = Subject(plane, f"e{episode.index}", episode.seed, episode.rate)
                 self._faults(Surgeon(cluster, plane, asker), subject, result)
+                if any(fault.victim is Victim.CLIENT for fault in episode.faults):
+                    result.findings += subject.alone()
                 result.findings += subject.finish(episode.status)
                 if not result.all_findings:
                     subject.close()
@@ -92,6 +95,7 @@ class Driver:
         for fault in result.episode.faults:
             outcome = surgeon.operate(fault, subject)
             result.outcomes.append(outcome)
+            self._outcomes.append(outcome)
             if outcome.findings or subject.broken:
                 return
 
@@ -104,12 +108,16 @@ class Driver:
         if self._cluster is None:
             self._cluster = Cluster()
             self._wear.clear()
+            self._outcomes.clear()
+            self.echo.start(self._cluster)
         self._wear += counts
         return self._cluster
 
     def _replace(self, *, broken: bool = False) -> None:
         cluster, self._cluster = self._cluster, None
-        if cluster is not None:
-            left = cluster.stop()
-            if not broken:
-                self.left += left
+        if cluster is None:
+            return
+        failed = self.echo.stop(self._outcomes)
+        left = cluster.stop()
+        if not broken:
+            self.left += [Finding("I5", f"left behind: {one}") for one in left] + failed

@@ -5,16 +5,19 @@ checks right after it. Refuses to go on to the next fault before this one is ove
 time are another promise. Called by the driver.
 """
 
+import contextlib
 import os
 import select
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Final
+from typing import IO, Final
 
-from lanekeeper.client import Plane
+from lanekeeper.client import LaneError, Plane
 from lanekeeper.soak import proc, provoking
 from lanekeeper.soak.asker import Asker, until
 from lanekeeper.soak.cluster import Cluster, Held
@@ -62,7 +65,9 @@ class Surgeon:
         outcome = Outcome(fault)
         self._drive(subject, lambda: False, fault.delay)
         try:
-            if fault.moment is None:
+            if fault.victim is Victim.CLIENT:
+                outcome.findings += self._kill_viewer(fault, subject, outcome)
+            elif fault.moment is None:
                 self._hit(self._victim(fault.victim, subject), fault.number, outcome, subject)
                 self._await_recovery(fault, subject, outcome)
             else:
@@ -99,7 +104,20 @@ class Surgeon:
             if not self._drive(subject, asked.done, RECOVERY_SECONDS):
                 outcome.findings.append(Finding("I1", f"{provoke.value} was never answered"))
             else:
-                outcome.findings += asked.result()
+                outcome.findings += _answer(asked)
+
+    def _kill_viewer(self, fault: Fault, subject: Subject, outcome: Outcome) -> Iterator[Finding]:
+        """Kill a client that reads the same terminal; it may hold the child for a moment."""
+        with viewing(self._cluster, subject.address) as viewer:
+            attached = self._drive(subject, lambda: _readable(viewer.stdout), HELD_SECONDS)
+            if not attached:
+                yield Finding("-", "no viewer came")
+                return
+            self._drive(subject, lambda: False, fault.delay)
+            self._hit(proc.look(viewer.pid), fault.number, outcome, subject)
+            outcome.seconds = self._until_flowing(subject, outcome)
+        if outcome.seconds is None:
+            yield Finding("I1", f"{fault}: the program is still held")
 
     def _await_held(self, moment: str, fault: Fault, subject: Subject) -> Held | None:
         """Wait until a process of the right lane is held; others go on."""
@@ -162,10 +180,11 @@ class Surgeon:
     def _until_flowing(self, subject: Subject, outcome: Outcome) -> float | None:
         """Wait for output made after the fault, then for an input typed after it."""
         since = outcome.killed
-        if not self._drive(subject, lambda: subject.judge.stamp >= since * 1e9, RECOVERY_SECONDS):
+        limit = RECOVERY_SECONDS
+        if not self._drive(subject, lambda: subject.judge.stamp >= since * 1e9, limit, outcome):
             return None
         seconds = time.monotonic() - since
-        if not self._drive(subject, lambda: subject.acknowledged >= since, RECOVERY_SECONDS):
+        if not self._drive(subject, lambda: subject.acknowledged >= since, limit, outcome):
             return None
         return seconds
 
@@ -228,6 +247,34 @@ class Surgeon:
         return True
 
 
+@contextlib.contextmanager
+def viewing(cluster: Cluster, address: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a client that reads a terminal as a registered consumer; kill it if it still lives."""
+    command = [sys.executable, "-P", "-m", "lanekeeper.soak.probe", str(cluster.directory)]
+    viewer = subprocess.Popen(
+        [*command, "viewer", address],
+        env=cluster.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    with viewer:
+        try:
+            yield viewer
+        finally:
+            viewer.kill()
+
+
+def _readable(stream: IO[bytes] | None) -> bool:
+    return stream is not None and bool(select.select([stream], [], [], 0.0)[0])
+
+
+def _answer(asked: Future[list[Finding]]) -> list[Finding]:
+    try:
+        return asked.result()
+    except LaneError as error:
+        return [Finding("I1", f"a command during the fault: {error}")]
+
+
 def _listed(plane: Plane) -> bool:
     plane.lanes()
     return plane.listing_complete
@@ -242,4 +289,3 @@ def _is_whole(status: Status) -> bool:
     return not status.degraded and all(
         one["state"] in {"ready", "warm", "granted"} for one in status.processes
     )
-

@@ -5,12 +5,13 @@ plan, whatever happened before; a random moment is random in time, so that a rep
 rather than to the very instruction. Pure.
 """
 
-import random
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from lanekeeper.soak.chance import Chance
 
 FAULTS_PER_LANE: Final = 4
 """Five deaths of one worker within a minute are a crash loop."""
@@ -64,7 +65,9 @@ MOMENTS: Final[dict[str, Moment]] = {
     "worker.output.between": Moment(Victim.WORKER, Provoke.NOTHING, "between the two splices"),
     "worker.output.logged": Moment(Victim.WORKER, Provoke.NOTHING, "logged, not published"),
     "worker.output.punch": Moment(Victim.WORKER, Provoke.NOTHING, "about to give back old pages"),
-    "worker.input.journalled": Moment(Victim.WORKER, Provoke.NOTHING, "input known, not in the log"),
+    "worker.input.journalled": Moment(
+        Victim.WORKER, Provoke.NOTHING, "input known, not in the log"
+    ),
     "worker.input.taken": Moment(Victim.WORKER, Provoke.NOTHING, "input in the log, not delivered"),
     "worker.input.written": Moment(Victim.WORKER, Provoke.NOTHING, "some of it has left"),
     "worker.input.answer": Moment(Victim.WORKER, Provoke.NOTHING, "delivered, not answered"),
@@ -72,6 +75,10 @@ MOMENTS: Final[dict[str, Moment]] = {
     "worker.resized": Moment(Victim.WORKER, Provoke.RESIZE, "set, not published"),
     "worker.exit.told": Moment(Victim.WORKER, Provoke.EXIT, "a program ended, not journalled"),
     "worker.exit.reap": Moment(Victim.WORKER, Provoke.EXIT, "journalled, not reaped"),
+    "broker.forwarded": Moment(Victim.BROKER, Provoke.COMMAND, "forwarded, the reply is pending"),
+    "broker.answer": Moment(Victim.BROKER, Provoke.COMMAND, "about to answer a client"),
+    "broker.worker.told": Moment(Victim.BROKER, Provoke.RESTART, "a worker registers again"),
+    "nursery.forked": Moment(Victim.NURSERY, Provoke.SPAWN, "forked, nobody was told"),
 }
 """Where product code calls `hooks.at`, by name."""
 
@@ -109,39 +116,47 @@ class Episode:
     faults: tuple[Fault, ...]
 
 
-def plan(
-    seed: int, victims: Sequence[Victim], *, each: int, times: int, rate: int | None = None
-) -> list[Episode]:
-    """Return the episodes of a run.
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a run is to hold.
 
-    Args:
-        seed: of everything.
+    Attributes:
         victims: who is hit.
         each: faults at a random time for each victim.
         times: how often each named moment of these victims is met.
         rate: of every child; None for a choice among RATES.
     """
-    chance = random.Random(seed)
+
+    victims: Sequence[Victim]
+    each: int
+    times: int
+    rate: int | None = None
+
+
+def plan(seed: int, wishes: Wishes) -> list[Episode]:
+    """Return the episodes of a run; the same for the same seed and wishes."""
+    chance = Chance(seed)
     groups: list[tuple[Fault, ...]] = []
-    for victim in victims:
+    for victim in wishes.victims:
         for name, moment in MOMENTS.items():
             if moment.victim is victim:
-                groups += [(Fault(victim, _delay(chance), name),) for _ in range(times)]
-    for start in range(0, each, FAULTS_PER_LANE):
-        for victim in victims:
-            count = min(FAULTS_PER_LANE, each - start)
+                groups += [(Fault(victim, _delay(chance), name),) for _ in range(wishes.times)]
+    for start in range(0, wishes.each, FAULTS_PER_LANE):
+        for victim in wishes.victims:
+            count = min(FAULTS_PER_LANE, wishes.each - start)
             groups.append(tuple(Fault(victim, _delay(chance)) for _ in range(count)))
+    rate = wishes.rate
     return [
         Episode(
             index,
-            chance.randrange(1 << 32),
+            chance.below(1 << 32),
             chance.choice(RATES) if rate is None else rate,
-            chance.randrange(1, 120),
+            1 + chance.below(120),
             group,
         )
         for index, group in enumerate(groups)
     ]
 
 
-def _delay(chance: random.Random) -> float:
-    return chance.uniform(0.01, 0.1)
+def _delay(chance: Chance) -> float:
+    return chance.between(0.01, 0.1)

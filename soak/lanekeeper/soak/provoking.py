@@ -40,7 +40,7 @@ def spawn(plane: Plane, subject: Subject) -> list[Finding]:
 
 def resize(plane: Plane, subject: Subject) -> list[Finding]:
     """Give the child another size; it sees that size."""
-    terminal = plane.terminal(subject.terminal.id)
+    terminal = plane.terminal(subject.address)
     wanted = ((terminal.info.cols + 1) % 900 + 20, (terminal.info.rows + 1) % 900 + 20)
     try:
         terminal.resize(*wanted)

@@ -152,8 +152,11 @@ class Judge:
         wanted = _filling(self.seed, number)
         # A block is right up to where bytes are missing or doubled.
         same = next(
-            (i for i, (one, two) in enumerate(zip(data[HEADER.size :], wanted, strict=True))
-             if one != two),
+            (
+                i
+                for i, (one, two) in enumerate(zip(data[HEADER.size :], wanted, strict=True))
+                if one != two
+            ),
             ROOM,
         )
         place = at + HEADER.size + same

@@ -4,7 +4,6 @@ Owns a registered consumer, the history of inputs and what was found. Everything
 from the one thread that owns the plane's client. Called by the driver.
 """
 
-import random
 import sys
 import time
 from collections.abc import Iterator
@@ -12,8 +11,10 @@ from typing import Final
 
 from lanekeeper.client import Data, Ended, Gap, LaneError, Pending, Plane
 from lanekeeper.soak import oracle, proc
+from lanekeeper.soak.chance import Chance
 from lanekeeper.soak.oracle import Finding, Input, Outcome
 from lanekeeper.soak.stream import Judge, WrongByteError
+from lanekeeper.wire.messages.terminal import ConsumerList
 
 CAPACITY: Final = 1024 * 1024
 """The smallest log with holes punched into it every fraction of a second."""
@@ -25,6 +26,8 @@ LONG: Final = 0.1
 """Share of inputs that are longer than what a terminal takes at once while it is full."""
 _UNKNOWN: Final = frozenset({"TIMEOUT", "INDETERMINATE", "UNREACHABLE", "WORKER_LOST", "CLOSED"})
 _END_SECONDS: Final = 10.0
+_LEASE_SECONDS: Final = 8.0
+"""A lease that nobody renews expires after 6 s; then room."""
 
 
 class Subject:
@@ -34,6 +37,7 @@ class Subject:
         judge: of every byte that came.
         history: of the inputs.
         child: the program, as the kernel knows it.
+        address: of the terminal.
         findings: what was found so far.
     """
 
@@ -44,7 +48,7 @@ class Subject:
             LaneError: it could not be started.
         """
         self._plane = plane
-        self._random = random.Random(seed)
+        self._chance = Chance(seed)
         self._seed = seed
         self.judge = Judge(seed)
         self.history: list[Input] = []
@@ -53,6 +57,7 @@ class Subject:
         self.terminal = self.lane.spawn(
             command(seed, rate), capacity=CAPACITY, policy="forever", env=environment()
         )
+        self.address = f"{name}.{self.terminal.info.name}"
         self._stream = self.terminal.output(0, policy="forever")
         self._pending: list[tuple[Input, Pending]] = []
         self._typed_at = 0.0
@@ -110,6 +115,24 @@ class Subject:
         self.findings += oracle.judge_inputs(self.history, bytes(self.judge.echoed))
         return self.findings
 
+    def alone(self) -> Iterator[Finding]:
+        """Judge that nobody but this reader is registered, once leases of the dead have expired."""
+        deadline = time.monotonic() + _LEASE_SECONDS
+        consumers = 0
+        try:
+            while time.monotonic() < deadline:
+                listed = self._plane.call(
+                    "terminal.consumers", result=ConsumerList, terminal_id=self.terminal.id
+                )
+                consumers = len(listed.consumers)
+                if consumers <= 1:
+                    return
+                self._wait(type_=True)
+        except LaneError as error:
+            yield Finding("I6", f"the consumers could not be listed: {error}")
+            return
+        yield Finding("I6", f"{consumers} consumers are registered; one lives")
+
     def close(self) -> None:
         """Give the registration back and end the lane; what fails is found."""
         try:
@@ -155,8 +178,8 @@ class Subject:
     def _type(self, now: float) -> None:
         if len(self._pending) >= DEPTH:
             return
-        size = self._random.randrange(3000, 9000) if self._random.random() < LONG else 16
-        noise = self._random.randbytes(size // 2).hex().encode()
+        size = 1500 + self._chance.below(3000) if self._chance.between(0, 1) < LONG else 8
+        noise = self._chance.bytes(size).hex().encode()
         one = Input(len(self.history), oracle.line(len(self.history), noise), now)
         self.history.append(one)
         self._pending.append((one, self.terminal.send_nowait(one.text)))

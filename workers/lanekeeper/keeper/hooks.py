@@ -8,6 +8,7 @@ or until it is killed. Called by every process of ours; armed by the fault suite
 
 import contextlib
 import os
+from pathlib import Path
 from typing import Final
 
 VARIABLE: Final = "LANEKEEPER_HOOKS"
@@ -23,12 +24,12 @@ def at(moment: str) -> None:
 
 def hold(directory: str, moment: str) -> None:
     """Wait here if a FIFO in `directory` arms this moment; it holds one process, once."""
-    taken = f"{directory}/{moment}@{os.getpid()}"
+    taken = Path(directory, f"{moment}@{os.getpid()}")
     try:
-        os.rename(f"{directory}/{moment}", taken)
+        Path(directory, moment).rename(taken)
     except OSError:
         return
     with contextlib.suppress(OSError):
         os.close(os.open(taken, os.O_RDONLY | os.O_CLOEXEC))
     with contextlib.suppress(OSError):
-        os.unlink(taken)
+        taken.unlink()

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lanekeeper.keeper import identity, logs
+from lanekeeper.keeper import hooks, identity, logs
 from lanekeeper.keeper.channel import Channel, Listener, Received, connect
 from lanekeeper.keeper.exits import Orphans, become_subreaper, peek, reap
 from lanekeeper.keeper.forking import (
@@ -147,6 +147,7 @@ class Nursery:
             spec = read_spec(fds[0], self._inherited)
             stdin = fds[4] if message["stdin"] == "pipe" else None
             pid = fork_child(spec, ChildFds(fds[1], fds[2], fds[3], stdin))
+            hooks.at("nursery.forked")
             offspring = self._adopt(pid, channel, worker=False)
         except SpecError as error:
             self._fail(channel, message, OSError(errno.EINVAL, str(error)))

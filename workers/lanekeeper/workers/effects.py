@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
+from lanekeeper.keeper import hooks
 from lanekeeper.keeper.channel import ChannelError
 from lanekeeper.keeper.identity import Process, descendants
 from lanekeeper.keeper.journal import Journal as JournalFile
@@ -146,6 +147,7 @@ class Effects:
             io.look()
             io.skip()
             return
+        hooks.at("worker.output.logged")
         while (chunk := io.next_chunk()) is not None:
             offset, data = chunk
             self.message(io, Kind.DATA, offset, data)
@@ -178,6 +180,8 @@ class Effects:
     def write(self, io: TerminalIO, now: float, *, waited: bool = True) -> list[Stimulus]:
         """Give a program the input that waits for it, as far as it takes any."""
         done, lost = io.input.write(now, waited=waited)
+        if done:
+            hooks.at("worker.input.answer")
         return [*(Delivered(e.command_id, e.size) for e in done), *_undelivered(lost)]
 
     def totals(self) -> dict[str, float]:
@@ -236,6 +240,7 @@ class Effects:
             io.pty.adopt(record.info.pid)
 
     def _reap(self, action: Reap) -> None:
+        hooks.at("worker.exit.reap")
         self.spawner.reap(action.terminal_id)
         io = self.terminals.get(action.terminal_id)
         if io is not None:
@@ -250,7 +255,9 @@ class Effects:
             size, end = planned.entry.size, planned.end
             # Before the bytes: they never lie in the input log without their owner being known.
             self._note(InputIs(action.command_id, action.terminal_id, end, size), now)
+            hooks.at("worker.input.journalled")
             io.input.take(planned)
+            hooks.at("worker.input.taken")
         except WireError as error:
             return [Undelivered(action.command_id, error)]
         except OSError as error:
@@ -279,7 +286,9 @@ class Effects:
         io = self.terminals[action.terminal_id]
         if io.pty is not None:
             self.publish(io, time.monotonic())
+            hooks.at("worker.resize")
             io.pty.resize(action.cols, action.rows)
+            hooks.at("worker.resized")
             data = encode_size(action.cols, action.rows)
             self.message(io, Kind.RESIZE, io.log.head, data)
 

@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lanekeeper.keeper import hooks
 from lanekeeper.keeper.channel import Channel, ChannelError, Received, connect
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.messages.terminal import ExitStatus, Spawn, TerminalInfo, Text
@@ -64,6 +65,7 @@ class Spawner:
         with contextlib.ExitStack() as undo, contextlib.ExitStack() as ours:
             pty = Pty(info.cols, info.rows, raw_output=spec.output == "raw")
             undo.callback(pty.close)
+            hooks.at("worker.pty.opened")
             gate_read, gate = _pipe(undo)
             errors, errors_write = _pipe(undo)
             stdin_read, stdin = _pipe(undo) if spec.stdin == "pipe" else (-1, -1)
@@ -73,6 +75,7 @@ class Spawner:
             fds += [stdin_read] if stdin_read >= 0 else []
             self._next += 1
             channel.send({"op": "spawn", "id": self._next, "stdin": spec.stdin}, fds)
+            hooks.at("worker.child.asked")
             undo.pop_all()
             for fd in (gate_read, errors_write, stdin_read):
                 if fd >= 0:
@@ -91,8 +94,10 @@ class Spawner:
         child = self._children.get(terminal_id)
         if child is None or child.gate < 0:
             return
+        hooks.at("worker.child.gate")
         with contextlib.suppress(BrokenPipeError):  # it was killed at the gate; its exit follows
             os.write(child.gate, b"\n")
+        hooks.at("worker.child.runs")
         _close(child, "gate")
 
     def reap(self, terminal_id: str) -> None:
@@ -159,6 +164,7 @@ class Spawner:
         message = received.message
         match message["op"]:
             case "spawned":
+                hooks.at("worker.child.forked")
                 child = self._requests.pop(message["id"])
                 child.pid, child.start_time = message["pid"], message["start_time"]
                 child.pidfd = received.fds[0]
@@ -177,6 +183,7 @@ class Spawner:
         if child is None:  # it was refused, and forgotten before it ended
             self._send_reap(message["pid"])
             return []
+        hooks.at("worker.exit.told")
         child.exited = True
         status = _status(message)
         finished = self._finish_start(child)

@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import Final
 
+from lanekeeper.keeper import hooks
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.workers.actions import Deliver
@@ -139,6 +140,7 @@ class TerminalInput:
             except OSError:  # EIO, EPIPE: nobody reads any more
                 self._close_stdin()
                 return done, [*lost, *self._abandon()]
+            hooks.at("worker.input.written")
             self.bytes_in += count
             ended = self.queue.taken(count)
             done += ended
