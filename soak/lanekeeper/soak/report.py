@@ -77,8 +77,8 @@ def markdown(found: dict[str, Any], when: str) -> str:
         "# Faults",
         "",
         (
-            f"{when}, Python {machine['python']}, Linux {machine['kernel']}, {machine['cores']} cores, "
-            f"seed {found['seed']}."
+            f"{when}, seed {found['seed']}: Python {machine['python']}, "
+            f"Linux {machine['kernel']}, {machine['cores']} cores."
         ),
         "",
         (
