@@ -73,7 +73,7 @@ def test_running_child_is_claimed_from_an_owner_that_hangs(plane: Plane) -> None
         child.open_gate()
         assert child.error() is None
         who = {"pid": spawned.message["pid"], "start_time": spawned.message["start_time"]}
-        heir.ask({"op": "claim", "id": 2, **{**who, "start_time": who["start_time"] - 1}})
+        heir.ask({"op": "claim", "id": 2, **who, "start_time": who["start_time"] - 1})
         assert heir.expect("error", id=2).message["code"] == "NOT_FOUND"
         heir.ask({"op": "claim", "id": 3, **who})
         heir.expect("claimed", id=3).close()

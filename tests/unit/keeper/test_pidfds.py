@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -37,5 +38,5 @@ def test_status_survives_the_reaper_where_the_kernel_keeps_it(
 
 
 def test_what_is_no_pidfd_tells_nothing() -> None:
-    with open(os.devnull, "rb") as other:
+    with Path(os.devnull).open("rb") as other:
         assert exit_status(other.fileno()) is None

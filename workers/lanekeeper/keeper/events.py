@@ -22,8 +22,19 @@ Message = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A process of the plane that lived when the keeper began."""
+
+    role: str
+    pid: int
+    start_time: int
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
-    """The keeper serves; the plane may be brought up."""
+    """The keeper serves; the plane may be brought up, or taken over as it was found."""
+
+    found: tuple[Found, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +105,11 @@ class Tick:
     """Time has passed; deadlines may be due."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """The keeper itself stood still for a while."""
+
+
 Event = (
     Started
     | Launched
@@ -105,6 +121,7 @@ Event = (
     | Asked
     | Swept
     | Tick
+    | Stalled
 )
 
 
@@ -137,6 +154,13 @@ class Send:
 
     peer: int
     message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Entrust:
+    """Give a peer what it needs to start the next keeper."""
+
+    peer: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +209,7 @@ class Finish:
     code: int
 
 
-Action = Launch | Watch | Kill | Send | Close | Sweep | Cleanse | Announce | Note | Finish
+Action = Launch | Watch | Kill | Send | Entrust | Close | Sweep | Cleanse | Announce | Note | Finish
 
 
 class RequestError(Exception):

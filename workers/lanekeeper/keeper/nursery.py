@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from lanekeeper.keeper import identity, logs
+from lanekeeper.keeper.beats import HANG_AFTER
 from lanekeeper.keeper.brood import Brood
 from lanekeeper.keeper.channel import Channel, Listener, Received, connect
+from lanekeeper.keeper.clock import Clock
 from lanekeeper.keeper.exits import Orphans, become_subreaper
 from lanekeeper.keeper.forking import (
     ChildFds,
@@ -34,8 +36,12 @@ from lanekeeper.keeper.forking import (
 )
 from lanekeeper.keeper.loop import Handlers, Loop
 from lanekeeper.keeper.rundir import Rundir
+from lanekeeper.keeper.warden import Warden
 
 _LOGGER: Final = logging.getLogger(__name__)
+
+REJOIN_SECONDS: Final = 0.5
+"""Between two attempts at a keeper that does not listen, or that shuts the door at once."""
 
 _SPAWN_FDS: Final = {"tty": 4, "pipe": 5}
 
@@ -43,7 +49,9 @@ _SPAWN_FDS: Final = {"tty": 4, "pipe": 5}
 class Nursery:
     """Forks on request and tells how what it forked has ended."""
 
-    def __init__(self, rundir: Rundir, start: WorkerStart, inherited: Inherited) -> None:
+    def __init__(
+        self, rundir: Rundir, start: WorkerStart, inherited: Inherited, hang_after: float
+    ) -> None:
         """Listen on nursery.sock and join the keeper.
 
         Raises:
@@ -57,6 +65,11 @@ class Nursery:
         self._brood = Brood(self._loop)
         self._orphans = Orphans(self._brood.tracks)
         self._listener = Listener(rundir.nursery_sock)
+        self._rundir = rundir
+        self._clock = Clock(time.monotonic)
+        self._warden = Warden(rundir, self._loop, hang_after)
+        self._rejoin_at = math.inf
+        self._joined_at = 0.0
         self._keeper = connect(rundir.keeper_sock)
         self._handlers = Handlers(self._on_message, self._on_gone)
         self._operations: dict[str, Callable[[Channel, Received], None]] = {
@@ -72,26 +85,60 @@ class Nursery:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._loop.on_signals((signal.SIGTERM, signal.SIGCHLD), self._on_signal)
         self._loop.listen(self._listener, self._on_connect)
+        self._greet()
+        while not self._stopping:
+            self._turn()
+        return 0
+
+    def _turn(self) -> None:
+        patience = self._patience()
+        self._clock.wait(patience)
+        self._loop.turn(patience)
+        now = time.monotonic()
+        if self._clock.check():
+            self._warden.stalled(now)
+        self._orphans.sweep(now)
+        self._brood.sweep(now)
+        self._warden.due(now)
+        if self._warden.ping(now):
+            self._loop.send(self._keeper, {"op": "ping"})
+        if now >= self._rejoin_at:
+            self._rejoin(now)
+
+    def _greet(self) -> None:
+        """Say who we are to the keeper, and how workers ended while there was none."""
         self._loop.join(self._keeper, self._handlers)
         own = identity.current()
         hello = {"op": "hello", "role": "nursery", "pid": own.pid, "start_time": own.start_time}
+        self._joined_at = time.monotonic()
         self._loop.send(self._keeper, hello)
         self._loop.send(self._keeper, {"op": "ready"})
-        while not self._stopping:
-            self._loop.turn(self._patience())
-            now = time.monotonic()
-            self._orphans.sweep(now)
-            self._brood.sweep(now)
-        return 0
+        self._brood.keeper_came(self._keeper)
+
+    def _rejoin(self, now: float) -> None:
+        """Connect again: to a keeper that is there, or that is about to serve its queue."""
+        self._rejoin_at = math.inf
+        try:
+            self._keeper = connect(self._rundir.keeper_sock)
+        except OSError:
+            self._rejoin_at = now + REJOIN_SECONDS
+            return
+        self._greet()
 
     def _patience(self) -> float | None:
         """Return the seconds until time alone makes something due."""
         orphans = self._orphans.deadline
-        soonest = min(self._brood.deadline, math.inf if orphans is None else orphans)
+        soonest = min(
+            self._brood.deadline,
+            self._warden.deadline,
+            self._rejoin_at,
+            math.inf if orphans is None else orphans,
+        )
         return None if math.isinf(soonest) else max(0.0, soonest - time.monotonic())
 
     def _release(self) -> None:
         self._loop.release()
+        self._warden.release()
         self._listener.close()
 
     def _on_signal(self, number: int) -> None:
@@ -106,6 +153,9 @@ class Nursery:
     def _on_gone(self, channel: Channel) -> None:
         if channel is self._keeper:
             _LOGGER.warning("lost the keeper; serving on")
+            now = time.monotonic()
+            steady = now - self._joined_at >= REJOIN_SECONDS
+            self._rejoin_at = now if steady else now + REJOIN_SECONDS
         self._brood.left(channel)
 
     def _on_message(self, channel: Channel, received: Received) -> None:
@@ -114,7 +164,9 @@ class Nursery:
         try:
             if operation is not None:
                 operation(channel, received)
-            elif message["op"] not in {"welcome", "hello", "error"}:
+            elif channel is self._keeper:
+                self._warden.heard(message, received, time.monotonic())
+            elif message["op"] not in {"hello", "error"}:
                 self._refuse(channel, message, f"unknown operation {message['op'][:80]!r}")
         finally:
             received.close()
@@ -191,7 +243,9 @@ def load(entry: str) -> Callable[[str], int]:
     return function
 
 
-def main(rundir: Rundir, start: WorkerStart, inherited: Inherited) -> int:
+def main(
+    rundir: Rundir, start: WorkerStart, inherited: Inherited, hang_after: float = HANG_AFTER
+) -> int:
     """Run a nursery until SIGTERM; return the exit code.
 
     Raises:
@@ -199,7 +253,7 @@ def main(rundir: Rundir, start: WorkerStart, inherited: Inherited) -> int:
         OSError: the keeper does not listen.
     """
     become_subreaper()
-    nursery = Nursery(rundir, start, inherited)
+    nursery = Nursery(rundir, start, inherited, hang_after)
     settle()
     return nursery.run()
 
@@ -210,6 +264,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--entry", default="lanekeeper.workers.warm:main")
     parser.add_argument("--umask", type=lambda text: int(text, 8), default=0o077)
     parser.add_argument("--nofile", type=int, nargs=2, required=True, metavar=("SOFT", "HARD"))
+    parser.add_argument("--hang-after", type=float, default=HANG_AFTER)
     parser.add_argument("--log-level", default="info")
     parser.add_argument("--log-format", default="text")
     return parser.parse_args(argv)
@@ -221,4 +276,4 @@ if __name__ == "__main__":
     logs.configure("nursery", where.log_file("nursery"), given.log_level, given.log_format)
     worker_start = WorkerStart(load(given.entry), where.path, given.log_level, given.log_format)
     soft, hard = given.nofile
-    sys.exit(main(where, worker_start, Inherited(given.umask, (soft, hard))))
+    sys.exit(main(where, worker_start, Inherited(given.umask, (soft, hard)), given.hang_after))

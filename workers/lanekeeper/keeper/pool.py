@@ -143,6 +143,22 @@ class Pool:
             return [Send(peer, {"op": "drain"})]
         return self._arrive(record, now)
 
+    def returned(self, peer: int, message: Message, now: float) -> None:
+        """Note the hello of a worker that serves a lane since before this keeper was there.
+
+        Raises:
+            RequestError: that process has a channel, or that lane another worker.
+        """
+        pid, started = require_number(message, "pid"), require_number(message, "start_time")
+        lane_id = require_text(message["lane"], "lane_id")
+        if self._roster.get(pid) is not None or self._roster.of_lane(lane_id) is not None:
+            raise RequestError("ALREADY_EXISTS", f"{lane_id} has a worker, or {pid} a channel")
+        record = self._roster.add(Record(pid, started, now, forked=True))
+        self._roster.join(record, peer)
+        record.move(WorkerCause.ARRIVED)
+        self._roster.grant(record, message["lane"])
+        record.granted_at = now
+
     def grant(self, peer: int, request: Message, now: float) -> list[Action]:
         """Hand a lane to a warm worker, in the order of the requests.
 
@@ -272,6 +288,7 @@ class Pool:
                 continue
             held = self._grants.take()
             self._roster.grant(record, held.lane)
+            record.granted_at = now
             self._forks.granted(now)
             who = {"pid": record.pid, "start_time": record.start_time}
             actions.append(Send(record.peer, {"op": "assign", "lane": held.lane}))
