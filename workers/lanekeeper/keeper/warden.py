@@ -96,7 +96,7 @@ class Warden:
 
     @property
     def _interval(self) -> float:
-        return min(PING_SECONDS, self._hang_after)
+        return min(PING_SECONDS, self._hang_after * 2 / 3)
 
     def _watch(self, pid: int) -> None:
         """Watch this process as the keeper, in place of any other."""
@@ -140,4 +140,4 @@ class Warden:
 
 
 def _next_ping(now: float, interval: float) -> float:
-    return math.ceil((now + interval / 2) / interval) * interval
+    return math.floor((now + interval) / interval) * interval
