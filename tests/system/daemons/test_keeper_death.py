@@ -53,12 +53,16 @@ def test_keepers_and_nurseries_die_in_turn(plane: Plane) -> None:
     for _ in range(3):
         keeper = plane.kill("keeper")[0]
         successor(plane, keeper)
-        nursery = plane.kill("nursery")
-        wait_until(
-            lambda old=nursery: whole(plane) and plane.pids("nursery") not in ([], old),
-            10.0,
-            "a new nursery",
-        )
+        replace_nursery(plane)
+
+
+def replace_nursery(plane: Plane) -> None:
+    old = plane.kill("nursery")
+
+    def replaced() -> bool:
+        return whole(plane) and plane.pids("nursery") not in ([], old)
+
+    wait_until(replaced, 10.0, "a new nursery")
 
 
 def test_keeper_that_hangs_is_replaced() -> None:
