@@ -29,8 +29,8 @@ from lanekeeper.keeper.events import (
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.readoption import Readoption
 from lanekeeper.keeper.status import workers_messages
+from lanekeeper.keeper.vault import BROKER_OWNER
 
-BROKER_OWNER: Final = "broker"
 _DEPOSITORS: Final = (BROKER, WORKER)
 
 

@@ -19,11 +19,13 @@ from lanekeeper.keeper import events, identity, launch, logs
 from lanekeeper.keeper.channel import Channel, Listener, Received
 from lanekeeper.keeper.clock import Clock
 from lanekeeper.keeper.exits import Orphans, reap
+from lanekeeper.keeper.framing import close_all
 from lanekeeper.keeper.loop import Handlers, Loop
 from lanekeeper.keeper.rundir import Rundir, RundirError
 from lanekeeper.keeper.states import Plane
 from lanekeeper.keeper.status import PlaneInfo
 from lanekeeper.keeper.supervisor import Supervisor
+from lanekeeper.keeper.vault import Vault
 
 CLEANSE_SCANS: Final = 20
 """Passes over /proc for one lane; what survives this many forks faster than we look."""
@@ -64,7 +66,8 @@ class Keeper:
         self._rundir = rundir
         self._surroundings = surroundings
         self._ready_fd = options.ready_fd
-        self._core = Supervisor(info, options.warm, options.hang_after)
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._core = Supervisor(info, options.warm, Vault(limit // 2), options.hang_after)
         self._pidfds: dict[int, int] = {}
         self._peers: dict[int, Channel] = {}
         self._numbers: dict[Channel, int] = {}
@@ -74,7 +77,7 @@ class Keeper:
         self._wanted = True
         self._code: int | None = None
         self._orphans = Orphans(self._pidfds.__contains__)
-        self._loop = Loop(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        self._loop = Loop(limit // 4)
         self._clock = Clock(time.monotonic)
         self._listener = Listener(rundir.keeper_sock, options.listen_fd)
         self._handlers = Handlers(self._on_message, self._on_gone)
@@ -83,6 +86,7 @@ class Keeper:
             events.Watch: self._watch,
             events.Kill: self._kill,
             events.Send: self._send,
+            events.Discard: self._discard,
             events.Entrust: self._entrust,
             events.Close: self._close,
             events.Sweep: self._sweep,
@@ -159,15 +163,15 @@ class Keeper:
         self._feed(events.PeerGone(number))
 
     def _on_message(self, channel: Channel, received: Received) -> None:
-        received.close()
         message = received.message
         if message["op"] == "hello" and not _truthful(channel, message):
+            received.close()
             text = "pid and start_time are not those of the peer"
             refusal = events.answer(message, "error", code="INVALID_ARGUMENT", message=text)
             self._loop.send(channel, refusal)
             self._loop.drop(channel)
             return
-        self._feed(events.PeerSaid(self._numbers[channel], message))
+        self._feed(events.PeerSaid(self._numbers[channel], message, received.fds))
 
     def _launch(self, action: events.Launch) -> None:
         try:
@@ -220,7 +224,10 @@ class Keeper:
     def _send(self, action: events.Send) -> None:
         channel = self._peers.get(action.peer)
         if channel is not None:
-            self._loop.send(channel, dict(action.message))
+            self._loop.send(channel, dict(action.message), action.fds)
+
+    def _discard(self, action: events.Discard) -> None:
+        close_all(action.fds)
 
     def _entrust(self, action: events.Entrust) -> None:
         channel = self._peers.get(action.peer)

@@ -17,6 +17,7 @@ from typing import Any, Final
 from lanekeeper.keeper.beats import HANG_AFTER
 from lanekeeper.keeper.continuity import Continuity, Parts
 from lanekeeper.keeper.daemons import Daemons
+from lanekeeper.keeper.depository import DEPOSITORS, Depository, refuse_descriptors
 from lanekeeper.keeper.events import (
     BROKER,
     COLLECTOR,
@@ -28,6 +29,7 @@ from lanekeeper.keeper.events import (
     Asked,
     Cleanse,
     Close,
+    Discard,
     Ended,
     Entrust,
     Event,
@@ -56,10 +58,10 @@ from lanekeeper.keeper.roster import how
 from lanekeeper.keeper.states import PLANE_TABLE, Daemon, Plane, PlaneCause, follow
 from lanekeeper.keeper.status import PlaneInfo, status_messages, workers_messages
 from lanekeeper.keeper.sweeping import Sweeping
+from lanekeeper.keeper.vault import BROKER_OWNER, Vault
 from lanekeeper.keeper.wayup import WayUp
 
 EXIT_FAILED: Final = 1
-
 
 _REPLACED: Final = (BROKER, COLLECTOR, NURSERY)
 
@@ -67,18 +69,22 @@ _REPLACED: Final = (BROKER, COLLECTOR, NURSERY)
 class Supervisor:
     """The keeper's core; `handle` is its one door."""
 
-    def __init__(self, info: PlaneInfo, warm: int, hang_after: float = HANG_AFTER) -> None:
+    def __init__(
+        self, info: PlaneInfo, warm: int, vault: Vault, hang_after: float = HANG_AFTER
+    ) -> None:
         """Supervise a plane that keeps `warm` workers ready."""
         self._info = info
         self._daemons = Daemons(DAEMONS)
-        self._pool = Pool(warm)
+        self._vault = vault
+        self._pool = Pool(warm, vault)
         self._peers = Peers()
         self._state = Plane.RUNNING
         self._way_up = WayUp()
         self._code = 0
         self._sweeping = Sweeping()
-        parts = Parts(self._daemons, self._pool, _nothing_held)
+        parts = Parts(self._daemons, self._pool, vault.held)
         self._continuity = Continuity(parts, hang_after)
+        self._depository = Depository(vault, self._pool, self._peers, self._continuity)
         self._events: dict[type[Event], Callable[[Any, float], list[Action]]] = {
             Started: self._on_started,
             Launched: self._on_launched,
@@ -99,6 +105,9 @@ class Supervisor:
             "grant": (frozenset({BROKER}), self._pool.grant),
             "fence": (frozenset({BROKER}), self._fence),
             "sweep": (frozenset({BROKER}), self._cleanse),
+            "recover": (frozenset({BROKER}), self._pool.recover),
+            "release": (DEPOSITORS, self._depository.release),
+            "closed": (frozenset({WORKER}), self._depository.closed),
             "forked": (frozenset({NURSERY}), self._forked),
             "failed": (frozenset({NURSERY}), self._fork_failed),
             "worker-exited": (frozenset({NURSERY}), self._worker_exited),
@@ -167,14 +176,18 @@ class Supervisor:
     def _on_said(self, event: PeerSaid, now: float) -> list[Action]:
         peer = self._peers.get(event.peer)
         if peer is None:
-            return []
+            return [Discard(event.fds)] if event.fds else []
         try:
+            if event.message["op"] == "deposit":
+                return self._depository.deposit(event, now)
+            refuse_descriptors(event.fds)
             if event.message["op"] == "hello":
                 return self._hello(event.peer, peer, event.message, now)
             return self._operate(event.peer, peer, event.message, now)
         except RequestError as error:
             refusal = answer(event.message, "error", code=error.code, message=str(error))
-            actions: list[Action] = [Send(event.peer, refusal)]
+            actions: list[Action] = [Discard(event.fds)] if event.fds else []
+            actions.append(Send(event.peer, refusal))
             return actions if peer.role else [*actions, Close(event.peer)]
 
     def _hello(self, number: int, peer: Peer, message: Message, now: float) -> list[Action]:
@@ -183,7 +196,11 @@ class Supervisor:
         if role in DAEMONS:
             self._daemons.claim(role, pid, number)
         welcome = {"op": "welcome", "plane": self._info.plane, "keeper_pid": self._info.pid}
-        actions: list[Action] = [Send(number, welcome)]
+        actions: list[Action] = []
+        if role == BROKER:
+            actions += self._vault.hand_over(BROKER_OWNER, number)
+            welcome["held"] = self._vault.held(BROKER_OWNER)
+        actions.append(Send(number, welcome))
         if role == WORKER and self._continuity.returning(message):
             self._pool.returned(number, message, now)
             actions += self._renewed(number)
@@ -251,7 +268,11 @@ class Supervisor:
 
     def _cleanse(self, number: int, message: Message, _: float) -> list[Action]:
         lane_id = require_text(message, "lane_id")
-        return [*self._pool.end_worker(lane_id), Cleanse(number, message, lane_id)]
+        nursery = self._daemons.get(NURSERY)
+        # What of it has ended waits there for a successor's claim; there will be none.
+        told = {"op": "forget", "lane_id": lane_id}
+        forget = [Send(nursery.peer, told)] if nursery and nursery.peer is not None else []
+        return [*self._pool.abandon(lane_id), *forget, Cleanse(number, message, lane_id)]
 
     def _forked(self, _: int, message: Message, now: float) -> list[Action]:
         return self._pool.forked(message, now)
@@ -367,10 +388,6 @@ class Supervisor:
         self._state = follow(PLANE_TABLE, self._state, PlaneCause.SWEPT)
         self._sweeping.stop()
         return [Finish(self._code)]
-
-
-def _nothing_held(_: str) -> int:
-    return 0
 
 
 _Operation = Callable[[int, Message, float], list[Action]]

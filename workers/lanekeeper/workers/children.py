@@ -23,6 +23,9 @@ from lanekeeper.workers.sockets import READ
 PATIENCE: Final = 1.0
 """Seconds from the end of a program that no nursery waits for to a status that is unknown."""
 
+GATE: Final = "gate"
+"""The stage at which a child says that its gate was closed and not opened."""
+
 REAPED: Final = int(zmq.POLLERR)
 """What a pidfd shows when its process has been reaped: a hang-up, which is always polled for."""
 
@@ -93,10 +96,11 @@ def status(code: int | None, number: int | None, *, core: bool) -> ExitStatus:
     return UNKNOWN if code is None else ExitStatus(kind="exited", code=code)
 
 
-def reason(data: bytes) -> str:
-    """Return what a child said on its error pipe, for people."""
+def reason(data: bytes) -> tuple[str, str]:
+    """Return the stage at which a child failed, and why in words, from its error pipe."""
     try:
         said = json.loads(data)
-        return f"{said['stage']}: {said['strerror']} (errno {said['errno']})"
+        stage = str(said["stage"])
+        return stage, f"{stage}: {said['strerror']} (errno {said['errno']})"
     except (ValueError, KeyError, TypeError):
-        return "the child failed before it ran its program"
+        return "", "the child failed before it ran its program"

@@ -15,8 +15,8 @@ from typing import Any, Final
 from lanekeeper.keeper.channel import Channel, ChannelError, Received, connect
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.messages.terminal import ExitStatus, Spawn, TerminalInfo, Text
-from lanekeeper.workers.actions import Executed, Exited, Forked, SpawnRefused, Stimulus
-from lanekeeper.workers.children import Child, looked, reason, told, watched
+from lanekeeper.workers.actions import Executed, Exited, Forked, SpawnRefused, Stimulus, Ungated
+from lanekeeper.workers.children import GATE, Child, looked, reason, told, watched
 from lanekeeper.workers.pty import Pty
 
 _LOG: Final = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Spawner:
         """
         channel = self._connected()
         with contextlib.ExitStack() as undo, contextlib.ExitStack() as ours:
-            pty = Pty(info.cols, info.rows, raw_output=spec.output == "raw")
+            pty = Pty.open(info.cols, info.rows, raw_output=spec.output == "raw")
             undo.callback(pty.close)
             gate_read, gate = _pipe(undo)
             errors, errors_write = _pipe(undo)
@@ -70,9 +70,23 @@ class Spawner:
             if fd >= 0:
                 os.set_blocking(fd, False)
         pty.close_slave()
+        before = self._children.get(info.id)
+        if before is not None:  # it was let go at its gate, and this one is in its place
+            before.close("gate", "errors", "pidfd")
         self._requests[self._next] = child
         self._children[info.id] = child
         return child
+
+    def pidfd(self, terminal_id: str) -> int:
+        """Return the pidfd of a terminal's program, -1 when there is none."""
+        child = self._children.get(terminal_id)
+        return -1 if child is None else child.pidfd
+
+    def shut_gate(self, terminal_id: str) -> None:
+        """Let a child that waits at its gate go home."""
+        child = self._children.get(terminal_id)
+        if child is not None:
+            child.close("gate")
 
     def open_gate(self, terminal_id: str) -> None:
         """Let the child run its program, unless it is known already that it never will."""
@@ -83,7 +97,7 @@ class Spawner:
             os.write(child.gate, b"\n")
         child.close("gate")
 
-    def adopt(self, child: Child) -> None:
+    def inherit(self, child: Child) -> None:
         """Take over a program of a worker that is dead, and ask its nursery to speak for it.
 
         Its pid, start time and pidfd are known. Without a nursery, or with one that has not forked
@@ -224,7 +238,9 @@ class Spawner:
     def _ended(self, child: Child, status: ExitStatus) -> list[Stimulus]:
         child.exited = True
         finished = self._finish_start(child)
-        if any(isinstance(s, SpawnRefused) for s in finished):
+        if any(isinstance(s, Ungated) for s in finished) and child.nursery is not None:
+            self._send_reap(child.pid)
+        if any(isinstance(s, SpawnRefused | Ungated) for s in finished):
             return finished
         return [*finished, Exited(child.terminal_id, status)]
 
@@ -242,7 +258,7 @@ class Spawner:
             said = self._refuse(child, "the child was killed before it ran its program")
         return [said]
 
-    def _executed(self, child: Child) -> Stimulus:
+    def _executed(self, child: Child) -> Executed | Ungated | SpawnRefused:
         try:
             data = os.read(child.errors, 4096)
         except BlockingIOError:
@@ -250,7 +266,10 @@ class Spawner:
         child.close("errors")
         if not data:
             return Executed(child.terminal_id)
-        return self._refuse(child, reason(data))
+        stage, why = reason(data)
+        if stage == GATE:
+            return Ungated(child.terminal_id)
+        return self._refuse(child, why)
 
     def _refuse(self, child: Child, reason: str) -> SpawnRefused:
         child.close("gate", "errors")
