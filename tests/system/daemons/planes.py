@@ -18,3 +18,12 @@ def successor(plane: Plane, old: int) -> int:
     """Wait until another keeper serves a whole plane; return its pid."""
     wait_until(lambda: whole(plane) and plane.pids("keeper") != [old], 25.0, "a new keeper")
     return plane.pids("keeper")[0]
+
+
+def replaced(plane: Plane, role: str, old: list[int]) -> None:
+    """Wait until a role has another process and the plane is whole."""
+
+    def done() -> bool:
+        return whole(plane) and plane.pids(role) not in ([], old)
+
+    wait_until(done, 15.0, f"a new {role}")

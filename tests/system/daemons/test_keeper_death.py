@@ -5,7 +5,7 @@ import signal
 
 from kit.cluster import Plane
 from kit.waiting import wait_until
-from system.daemons.planes import successor, whole
+from system.daemons.planes import replaced, successor
 
 
 def test_plane_lives_on_under_a_new_keeper(plane: Plane) -> None:
@@ -39,16 +39,8 @@ def test_keepers_and_nurseries_die_in_turn(plane: Plane) -> None:
     for _ in range(3):
         keeper = plane.kill("keeper")[0]
         successor(plane, keeper)
-        replace_nursery(plane)
-
-
-def replace_nursery(plane: Plane) -> None:
-    old = plane.kill("nursery")
-
-    def replaced() -> bool:
-        return whole(plane) and plane.pids("nursery") not in ([], old)
-
-    wait_until(replaced, 10.0, "a new nursery")
+        nursery = plane.kill("nursery")
+        replaced(plane, "nursery", nursery)
 
 
 def test_keeper_that_hangs_is_replaced() -> None:

@@ -110,6 +110,18 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Orphaned:
+    """A program of a lane has ended as our own child; again until its worker has been told."""
+
+    lane_id: str
+    pid: int
+    start_time: int
+    code: int | None
+    signal: int | None
+    core: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Stalled:
     """The keeper itself stood still for a while."""
 
@@ -125,6 +137,7 @@ Event = (
     | Asked
     | Swept
     | Tick
+    | Orphaned
     | Stalled
 )
 
@@ -166,6 +179,13 @@ class Discard:
     """Close descriptors that nobody needs any more."""
 
     fds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reap:
+    """Reap a program of whose end its worker has been told."""
+
+    pid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +247,7 @@ Action = (
     | Kill
     | Send
     | Discard
+    | Reap
     | Entrust
     | Close
     | Sweep

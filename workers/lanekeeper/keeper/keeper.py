@@ -21,6 +21,7 @@ from lanekeeper.keeper.clock import Clock
 from lanekeeper.keeper.exits import Orphans, reap
 from lanekeeper.keeper.framing import close_all
 from lanekeeper.keeper.loop import Handlers, Loop
+from lanekeeper.keeper.parentage import Parentage
 from lanekeeper.keeper.rundir import Rundir, RundirError
 from lanekeeper.keeper.states import Plane
 from lanekeeper.keeper.status import PlaneInfo
@@ -67,7 +68,8 @@ class Keeper:
         self._surroundings = surroundings
         self._ready_fd = options.ready_fd
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._core = Supervisor(info, options.warm, Vault(limit // 2), options.hang_after)
+        vault = Vault(limit // 2)
+        self._core = Supervisor(info, options.warm, vault, options.hang_after)
         self._pidfds: dict[int, int] = {}
         self._peers: dict[int, Channel] = {}
         self._numbers: dict[Channel, int] = {}
@@ -76,7 +78,8 @@ class Keeper:
         self._busy = False
         self._wanted = True
         self._code: int | None = None
-        self._orphans = Orphans(self._pidfds.__contains__)
+        self._parentage = Parentage(lambda: vault.of_kind("pidfd"))
+        self._orphans = Orphans(lambda pid: pid in self._pidfds or pid in self._parentage)
         self._loop = Loop(limit // 4)
         self._clock = Clock(time.monotonic)
         self._listener = Listener(rundir.keeper_sock, options.listen_fd)
@@ -87,6 +90,7 @@ class Keeper:
             events.Kill: self._kill,
             events.Send: self._send,
             events.Discard: self._discard,
+            events.Reap: self._reap,
             events.Entrust: self._entrust,
             events.Close: self._close,
             events.Sweep: self._sweep,
@@ -116,6 +120,8 @@ class Keeper:
         self._loop.turn(patience)
         if self._clock.check():
             self._feed(events.Stalled())
+        for orphaned in self._parentage.untold():
+            self._feed(orphaned)
         self._orphans.sweep(self._clock.now())
         due = self._core.next_deadline()
         if due is not None and due <= self._clock.now():
@@ -146,6 +152,7 @@ class Keeper:
 
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
+            self._parentage.look()
             self._orphans.notice(self._clock.now())
         else:
             self._feed(events.Asked(number))
@@ -228,6 +235,9 @@ class Keeper:
 
     def _discard(self, action: events.Discard) -> None:
         close_all(action.fds)
+
+    def _reap(self, action: events.Reap) -> None:
+        self._parentage.told(action.pid)
 
     def _entrust(self, action: events.Entrust) -> None:
         channel = self._peers.get(action.peer)

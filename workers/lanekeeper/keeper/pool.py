@@ -18,6 +18,8 @@ from lanekeeper.keeper.events import (
     Kill,
     Message,
     Note,
+    Orphaned,
+    Reap,
     RequestError,
     Send,
     Watch,
@@ -101,6 +103,15 @@ class Pool:
     def orphaned(self) -> list[Action]:
         """Look again at ended workers whose status the nursery took along: they are ours."""
         return [Watch(one.pid, one.start_time) for one in self if one.state is Worker.ENDING]
+
+    def orphaned_program(self, event: Orphaned) -> list[Action]:
+        """Tell a lane's worker how a program of it ended; nothing while there is none."""
+        record = self._roster.of_lane(event.lane_id)
+        if record is None or record.peer is None or record.state is Worker.ENDING:
+            return []
+        status = {"code": event.code, "signal": event.signal, "core": event.core}
+        told = {"op": "exited", "pid": event.pid, "start_time": event.start_time, **status}
+        return [Send(record.peer, told), Reap(event.pid)]
 
     def forked(self, message: Message, now: float) -> list[Action]:
         """Note that the nursery forked a worker.

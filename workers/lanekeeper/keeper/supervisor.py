@@ -38,6 +38,7 @@ from lanekeeper.keeper.events import (
     LaunchFailed,
     Message,
     Note,
+    Orphaned,
     PeerGone,
     PeerOpened,
     PeerSaid,
@@ -97,6 +98,7 @@ class Supervisor:
             Swept: self._on_swept,
             Tick: self._on_tick,
             Stalled: self._on_stalled,
+            Orphaned: self._on_orphaned,
         }
         self._operations: dict[str, tuple[frozenset[str], _Operation]] = {
             "ready": (frozenset(DAEMONS), self._ready),
@@ -353,6 +355,9 @@ class Supervisor:
             more = self._sweeping.late(now)
             actions += self._abandon() if more is None else more
         return actions
+
+    def _on_orphaned(self, event: Orphaned, _: float) -> list[Action]:
+        return self._pool.orphaned_program(event)
 
     def _on_stalled(self, _: Stalled, now: float) -> list[Action]:
         return self._continuity.stalled(now)
