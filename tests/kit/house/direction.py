@@ -22,6 +22,7 @@ _LEAVES: Final = tuple(
         "journal",
         "link",
         "logs",
+        "pidfds",
         "program",
         "rundir",
     )
