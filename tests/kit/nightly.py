@@ -1,7 +1,8 @@
 """`python -m kit.nightly`: the long suite, and its report in docs/reports/nightly.md.
 
 Owns what runs at night: every test including those marked `nightly`, several times over, the long
-run of faults with a report of its own, and the benchmark. Refuses to hide a run that failed: the report says it, and so does the exit status.
+run of faults with a report of its own, and the benchmark. Refuses to hide a run that failed: the
+report says it, and so does the exit status.
 Called by `make nightly`.
 """
 

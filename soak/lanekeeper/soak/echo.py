@@ -4,9 +4,11 @@ Owns the process that measures and the split of its samples. Called by the drive
 there was a fault.
 """
 
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +19,11 @@ from lanekeeper.soak.oracle import Finding
 
 WINDOW: Final = 0.3
 """Seconds after a fault that count as during it, at least."""
+START_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 10.0
+CALM: Final = 20
+"""Samples before the first fault."""
+LOOK: Final = 0.02
 _ALLOWED: Final = 0.010
 
 
@@ -32,7 +38,7 @@ class Echo:
         self._file = Path()
 
     def start(self, cluster: Cluster) -> None:
-        """Measure on a plane."""
+        """Measure on a plane; return when it is under way."""
         self._file = cluster.base / "echo"
         command = [sys.executable, "-P", "-m", "lanekeeper.soak.probe"]
         self._process = subprocess.Popen(
@@ -41,6 +47,11 @@ class Echo:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if self._file.exists() and self._file.read_bytes().count(b"\n") > CALM:
+                break
+            select.select([], [], [], LOOK)
 
     def stop(self, outcomes: Sequence[Outcome]) -> list[Finding]:
         """Stop measuring; `outcomes` are of the faults on this plane."""

@@ -30,6 +30,8 @@ RECOVERY_SECONDS: Final = 10.0
 """After this long nobody waits on."""
 HELD_SECONDS: Final = 10.0
 """How long it may take until somebody comes by an armed moment."""
+STEADY: Final = frozenset({"ready", "warm", "granted"})
+"""States of processes of a plane that is whole."""
 FALSE_SECONDS: Final = 2.0
 """How long a dead process may be shown as running."""
 
@@ -175,7 +177,7 @@ class Surgeon:
             outcome.seconds = None if moment is None else moment - since
         if outcome.seconds is None and not subject.broken:
             text = f"{fault}: not recovered within {RECOVERY_SECONDS:g} s"
-            outcome.findings.append(Finding("I1", text))
+            outcome.findings.append(Finding("I1", f"{text}{self._trouble()}"))
 
     def _until_flowing(self, subject: Subject, outcome: Outcome) -> float | None:
         """Wait for output made after the fault, then for an input typed after it."""
@@ -205,12 +207,26 @@ class Surgeon:
             return False
         return _is_whole(status)
 
+    def _trouble(self) -> str:
+        """Say what the plane says of itself that is not as it should be."""
+        try:
+            status = self._cluster.status()
+        except SilentError as error:
+            return f"; the keeper is silent: {error}"
+        odd = [
+            f"{one['role']} {one['pid']} is {one['state']}"
+            for one in status.processes
+            if one["state"] not in STEADY
+        ]
+        return "".join(f"; {text}" for text in (*status.degraded, *odd))
+
     def _whole(self, subject: Subject) -> Iterator[Finding]:
         """See that the plane is whole again and shows nothing that is dead as running."""
         waited = self._asker.ask(lambda _plane: until(self._ready, RECOVERY_SECONDS))
         self._drive(subject, waited.done, RECOVERY_SECONDS + 1)
         if not waited.done() or waited.result() is None:
-            yield Finding("I6", f"the plane is not whole after {RECOVERY_SECONDS:g} s")
+            text = f"the plane is not whole after {RECOVERY_SECONDS:g} s"
+            yield Finding("I6", f"{text}{self._trouble()}")
             return
         deadline = time.monotonic() + FALSE_SECONDS
         false = True
@@ -286,6 +302,4 @@ def _spawns(plane: Plane) -> bool:
 
 
 def _is_whole(status: Status) -> bool:
-    return not status.degraded and all(
-        one["state"] in {"ready", "warm", "granted"} for one in status.processes
-    )
+    return not status.degraded and all(one["state"] in STEADY for one in status.processes)
