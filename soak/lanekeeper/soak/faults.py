@@ -110,7 +110,8 @@ class Surgeon:
 
     def _kill_viewer(self, fault: Fault, subject: Subject, outcome: Outcome) -> Iterator[Finding]:
         """Kill a client that reads the same terminal; it may hold the child for a moment."""
-        with viewing(self._cluster, subject.address) as viewer:
+        policy = "block" if len(subject.history) % 2 else "drop"
+        with viewing(self._cluster, subject.address, policy) as viewer:
             attached = self._drive(subject, lambda: _readable(viewer.stdout), HELD_SECONDS)
             if not attached:
                 yield Finding("-", "no viewer came")
@@ -264,11 +265,11 @@ class Surgeon:
 
 
 @contextlib.contextmanager
-def viewing(cluster: Cluster, address: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a client that reads a terminal as a registered consumer; kill it if it still lives."""
+def viewing(cluster: Cluster, address: str, policy: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a client that reads a terminal by a policy; kill it if it still lives."""
     command = [sys.executable, "-P", "-m", "lanekeeper.soak.probe", str(cluster.directory)]
     viewer = subprocess.Popen(
-        [*command, "viewer", address],
+        [*command, "viewer", address, policy],
         env=cluster.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -15,6 +15,8 @@ from lanekeeper.soak.chance import Chance
 
 FAULTS_PER_LANE: Final = 4
 """Five deaths of one worker within a minute are a crash loop."""
+CLIENTS_PER_LANE: Final = 20
+"""Clients may die as often as they like; their leases are waited for once an episode."""
 RATES: Final = (2_000_000, 8_000_000, -1)
 """Bytes a second that a child floods; -1 is as fast as it is read."""
 
@@ -146,9 +148,10 @@ def plan(seed: int, wishes: Wishes) -> list[Episode]:
         for name, moment in MOMENTS.items():
             if moment.victim is victim:
                 groups += [(Fault(victim, _delay(chance), name),) for _ in range(wishes.times)]
-    for start in range(0, wishes.each, FAULTS_PER_LANE):
-        for victim in wishes.victims:
-            count = min(FAULTS_PER_LANE, wishes.each - start)
+    for victim in wishes.victims:
+        most = CLIENTS_PER_LANE if victim is Victim.CLIENT else FAULTS_PER_LANE
+        for start in range(0, wishes.each, most):
+            count = min(most, wishes.each - start)
             groups.append(tuple(Fault(victim, _delay(chance)) for _ in range(count)))
     rate = wishes.rate
     return [

@@ -2,7 +2,7 @@
 
 Owns the measuring away from the process that verifies a flood. Refuses to judge anything but its
 own stream: a wrong byte ends it with a traceback and status 1. Run as
-`python -m lanekeeper.soak.probe DIRECTORY echo FILE` or `... DIRECTORY viewer ADDRESS`.
+`python -m lanekeeper.soak.probe DIRECTORY echo FILE` or `... DIRECTORY viewer ADDRESS POLICY`.
 """
 
 import signal
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from lanekeeper.client import Data, OutputStream, Plane, connect
+from lanekeeper.client.programs import Policy
 from lanekeeper.soak import oracle
 from lanekeeper.soak.stream import Judge
 from lanekeeper.soak.subject import command, environment
@@ -41,9 +42,9 @@ def echo(plane: Plane, path: Path) -> None:
             plane.wait(timeout=max(0.0, typed + EVERY - time.monotonic()))
 
 
-def viewer(plane: Plane, address: str) -> None:
-    """Read a terminal as a registered consumer for ever; say `attached` when something came."""
-    stream = plane.terminal(address).output(None, policy="block")
+def viewer(plane: Plane, address: str, policy: Policy) -> None:
+    """Read a terminal for ever; say `attached` when something came."""
+    stream = plane.terminal(address).output(None, policy=policy)
     told = False
     while True:
         stream.poll(None)
@@ -86,7 +87,7 @@ def main() -> int:
         if what == "echo":
             echo(plane, Path(where))
         else:
-            viewer(plane, where)
+            viewer(plane, where, "drop" if sys.argv[4:] == ["drop"] else "block")
     return 0
 
 

@@ -32,7 +32,8 @@ def test_every_wish_is_in_the_plan() -> None:
 
 def test_no_lane_gets_near_a_crash_loop() -> None:
     episodes = plan(1, Wishes(ALL, each=9, times=3))
-    assert max(len(episode.faults) for episode in episodes) <= FAULTS_PER_LANE
+    workers = [e for e in episodes if any(f.victim is Victim.WORKER for f in e.faults)]
+    assert max(len(episode.faults) for episode in workers) <= FAULTS_PER_LANE
     assert [episode.index for episode in episodes] == list(range(len(episodes)))
 
 
