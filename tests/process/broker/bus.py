@@ -30,14 +30,20 @@ PATIENCE_MS = 10_000
 class Daemon:
     """A daemon of the plane as a process of its own, without a keeper."""
 
-    def __init__(self, directory: Path, role: str) -> None:
-        """Start it and wait until its socket is there."""
+    def __init__(self, directory: Path, role: str, *, wait: bool = True) -> None:
+        """Start it and wait until its socket is there; with `wait` false, do not."""
+        self._sock = directory / f"{role}.sock"
         self.process = subprocess.Popen(
             [sys.executable, "-m", f"lanekeeper.{role}", "--runtime-dir", str(directory)],
             stdin=subprocess.DEVNULL,
         )
-        sock = directory / f"{role}.sock"
-        wait_until(lambda: sock.exists() and _listens(sock), 10.0, f"{role} at {sock}")
+        if wait:
+            self.served()
+
+    def served(self) -> None:
+        """Wait until its socket is there."""
+        sock = self._sock
+        wait_until(lambda: sock.exists() and _listens(sock), 10.0, f"a daemon at {sock}")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it and return its exit status."""
