@@ -221,6 +221,13 @@ class Subscriber:
         assert event["topic"].encode() == topic
         return event
 
+    def joined_again(self) -> tuple[str, int]:
+        """Wait until the connection is back; return the epoch and the last event before it."""
+        topic, data = self.sock.recv_multipart()
+        assert topic == b"tok_mine"
+        _, _, epoch, last = msgpack.unpackb(data)
+        return epoch, last
+
     def until(self, topic: str) -> list[dict[str, Any]]:
         """Return the events up to one of that topic."""
         events = [self.next()]

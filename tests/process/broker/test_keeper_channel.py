@@ -146,6 +146,8 @@ def test_a_killed_broker_goes_on_where_it_was(directory: Path, keeper: FakeKeepe
         worker.answer(command, {"session": {}})
         assert client.receive()["id"] == again
         assert "complete" not in client.call("lane.list")  # which is true
+        epoch, last = subscriber.joined_again()
+        assert (epoch, last) == (before["epoch"], before["last"])
         client.call("workspace.create", {"name": "more"})
         assert subscriber.until("workspace.created")[-1]["seq"] == before["last"] + 1
     assert second.stop() == 0
