@@ -87,27 +87,7 @@ class Expected(Struct, tag_field="op", tag="workers"):
     more: bool = False
 
 
-class Deposited(Struct, tag_field="op", tag="deposited"):
-    """A deposit has arrived."""
-
-
-class Released(Struct, tag_field="op", tag="released"):
-    """What was deposited is gone from the vault."""
-
-
-Message = (
-    Welcome
-    | Granted
-    | Refused
-    | Died
-    | Fenced
-    | Swept
-    | Recovering
-    | Failed
-    | Expected
-    | Deposited
-    | Released
-)
+Message = Welcome | Granted | Refused | Died | Fenced | Swept | Recovering | Failed | Expected
 
 
 def hear(desk: Desk, message: dict[str, Any]) -> None:
@@ -133,7 +113,7 @@ def hear(desk: Desk, message: dict[str, Any]) -> None:
             _failed(desk, heard)
         case Expected():
             _expect(desk, heard)
-        case Welcome() | Granted() | Deposited() | Released():
+        case Welcome() | Granted():
             # Nothing to do: the keeper answers operations, and workers register by themselves.
             pass
 

@@ -94,7 +94,7 @@ class Server:
                 break
         self._turn()
         self._sample(math.inf)
-        self._link.release(SOCKETS)
+        self._link.deposits.drop(SOCKETS)
         self._link.close()
         self._journal.close()
         LOG.info("stopped; %s", dict(self._core.desk.counters))

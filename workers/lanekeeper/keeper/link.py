@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from lanekeeper.keeper import identity
 from lanekeeper.keeper.channel import Channel, ChannelError, connect
+from lanekeeper.keeper.deposits import Deposits
 from lanekeeper.keeper.framing import Received, close_all
 from lanekeeper.keeper.rundir import Rundir
 
@@ -26,8 +27,7 @@ RETRY_MOST: Final = 5.0
 WELCOME_SECONDS: Final = 5.0
 """For a keeper to answer a hello; it does so at once, or hangs."""
 
-Entry = Mapping[str, int]
-"""Descriptors by their kind."""
+_OF_DEPOSITS: Final = frozenset({"deposited", "released"})
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -45,9 +45,8 @@ class Link:
         self._role = role
         self._serving = serving
         self._channel: Channel | None = None
-        self._entries: dict[str, dict[str, int]] = {}
         self._early: list[dict[str, Any]] = []
-        self._deposits = 0
+        self.deposits = Deposits()
         self._beat_at = 0.0
         self._retry_at: float | None = None
         self._retry = RETRY_FIRST
@@ -85,18 +84,13 @@ class Link:
         self._retry_at, self._retry = None, RETRY_FIRST
         me = identity.current()
         hello = {"op": "hello", "role": self._role, "pid": me.pid, "start_time": me.start_time}
-        self.send(hello | ({"held": self.held} if self._entries else {}))
-        for name in self._entries:
-            self._deposit(name)
+        self.send(hello | {"held": self.deposits.held})
+        if self._channel is not None:
+            self.deposits.open(self._channel)
         if self._serving:
             self.send({"op": "ready"})
         self._beat_at = now + BEAT_SECONDS
         return self.is_open
-
-    @property
-    def held(self) -> int:
-        """How many descriptors this daemon has deposited."""
-        return sum(len(entry) for entry in self._entries.values())
 
     def inherit(self, seconds: float = WELCOME_SECONDS) -> dict[str, dict[str, int]]:
         """Wait for the keeper's welcome and return what a predecessor left, by name and kind.
@@ -118,27 +112,25 @@ class Link:
                 break
         return found
 
-    def deposit(self, name: str, entry: Entry) -> None:
+    def deposit(self, name: str, entry: Mapping[str, int]) -> None:
         """Have the keeper, and each that follows it, hold duplicates; the caller keeps its own."""
-        self._entries.setdefault(name, {}).update(entry)
-        self._deposit(name)
-
-    def release(self, name: str) -> None:
-        """Have the keeper let go of an entry."""
-        if self._entries.pop(name, None) is not None:
-            self.send({"op": "release", "id": f"release:{name}", "name": name})
+        try:
+            self.deposits.put(name, entry)
+        except ChannelError as error:
+            LOG.warning("lost the keeper while depositing: %s", error)
+            self._lose()
 
     def serve(self) -> None:
         """Say that the daemon serves now, to this keeper and to each that follows it."""
         self._serving = True
         self.send({"op": "ready"})
 
-    def send(self, message: dict[str, Any], fds: tuple[int, ...] = ()) -> None:
+    def send(self, message: dict[str, Any]) -> None:
         """Send a message; a channel that cannot send is closed."""
         if self._channel is None:
             return
         try:
-            self._channel.send(message, fds)
+            self._channel.send(message)
         except ChannelError as error:
             LOG.warning("lost the keeper while sending: %s", error)
             self._lose()
@@ -147,7 +139,7 @@ class Link:
         """Tell the keeper that the main loop turns, if it is time to."""
         if self._channel is not None and now >= self._beat_at:
             self._beat_at = now + BEAT_SECONDS
-            self.send({"op": "beat"} | ({"held": self.held} if self._entries else {}))
+            self.send({"op": "beat", "held": self.deposits.held})
 
     def next_beat(self) -> float | None:
         """Return when the next beat is due."""
@@ -172,7 +164,11 @@ class Link:
         messages, self._early = self._early, []
         for received in self._receive():
             received.close()
-            messages.append(received.message)
+            message = received.message
+            if message["op"] in _OF_DEPOSITS or isinstance(message.get("id"), int):
+                self.deposits.answered(message)
+            if message["op"] not in _OF_DEPOSITS:
+                messages.append(message)
         return messages
 
     def close(self) -> None:
@@ -180,12 +176,6 @@ class Link:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
-
-    def _deposit(self, name: str) -> None:
-        entry = self._entries[name]
-        self._deposits += 1
-        message = {"op": "deposit", "id": self._deposits, "name": name, "kinds": list(entry)}
-        self.send(message, tuple(entry.values()))
 
     def _receive(self) -> list[Received]:
         channel = self._channel
@@ -219,6 +209,7 @@ class Link:
 
     def _lose(self) -> None:
         self.close()
+        self.deposits.close()
         self._retry_at = time.monotonic()
 
 

@@ -32,7 +32,8 @@ class Happened(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=T
 class Assignment(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """What a worker is told of the lane it serves: by the keeper on behalf of the broker.
 
-    `request_id` and `correlation_id` are those of the `lane.create` it stands for.
+    `correlation_id` is that of the `lane.create` it stands for. Without `screen` the worker draws
+    no screens.
     """
 
     lane_id: str
@@ -44,6 +45,7 @@ class Assignment(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults
     project: str | None = None
     provider: str | None = None
     correlation_id: str | None = None
+    screen: bool = True
 
 
 class Registration(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
