@@ -47,6 +47,7 @@ class Died(Struct, tag_field="op", tag="died"):
 
     lane_id: str
     pid: int | None = None
+    generation: int | None = None
     code: int | None = None
     signal: int | None = None
     recovering: bool = False
@@ -208,4 +209,4 @@ def _expect(desk: Desk, heard: Expected) -> None:
 
 def _end(heard: Died) -> deaths.End:
     manner = deaths.manner(heard.code, heard.signal)
-    return deaths.End(heard.pid, manner, heard.reason, heard.recovering, heard.kept)
+    return deaths.End(heard.generation, manner, heard.reason, heard.recovering, heard.kept)

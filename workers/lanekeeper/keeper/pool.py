@@ -36,6 +36,7 @@ from lanekeeper.keeper.roster import (
     died,
     fenced,
     how,
+    passed,
     refused,
 )
 from lanekeeper.keeper.states import Worker, WorkerCause
@@ -370,7 +371,7 @@ class Pool:
         record.verdict = self._succession.died(lane, now, asked=record.replaced)
         if not record.verdict.recovering:
             return []
-        told = {"op": "died", "lane_id": lane["lane_id"], "pid": record.pid, "recovering": True}
+        told = {**passed(record), "recovering": True}
         say = [] if self.broker is None else [Send(self.broker, told)]
         return [*say, *self._serve(now)]
 
