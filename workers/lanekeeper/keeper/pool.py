@@ -231,7 +231,8 @@ class Pool:
             RequestError: there is no lane id, or that lane does not wait for this.
         """
         lane_id = require_text(request, "lane_id")
-        if not self._open or not self._succession.recover(lane_id):
+        screen = request.get("without_screen") is not True
+        if not self._open or not self._succession.recover(lane_id, screen=screen):
             raise RequestError("INVALID_TRANSITION", f"{lane_id} has nothing to be recovered")
         return [Send(peer, answer(request, "recovering")), *self._serve(now), *self._refill(now)]
 

@@ -178,6 +178,6 @@ def died(
     actions: list[Action] = [Note(f"worker ended with {how(code, number)}", level, keys)]
     if broker is not None and not verdict.recovering:
         status = {"pid": record.pid, "code": code, "signal": number, "reason": verdict.reason}
-        told = {"op": "died", "lane_id": record.lane_id, "recovering": False}
+        told = {"op": "died", "lane_id": record.lane_id, "recovering": False, "kept": verdict.kept}
         actions.append(Send(broker, {**told, **status}))
     return actions
