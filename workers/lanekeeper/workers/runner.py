@@ -60,7 +60,7 @@ class Worker:
         endpoints = sockets.open(estate.state.assignment.lane_id, estate.listeners)
         self.effects = Effects(
             sockets,
-            Spawner(rundir),
+            Spawner(rundir, custody.deposits),
             Book(estate.journal, estate.state),
             estate.state,
             estate.terminals,
@@ -129,6 +129,7 @@ class Worker:
         self._stimuli += self.effects.spawner.due(time.monotonic())
         self._stimuli += self.effects.screens.turn(idle=not ready)
         self._settle()
+        self.effects.spawner.tidy()
         self.effects.book.compact()
 
     def _wait(self) -> list[tuple[Any, int]]:
