@@ -50,11 +50,8 @@ class Died(Struct, tag_field="op", tag="died"):
     code: int | None = None
     signal: int | None = None
     recovering: bool = False
-<<<<<<< HEAD
-=======
     kept: bool = False
     reason: str | None = None
->>>>>>> broker3
 
 
 class Fenced(Struct, tag_field="op", tag="fenced"):
@@ -155,30 +152,6 @@ def _refused(desk: Desk, heard: Refused) -> None:
     lanes.creation_failed(desk, entry, WireError(code, f"no worker: {heard.message}").info)
 
 
-<<<<<<< HEAD
-def _died(desk: Desk, heard: Died) -> None:
-    if heard.recovering:
-        return
-    desk.expected.discard(heard.lane_id)
-    entry = desk.registry.lanes.get(heard.lane_id)
-    if entry is None or entry.state is LaneState.FAILED:
-        return
-    lane = desk.lanes[heard.lane_id]
-    obituary = f"worker died: {_manner(heard)}"
-    if lane.creating is not None:
-        error = WireError("SPAWN_FAILED", f"the lane's {obituary} before it was ready").info
-        lanes.creation_failed(desk, entry, error)
-    elif lane.sweeping:
-        return
-    elif entry.state is LaneState.CLEANING:
-        lane.obituary = obituary
-        desk.deadlines.set(Key(Due.DYING, lane.id), desk.now + LAST_WORDS_SECONDS)
-    else:
-        fail_lane(desk, entry, obituary)
-
-
-=======
->>>>>>> broker3
 def _fenced(desk: Desk, lane_id: str) -> None:
     entry = desk.registry.lanes.get(lane_id)
     if entry is not None and entry.state is LaneState.CLEANING:
