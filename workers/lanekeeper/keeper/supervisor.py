@@ -116,6 +116,7 @@ class Supervisor:
             "worker-exited": (frozenset({NURSERY}), self._worker_exited),
             "status": (frozenset(PEER_ROLES), self._status),
             "down": (frozenset(PEER_ROLES), self._down),
+            "named": (frozenset({BROKER}), self._continuity.named),
             "restart": (frozenset(PEER_ROLES), self._restarts.restart),
             "whole": (frozenset(PEER_ROLES), self._restarts.whole),
             "error": (frozenset(PEER_ROLES), self._error),
