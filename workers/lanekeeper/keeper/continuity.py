@@ -163,7 +163,7 @@ class Continuity:
 
     def whole(self) -> bool:
         """Whether every daemon serves, every lane has its worker, and the vault holds all."""
-        if not (self.complete and self._daemons.serving and self._pool.settled):
+        if not (self.complete and self._daemons.serving and not self._pool.waiting):
             return False
         served = [record for record in self._pool if record.lane is not None]
         return all(self.fenceable(record) for record in served)
