@@ -62,6 +62,7 @@ class Server:
         self, rundir: Rundir, heritage: Heritage, wakeup: int, log_budget: int = LOG_BUDGET
     ) -> None:
         """Serve on bound sockets until the descriptor `wakeup` becomes readable."""
+        self._rundir = rundir
         self._sockets = heritage.sockets
         self._wakeup = wakeup
         self._link = heritage.link
@@ -103,7 +104,10 @@ class Server:
         now = _now()
         self._drain(self._sockets.workers, FromWorker, now)
         for message in self._link.turn():
-            self._feed(FromKeeper(message), now)
+            if message["op"] == "rebind":
+                self._rebind()
+            else:
+                self._feed(FromKeeper(message), now)
         self._follow_link(now)
         self._drain_subscriptions(now)
         self._drain(self._sockets.clients, FromClient, now)
@@ -114,6 +118,14 @@ class Server:
         if self._link.retry(now.monotonic):
             self._follow_link(now)
         self._sample(now.monotonic)
+
+    def _rebind(self) -> None:
+        """Listen anew where somebody has deleted our paths; the keeper says so."""
+        try:
+            if self._sockets.rebind(self._rundir):
+                self._link.deposit(SOCKETS, self._sockets.listeners)
+        except (OSError, zmq.ZMQError):
+            LOG.exception("could not listen anew")
 
     def _drain(
         self,
