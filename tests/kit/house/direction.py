@@ -14,7 +14,17 @@ from kit.house.tree import NAMESPACE, Module, product
 
 _LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}"
-    for leaf in ("channel", "deposits", "identity", "journal", "link", "logs", "program", "rundir")
+    for leaf in (
+        "channel",
+        "deposits",
+        "identity",
+        "journal",
+        "link",
+        "logs",
+        "pidfds",
+        "program",
+        "rundir",
+    )
 )
 _CLIENT_LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}" for leaf in ("channel", "identity", "lock", "rundir")

@@ -220,6 +220,8 @@ class Effects:
             sweep.close()
         for io in self.terminals.values():
             io.close()
+        if self.leaving:
+            self.spawner.farewell(self.state.assignment.lane_id)
         self.spawner.close()
         self.book.close()
         self.sockets.close()
