@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -35,12 +34,12 @@ def kill_broker(plane: Plane) -> int:
 
 
 @pytest.fixture
-def crowded(plane: Plane) -> Iterator[Plane]:
+def crowded(plane: Plane) -> Plane:
     """A plane with lanes."""
     with plane.connect() as client:
         for number in range(LANES):
             client.lane(f"lane{number}")
-    yield plane
+    return plane
 
 
 def test_everything_is_known_again_and_commands_are_answered_soon(crowded: Plane) -> None:
@@ -70,22 +69,15 @@ def test_everything_is_known_again_and_commands_are_answered_soon(crowded: Plane
 def test_a_command_on_its_way_has_one_effect_and_one_answer(crowded: Plane) -> None:
     with crowded.connect() as client:
         for number in range(6):
-            worker_busy = threading.Event()
-
-            def kill(ready: threading.Event = worker_busy) -> None:
-                ready.wait(5)
-                kill_broker(crowded)
-
-            killer = threading.Thread(target=kill)
+            killer = threading.Thread(target=kill_broker, args=(crowded,))
             killer.start()
-            worker_busy.set()
             made = client.lane(f"new{number}")
             terminal = made.spawn(["cat"], name="only")
             killer.join()
             wait_until(lambda: crowded.pids("broker"), 10, "the next broker")
             names = [one.name for one in client.lanes()]
             assert names.count(f"new{number}") == 1
-            assert [one.id for one in client.terminals(made.id)] == [terminal.id]
+            assert [one.id for one in client.resolve(f"new{number}").terminals] == [terminal.id]
 
 
 def test_fifty_clients_come_back_and_a_second_kill_changes_nothing(crowded: Plane) -> None:
