@@ -111,7 +111,7 @@ class Server:
         if deadline is not None and deadline <= now.monotonic:
             self._feed(Tick(), now)
         self._link.beat(now.monotonic)
-        if self._link.returns(now.monotonic):
+        if self._link.retry(now.monotonic):
             self._follow_link(now)
         self._sample(now.monotonic)
 
@@ -242,7 +242,7 @@ class Server:
         """Return milliseconds until something is due, rounded up; None to wait for messages."""
         due = (
             self._core.next_deadline(),
-            self._link.next_beat(),
+            self._link.deadline(),
             self._sampler.due(self._core.desk.counters),
         )
         moments = [moment for moment in due if moment is not None]

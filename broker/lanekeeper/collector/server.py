@@ -79,7 +79,7 @@ class Collector:
         """Read what the keeper says; nothing is asked of a collector yet."""
         self._link.turn()
         self._link.beat(time.monotonic())
-        self._link.returns(time.monotonic())
+        self._link.retry(time.monotonic())
         self._follow_link()
 
     def _follow_link(self) -> None:
@@ -94,8 +94,8 @@ class Collector:
         self._polled = wanted
 
     def _timeout(self) -> int | None:
-        beat = self._link.next_beat()
-        return None if beat is None else max(int((beat - time.monotonic()) * 1000) + 1, 0)
+        due = self._link.deadline()
+        return None if due is None else max(int((due - time.monotonic()) * 1000) + 1, 0)
 
 
 def serve(rundir: Rundir) -> None:

@@ -23,11 +23,15 @@ from lanekeeper.keeper.events import (
     Kill,
     Message,
     Note,
+    Orphaned,
+    Reap,
     Send,
     Watch,
 )
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.readoption import Readoption
+from lanekeeper.keeper.roster import Record
+from lanekeeper.keeper.states import Worker
 from lanekeeper.keeper.status import workers_messages
 from lanekeeper.keeper.vault import BROKER_OWNER
 
@@ -81,7 +85,8 @@ class Continuity:
         if role == CLIENT:
             return []
         pid, held = message["pid"], message.get("held")
-        self._beats.joined(number, pid, role, now)
+        heart = self._beats.joined(number, pid, role, now)
+        heart.declared = held if isinstance(held, int) else None
         self._readoption.greeted(pid, held if isinstance(held, int) else 0)
         return self.deposited(number, now)
 
@@ -95,6 +100,8 @@ class Continuity:
         heart = self._beats.get(number)
         if heart is None:
             return []
+        if heart.declared is not None and self._count(heart) >= heart.declared:
+            heart.whole = True
         counted = self._readoption.counted(heart.pid, self._count(heart), now)
         return self._whole() if counted else []
 
@@ -102,7 +109,8 @@ class Continuity:
         """Note a sign of life, with what it says the vault should hold."""
         heart = self._beats.beat(number, now)
         if heart is not None and heart.role in _DEPOSITORS:
-            heart.whole = message.get("held") == self._count(heart)
+            counted = self._count(heart)
+            heart.whole = message.get("held", counted) == counted
 
     def left(self, number: int) -> None:
         """Note that a channel has gone."""
@@ -111,6 +119,27 @@ class Continuity:
     def ended(self, pid: int, now: float) -> list[Action]:
         """Note that a process has ended: it is not missed any more."""
         return self._whole() if self._readoption.gone(pid, now) else []
+
+    def orphaned(self, event: Orphaned) -> list[Action]:
+        """Tell a lane's worker how a program of it ended; nothing while there is none."""
+        record = self._pool.of_lane(event.lane_id)
+        if record is None or record.peer is None or record.state is Worker.ENDING:
+            return []
+        status = {"code": event.code, "signal": event.signal, "core": event.core}
+        told = {"op": "exited", "pid": event.pid, "start_time": event.start_time, **status}
+        return [Send(record.peer, told), Reap(event.pid)]
+
+    def fenceable(self, record: Record) -> bool:
+        """Whether the vault holds all that a worker has declared."""
+        heart = None if record.peer is None else self._beats.get(record.peer)
+        return heart is not None and heart.whole
+
+    def whole(self) -> bool:
+        """Whether every daemon serves, every lane has its worker, and the vault holds all."""
+        if not (self.complete and self._daemons.serving and self._pool.settled):
+            return False
+        served = [record for record in self._pool if record.lane is not None]
+        return all(self.fenceable(record) for record in served)
 
     def stalled(self, now: float) -> list[Action]:
         """Judge nobody by the time in which we stood still ourselves."""

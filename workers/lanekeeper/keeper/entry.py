@@ -62,12 +62,19 @@ def main(rundir: Rundir, options: launch.Options) -> int:
             launch.successor(rundir, options, inherited),
             None if options.listen_fd is None else left,
         )
-        code = Keeper(rundir, options, info, surroundings).run()
+        keeper = Keeper(rundir, options, info, surroundings)
+        code = keeper.run()
     except (OSError, ValueError, ChannelError) as error:
         _LOGGER.exception("keeper failed")
         return _refuse(options, f"the keeper failed: {error}", EXIT_FAILED)
     finally:
         logs.reset()
+    if keeper.retired:
+        sys.stderr.write(
+            f"this keeper was replaced; the plane in {rundir.path} runs on under the next one, "
+            "and `lane down` stops it\n"
+        )
+        return code
     clean(rundir)
     for path in (rundir.wanted, rundir.lock):
         path.unlink(missing_ok=True)

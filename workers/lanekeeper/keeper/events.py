@@ -235,6 +235,11 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Retire:
+    """Exit and leave everything as it is: the next keeper takes it over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """Clean up and exit."""
 
@@ -254,6 +259,7 @@ Action = (
     | Cleanse
     | Announce
     | Note
+    | Retire
     | Finish
 )
 

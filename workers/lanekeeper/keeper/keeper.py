@@ -64,6 +64,7 @@ class Keeper:
         Raises:
             ChannelError: the socket cannot be made.
         """
+        self.retired = False
         self._rundir = rundir
         self._surroundings = surroundings
         self._ready_fd = options.ready_fd
@@ -97,6 +98,7 @@ class Keeper:
             events.Cleanse: self._cleanse,
             events.Announce: self._announce,
             events.Note: self._note,
+            events.Retire: self._retire,
             events.Finish: self._finish,
         }
 
@@ -274,6 +276,10 @@ class Keeper:
 
     def _note(self, action: events.Note) -> None:
         _LOGGER.log(_LEVELS[action.level.upper()], "%s", action.text, extra=dict(action.keys))
+
+    def _retire(self, _: events.Retire) -> None:
+        self.retired = True
+        self._code = 0
 
     def _finish(self, action: events.Finish) -> None:
         self._code = action.code

@@ -141,22 +141,19 @@ class Link:
             self._beat_at = now + BEAT_SECONDS
             self.send({"op": "beat", "held": self.deposits.held})
 
-    def returns(self, now: float) -> bool:
-        """Look for a keeper in place of one that has gone, if it is time to; True: there is one.
+    def deadline(self) -> float | None:
+        """Return when the next beat, or the next look for a keeper, is due."""
+        return self._retry_at if self._channel is None else self._beat_at
 
-        It may not serve yet: a dead keeper's socket listens on, and what is said waits there.
-        """
+    def retry(self, now: float) -> bool:
+        """Look for the keeper that follows a lost one, if it is time to; return whether it came."""
         if self._retry_at is None or now < self._retry_at:
             return False
         if self.open(now):
             return True
+        self._retry = min(self._retry * 2, RETRY_MOST)
         self._retry_at = now + self._retry
-        self._retry = min(2 * self._retry, RETRY_MOST)
         return False
-
-    def next_beat(self) -> float | None:
-        """Return when the next beat, or the next attempt to find a keeper, is due."""
-        return self._retry_at if self._channel is None else self._beat_at
 
     def turn(self) -> list[dict[str, Any]]:
         """Send what waits, and return the messages that have come; closes a link that has ended."""

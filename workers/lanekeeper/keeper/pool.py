@@ -18,8 +18,6 @@ from lanekeeper.keeper.events import (
     Kill,
     Message,
     Note,
-    Orphaned,
-    Reap,
     RequestError,
     Send,
     Watch,
@@ -76,6 +74,19 @@ class Pool:
         """Return the record of a channel."""
         return self._roster.of_peer(peer)
 
+    def of_lane(self, lane_id: str) -> Record | None:
+        """Return the record of a lane's worker."""
+        return self._roster.of_lane(lane_id)
+
+    def succeeds(self, lane_id: str) -> bool:
+        """Whether a lane waits for a successor."""
+        return any(lane["lane_id"] == lane_id for lane in self._succession.lanes())
+
+    @property
+    def settled(self) -> bool:
+        """Whether no lane waits for a worker."""
+        return not self._waiting
+
     def lanes(self) -> list[dict[str, Any]]:
         """Return every lane that has a worker, or waits for the next one, for a new broker."""
         served = [
@@ -103,15 +114,6 @@ class Pool:
     def orphaned(self) -> list[Action]:
         """Look again at ended workers whose status the nursery took along: they are ours."""
         return [Watch(one.pid, one.start_time) for one in self if one.state is Worker.ENDING]
-
-    def orphaned_program(self, event: Orphaned) -> list[Action]:
-        """Tell a lane's worker how a program of it ended; nothing while there is none."""
-        record = self._roster.of_lane(event.lane_id)
-        if record is None or record.peer is None or record.state is Worker.ENDING:
-            return []
-        status = {"code": event.code, "signal": event.signal, "core": event.core}
-        told = {"op": "exited", "pid": event.pid, "start_time": event.start_time, **status}
-        return [Send(record.peer, told), Reap(event.pid)]
 
     def forked(self, message: Message, now: float) -> list[Action]:
         """Note that the nursery forked a worker.
@@ -170,11 +172,8 @@ class Pool:
         lane_id = require_text(message["lane"], "lane_id")
         if self._roster.get(pid) is not None or self._roster.of_lane(lane_id) is not None:
             raise RequestError("ALREADY_EXISTS", f"{lane_id} has a worker, or {pid} a channel")
-        record = self._roster.add(Record(pid, started, now, forked=True))
-        self._roster.join(record, peer)
-        record.move(WorkerCause.ARRIVED)
-        self._roster.grant(record, message["lane"])
-        record.granted_at = now
+        record = Record(pid, started, now, forked=True)
+        self._roster.readmit(record, peer, message["lane"])
 
     def grant(self, peer: int, request: Message, now: float) -> list[Action]:
         """Hand a lane to a warm worker, in the order of the requests.
@@ -368,7 +367,7 @@ class Pool:
         if not self._vault.holds(lane["lane_id"]):
             record.verdict = Verdict(recovering=False, reason="it had left nothing to go on with")
             return self._vault.drop(lane["lane_id"])
-        record.verdict = self._succession.died(lane, now)
+        record.verdict = self._succession.died(lane, now, asked=record.replaced)
         if not record.verdict.recovering:
             return []
         who = {"lane_id": lane["lane_id"], "pid": record.pid, "generation": record.generation}

@@ -51,6 +51,9 @@ class Record:
     closed: bool = False
     """Whether its lane has ended, so that nobody follows it."""
 
+    replaced: bool = False
+    """Whether it is ended to be replaced, on request."""
+
     verdict: Verdict | None = None
     """What becomes of its lane, once it is dead."""
 
@@ -115,6 +118,13 @@ class Roster:
         """Note a worker's channel."""
         record.peer = peer
         self._by_peer[peer] = record
+
+    def readmit(self, record: Record, peer: int, lane: Message) -> None:
+        """Add a worker that serves a lane already."""
+        self.join(self.add(record), peer)
+        record.move(WorkerCause.ARRIVED)
+        self.grant(record, lane)
+        record.granted_at = record.born
 
     def part(self, peer: int) -> Record | None:
         """Forget a channel and return the record it belonged to."""

@@ -39,12 +39,16 @@ class Succession:
         """Return how many lanes wait for a successor."""
         return len(self._waiting)
 
-    def died(self, lane: Message, now: float) -> Verdict:
-        """Take a lane whose worker died; unless they die too often, it waits for a successor."""
+    def died(self, lane: Message, now: float, *, asked: bool = False) -> Verdict:
+        """Take a lane whose worker died; unless they die too often, it waits for a successor.
+
+        A death that was `asked` for says nothing about the lane.
+        """
         deaths = self._deaths.setdefault(lane["lane_id"], deque(maxlen=DEATHS_MOST))
-        deaths.append(now)
+        if not asked:
+            deaths.append(now)
         following = {**lane, "generation": int(lane["generation"]) + 1}
-        if len(deaths) == DEATHS_MOST and now - deaths[0] <= DEATHS_SECONDS:
+        if not asked and len(deaths) == DEATHS_MOST and now - deaths[0] <= DEATHS_SECONDS:
             self._stopped[lane["lane_id"]] = following
             return Verdict(
                 recovering=False,

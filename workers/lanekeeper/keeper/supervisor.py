@@ -20,7 +20,6 @@ from lanekeeper.keeper.daemons import Daemons
 from lanekeeper.keeper.depository import DEPOSITORS, Depository, refuse_descriptors
 from lanekeeper.keeper.events import (
     BROKER,
-    COLLECTOR,
     DAEMONS,
     NURSERY,
     PEER_ROLES,
@@ -55,6 +54,7 @@ from lanekeeper.keeper.events import (
 )
 from lanekeeper.keeper.peers import Peer, Peers
 from lanekeeper.keeper.pool import Pool
+from lanekeeper.keeper.restarts import Restarts
 from lanekeeper.keeper.roster import how
 from lanekeeper.keeper.states import PLANE_TABLE, Daemon, Plane, PlaneCause, follow
 from lanekeeper.keeper.status import PlaneInfo, status_messages, workers_messages
@@ -63,8 +63,6 @@ from lanekeeper.keeper.vault import BROKER_OWNER, Vault
 from lanekeeper.keeper.wayup import WayUp
 
 EXIT_FAILED: Final = 1
-
-_REPLACED: Final = (BROKER, COLLECTOR, NURSERY)
 
 
 class Supervisor:
@@ -86,6 +84,9 @@ class Supervisor:
         parts = Parts(self._daemons, self._pool, vault.held)
         self._continuity = Continuity(parts, hang_after)
         self._depository = Depository(vault, self._pool, self._peers, self._continuity)
+        self._restarts = Restarts(
+            self._daemons, self._pool, self._continuity, lambda: self._state is Plane.RUNNING
+        )
         self._events: dict[type[Event], Callable[[Any, float], list[Action]]] = {
             Started: self._on_started,
             Launched: self._on_launched,
@@ -115,7 +116,8 @@ class Supervisor:
             "worker-exited": (frozenset({NURSERY}), self._worker_exited),
             "status": (frozenset(PEER_ROLES), self._status),
             "down": (frozenset(PEER_ROLES), self._down),
-            "restart": (frozenset(PEER_ROLES), self._restart),
+            "restart": (frozenset(PEER_ROLES), self._restarts.restart),
+            "whole": (frozenset(PEER_ROLES), self._restarts.whole),
             "error": (frozenset(PEER_ROLES), self._error),
         }
 
@@ -129,7 +131,7 @@ class Supervisor:
         if self._state is Plane.DONE:
             return []
         actions = self._events[type(event)](event, now)
-        return [*actions, *self._advance(now)]
+        return [*actions, *self._restarts.settle(), *self._advance(now)]
 
     def next_deadline(self) -> float | None:
         """Return when `Tick` is due, if anything is."""
@@ -239,6 +241,7 @@ class Supervisor:
             return []
         self._pool.peer_gone(event.peer)
         self._continuity.left(event.peer)
+        self._restarts.left(event.peer)
         record = self._daemons.get(peer.role or "")
         if record is None or record.peer != event.peer:
             return []
@@ -303,15 +306,6 @@ class Supervisor:
     def _down(self, number: int, message: Message, now: float) -> list[Action]:
         return [Send(number, answer(message, "stopping")), *self._begin_down(now)]
 
-    def _restart(self, number: int, message: Message, now: float) -> list[Action]:
-        role = require_text(message, "role")
-        record = self._daemons.get(role)
-        if record is None:
-            raise RequestError("INVALID_ARGUMENT", f"role is one of {', '.join(_REPLACED)}")
-        if self._state is not Plane.RUNNING:
-            raise RequestError("INVALID_TRANSITION", "the plane is being shut down")
-        return self._daemons.restart(record, number, message, now)
-
     def _error(self, number: int, message: Message, _: float) -> list[Action]:
         return [
             Note(f"{self._peers.role(number)} refused: {message.get('message')!r:.500}", "warning")
@@ -357,7 +351,7 @@ class Supervisor:
         return actions
 
     def _on_orphaned(self, event: Orphaned, _: float) -> list[Action]:
-        return self._pool.orphaned_program(event)
+        return self._continuity.orphaned(event)
 
     def _on_stalled(self, _: Stalled, now: float) -> list[Action]:
         return self._continuity.stalled(now)
