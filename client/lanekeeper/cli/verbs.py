@@ -39,6 +39,7 @@ VERBS: Final[dict[str, Entry]] = {
     "create": _entry("create:create", "Make a lane with its own worker.", _LANES),
     "ls": _entry("ls:ls", "List lanes.", _LANES),
     "cleanup": _entry("cleanup:cleanup", "End everything in a lane and forget it.", _LANES),
+    "recover": _entry("recover:recover", "Bring back a lane whose workers died.", _LANES),
     "session": _entry("session:session", "Sessions of a lane.", _LANES),
     "workspace": _entry("workspace:workspace", "Workspaces.", _LANES),
     "attach": _entry("attach:attach", "Attach this terminal to a program.", _TERMINALS),
@@ -113,7 +114,6 @@ LATER: Final[dict[str, str]] = {
     "diag": "the metrics step",
     "top": "the metrics step",
     "orphans": "the recovery step",
-    "recover": "the recovery step",
     "audit": "the hardening step",
     "provider": "the agents step",
 }

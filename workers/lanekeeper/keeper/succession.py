@@ -22,6 +22,8 @@ class Verdict:
 
     recovering: bool
     reason: str = ""
+    kept: bool = False
+    """Whether the vault keeps the lane although nobody follows: it can be recovered."""
 
 
 class Succession:
@@ -51,17 +53,21 @@ class Succession:
             return Verdict(
                 recovering=False,
                 reason=f"crash loop: {DEATHS_MOST} workers died within {DEATHS_SECONDS:.0f} s",
+                kept=True,
             )
         self._waiting.append(following)
         return Verdict(recovering=True)
 
-    def recover(self, lane_id: str) -> bool:
-        """Let a stopped lane have a successor after all; return whether it was stopped."""
+    def recover(self, lane_id: str, *, screen: bool = True) -> bool:
+        """Let a stopped lane have a successor after all; return whether it was stopped.
+
+        Without `screen` that one and those after it draw no screens.
+        """
         lane = self._stopped.pop(lane_id, None)
         if lane is None:
             return False
         self._deaths.pop(lane_id, None)
-        self._waiting.append(lane)
+        self._waiting.append({**lane, "screen": screen})
         return True
 
     def take(self) -> Message:
