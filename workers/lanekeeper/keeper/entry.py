@@ -11,7 +11,7 @@ import shutil
 import sys
 from typing import Final
 
-from lanekeeper.keeper import identity, launch, logs
+from lanekeeper.keeper import going, identity, launch, logs
 from lanekeeper.keeper.channel import ChannelError
 from lanekeeper.keeper.exits import become_subreaper
 from lanekeeper.keeper.keeper import Keeper, announce
@@ -40,7 +40,7 @@ def main(rundir: Rundir, options: launch.Options) -> int:
         return _refuse(options, str(error), EXIT_REFUSED)
     except LockedError as error:
         return _refuse(options, str(error), EXIT_CONFLICT)
-    left = [one for one in identity.plane_processes(rundir) if one[1].pid != os.getpid()]
+    left = going.outwait(lambda: _others(rundir), lambda one: one[1])
     if left:
         os.close(lock)
         return _refuse(options, _headless(rundir, left), EXIT_CONFLICT)
@@ -73,6 +73,10 @@ def clean(rundir: Rundir) -> None:
     """
     for path in (*rundir.sockets(), *launch.lane_files(rundir)):
         path.unlink(missing_ok=True)
+
+
+def _others(rundir: Rundir) -> list[tuple[str, identity.Process]]:
+    return [one for one in identity.plane_processes(rundir) if one[1].pid != os.getpid()]
 
 
 def _headless(rundir: Rundir, left: list[tuple[str, identity.Process]]) -> str:
