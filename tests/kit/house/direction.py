@@ -14,7 +14,7 @@ from kit.house.tree import NAMESPACE, Module, product
 
 _LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}"
-    for leaf in ("channel", "identity", "journal", "link", "logs", "program", "rundir")
+    for leaf in ("brand", "channel", "identity", "journal", "link", "logs", "program", "rundir")
 )
 _CLIENT_LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}" for leaf in ("channel", "identity", "lock", "rundir")

@@ -199,7 +199,7 @@ class Keeper:
         # What was signalled may be between its signal and its end, or have forked: look again.
         killed: set[identity.Process] = set()
         for _ in range(CLEANSE_SCANS):
-            left = list(identity.marked(identity.LANE_MARKER, action.lane_id))
+            left = identity.lane_children(self._rundir, action.lane_id)
             if not left:
                 break
             killed.update(process for process in left if process.signal(signal.SIGKILL))

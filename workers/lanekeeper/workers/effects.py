@@ -325,7 +325,8 @@ class Effects:
                 io.closing = io.consumers_changed = True
             if info.pid is not None and info.start_time is not None:
                 programs.append(Process(info.pid, info.start_time))
-        self.sweeps.append(Sweep(action.ending_id, programs, action.marker, action.grace))
+        origin = self.spawner.origin(self.state.assignment.lane_id, action)
+        self.sweeps.append(Sweep(action.ending_id, programs, origin, action.grace))
 
     def _forget(self, action: Forget) -> list[Stimulus]:
         io = self.terminals.pop(action.terminal_id, None)

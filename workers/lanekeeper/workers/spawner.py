@@ -12,12 +12,15 @@ import os
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lanekeeper.keeper import brand
 from lanekeeper.keeper.channel import Channel, ChannelError, Received, connect
+from lanekeeper.keeper.identity import LANE_MARKER
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.messages.terminal import ExitStatus, Spawn, TerminalInfo, Text
-from lanekeeper.workers.actions import Executed, Exited, Forked, SpawnRefused, Stimulus
+from lanekeeper.workers.actions import End, Executed, Exited, Forked, SpawnRefused, Stimulus
 from lanekeeper.workers.life import UNKNOWN
 from lanekeeper.workers.pty import Pty
+from lanekeeper.workers.sweep import Origin
 
 _LOG: Final = logging.getLogger(__name__)
 _PLANE_NAMES: Final = ("LANEKEEPER_PLANE", "LANEKEEPER_ROLE")
@@ -138,6 +141,14 @@ class Spawner:
             self._requests.clear()
         return stimuli
 
+    def origin(self, lane_id: str, ending: End) -> Origin:
+        """Return how to tell what the terminals of an ending have started."""
+        directory = str(self._rundir.path)
+        if ending.marker[0] == LANE_MARKER:
+            return Origin(ending.marker, (brand.lane(directory, lane_id),))
+        brands = (brand.terminal(directory, lane_id, each) for each in ending.terminal_ids)
+        return Origin(ending.marker, tuple(brands))
+
     def close(self) -> None:
         """Close every descriptor; children at their gate exit without running."""
         for child in self._children.values():
@@ -227,6 +238,7 @@ class Spawner:
             "env": env,
             "umask": spec.umask,
             "limits": spec.limits,
+            "brand": brand.terminal(str(self._rundir.path), info.lane_id, info.id).value,
         }
         fd = os.memfd_create("lanekeeper-spawn", os.MFD_CLOEXEC)
         os.write(fd, json.dumps(document).encode("ascii"))
