@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from lanekeeper.broker.budget import Budget
 from lanekeeper.broker.deadlines import Deadlines, Due, Key
 from lanekeeper.broker.lane import Lane, Pending, Request
+from lanekeeper.broker.looking import Looking
 from lanekeeper.broker.records import Answered, Happening, Record, Registered, encode_record
 from lanekeeper.broker.registry import LaneEntry
 from lanekeeper.broker.state import State
@@ -79,6 +80,7 @@ class Desk:
         self.creating: dict[str, str] = {}
         self.expected: set[str] = set()
         self.abandoned: OrderedDict[str, None] = OrderedDict()
+        self.looking = Looking()
         self.keeper = False
         self.awaiting_keeper: list[Request] = []
         self.again: deque[Request] = deque()

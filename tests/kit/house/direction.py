@@ -14,10 +14,17 @@ from kit.house.tree import NAMESPACE, Module, product
 
 _LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}"
-    for leaf in ("brand", "channel", "identity", "journal", "link", "logs", "program", "rundir")
+    for leaf in (
+        *("brand", "channel", "facts", "findings", "identity", "journal", "link", "logs"),
+        *("program", "rundir", "scopes", "survey", "tidy"),
+    )
 )
 _CLIENT_LEAVES: Final = tuple(
-    f"lanekeeper.keeper.{leaf}" for leaf in ("channel", "identity", "lock", "rundir")
+    f"lanekeeper.keeper.{leaf}"
+    for leaf in (
+        *("channel", "facts", "findings", "identity", "lock", "rundir", "scopes"),
+        *("survey", "tidy"),
+    )
 )
 
 MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
@@ -56,13 +63,13 @@ The numbers in `signal` are values like any other.
 """
 
 _CORES_BY_PACKAGE: Final[dict[str, str]] = {
-    "broker": "addresses budget core deadlines desk door keepers lane lanes listings plane records "
-    "registry replay routing state stimuli story workers",
+    "broker": "addresses budget core deadlines desk door keepers lane lanes listings looking "
+    "orphans plane records registry replay routing state stimuli story workers",
     "client": "awaiting effects errors feeding following items leases operations recording "
     "session story stream tasks writing",
     "collector": "model",
-    "keeper": "daemons events grants peers pool refill roster states status supervisor sweeping "
-    "wayup",
+    "keeper": "daemons events facts findings grants peers pool refill roster scopes states status "
+    "supervisor sweeping wayup",
     "workers": "actions closing consumer_commands consumers core echo emulation ending inputs "
     "knowledge life marks paste picture programs queries recording_commands records "
     "screen_commands search sequences session_commands state terminal_commands timeline turn waits "

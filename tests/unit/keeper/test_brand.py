@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from lanekeeper.keeper import brand
+from lanekeeper.keeper import brand, scopes
 
 HERE = "/run/one"
 LANE = "lane_aaaaaaaaaaaaaaaa"
-ITS = brand.terminal(HERE, LANE, "term_aaaaaaaaaaaaaaaa")
+ITS = scopes.terminal(HERE, LANE, "term_aaaaaaaaaaaaaaaa")
 
 BRANDED = f"""
 import os, subprocess, sys
@@ -21,26 +21,26 @@ subprocess.run([*{["env", "-i", "setsid", sys.executable]!r}, "-c", sys.argv[1]]
 TELL = "import resource; print(resource.getrlimit(10)[0])"
 
 
-@pytest.mark.parametrize("scope", [ITS, brand.lane(HERE, LANE), brand.plane(HERE)])
-def test_a_scope_covers_what_is_in_it(scope: brand.Scope) -> None:
+@pytest.mark.parametrize("scope", [ITS, scopes.lane(HERE, LANE), scopes.plane(HERE)])
+def test_a_scope_covers_what_is_in_it(scope: scopes.Scope) -> None:
     assert scope.covers(ITS.value)
 
 
 @pytest.mark.parametrize(
     "scope",
     [
-        brand.terminal(HERE, LANE, "term_bbbbbbbbbbbbbbbb"),
-        brand.lane(HERE, "lane_bbbbbbbbbbbbbbbb"),
-        brand.plane("/run/two"),
+        scopes.terminal(HERE, LANE, "term_bbbbbbbbbbbbbbbb"),
+        scopes.lane(HERE, "lane_bbbbbbbbbbbbbbbb"),
+        scopes.plane("/run/two"),
     ],
 )
-def test_a_scope_covers_nothing_else(scope: brand.Scope) -> None:
+def test_a_scope_covers_nothing_else(scope: scopes.Scope) -> None:
     assert not scope.covers(ITS.value)
 
 
-@pytest.mark.parametrize("scope", [ITS, brand.lane(HERE, LANE), brand.plane(HERE)])
+@pytest.mark.parametrize("scope", [ITS, scopes.lane(HERE, LANE), scopes.plane(HERE)])
 @pytest.mark.parametrize("limit", [None, 0, 1024, -1])
-def test_no_scope_covers_a_limit_that_is_no_brand(scope: brand.Scope, limit: int | None) -> None:
+def test_no_scope_covers_a_limit_that_is_no_brand(scope: scopes.Scope, limit: int | None) -> None:
     assert not scope.covers(limit)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lanekeeper.keeper import brand
+from lanekeeper.keeper import brand, scopes
 from lanekeeper.keeper.rundir import Rundir
 
 WORKER_COMM: Final = "lane-worker"
@@ -212,10 +212,10 @@ def plane_children(rundir: Rundir) -> list[Process]:
     session it put itself. Those that wiped their environment have their brand.
     """
     directory = str(rundir.path)
-    scope = brand.plane(directory)
+    scope = scopes.plane(directory)
     return [
         process
-        for process, environ in _owned()
+        for process, environ in owned()
         if ROLE_MARKER not in environ
         and environ.get(DIR_MARKER, directory) == directory
         and (
@@ -227,10 +227,10 @@ def plane_children(rundir: Rundir) -> list[Process]:
 
 def lane_children(rundir: Rundir, lane_id: str) -> list[Process]:
     """Return the live processes that the terminals of one lane started, by marker or brand."""
-    scope = brand.lane(str(rundir.path), lane_id)
+    scope = scopes.lane(str(rundir.path), lane_id)
     return [
         process
-        for process, environ in _owned()
+        for process, environ in owned()
         if ROLE_MARKER not in environ
         and (environ.get(LANE_MARKER) == lane_id or scope.covers(brand.read(process.pid)))
     ]
@@ -242,10 +242,10 @@ def _role(process: Process, marked_role: str) -> str:
 
 
 def _marked(name: str, value: str) -> Iterator[tuple[Process, dict[str, str]]]:
-    return ((process, environ) for process, environ in _owned() if environ.get(name) == value)
+    return ((process, environ) for process, environ in owned() if environ.get(name) == value)
 
 
-def _owned() -> Iterator[tuple[Process, dict[str, str]]]:
+def owned() -> Iterator[tuple[Process, dict[str, str]]]:
     """Yield the live processes of this uid with the environment each was started with."""
     uid = os.getuid()
     for pid in _pids():

@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lanekeeper.keeper import brand
+from lanekeeper.keeper import scopes
 from lanekeeper.keeper.channel import Channel, ChannelError, Received, connect
 from lanekeeper.keeper.identity import LANE_MARKER
 from lanekeeper.keeper.rundir import Rundir
@@ -145,8 +145,8 @@ class Spawner:
         """Return how to tell what the terminals of an ending have started."""
         directory = str(self._rundir.path)
         if ending.marker[0] == LANE_MARKER:
-            return Origin(ending.marker, (brand.lane(directory, lane_id),))
-        brands = (brand.terminal(directory, lane_id, each) for each in ending.terminal_ids)
+            return Origin(ending.marker, (scopes.lane(directory, lane_id),))
+        brands = (scopes.terminal(directory, lane_id, each) for each in ending.terminal_ids)
         return Origin(ending.marker, tuple(brands))
 
     def close(self) -> None:
@@ -238,7 +238,7 @@ class Spawner:
             "env": env,
             "umask": spec.umask,
             "limits": spec.limits,
-            "brand": brand.terminal(str(self._rundir.path), info.lane_id, info.id).value,
+            "brand": scopes.terminal(str(self._rundir.path), info.lane_id, info.id).value,
         }
         fd = os.memfd_create("lanekeeper-spawn", os.MFD_CLOEXEC)
         os.write(fd, json.dumps(document).encode("ascii"))

@@ -13,7 +13,7 @@ import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lanekeeper.keeper import brand
+from lanekeeper.keeper import brand, scopes
 from lanekeeper.keeper.identity import Process, Stat, environment, every_stat
 from lanekeeper.workers.ending import Ending
 
@@ -25,7 +25,7 @@ class Origin:
     marker: tuple[str, str]
     """A variable of the environment it was started with."""
 
-    brands: tuple[brand.Scope, ...] = ()
+    brands: tuple[scopes.Scope, ...] = ()
 
     def claims(self, pid: int) -> bool:
         """Whether a process carries the marker or a brand."""
