@@ -15,14 +15,14 @@ from kit.house.tree import NAMESPACE, Module, product
 _LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}"
     for leaf in (
-        *("brand", "channel", "facts", "findings", "identity", "journal", "link", "logs"),
-        *("program", "rundir", "scopes", "survey", "tidy"),
+        *("brand", "cgroups", "channel", "facts", "findings", "identity", "journal", "link"),
+        *("logs", "program", "rundir", "scopes", "survey", "tidy"),
     )
 )
 _CLIENT_LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}"
     for leaf in (
-        *("channel", "facts", "findings", "identity", "lock", "rundir", "scopes"),
+        *("cgroups", "channel", "facts", "findings", "identity", "lock", "rundir", "scopes"),
         *("survey", "tidy"),
     )
 )

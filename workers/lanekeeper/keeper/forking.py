@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from lanekeeper.keeper import brand, identity, logs
+from lanekeeper.keeper.cloning import fork_into
 
 SPEC_MAX: Final = 4 * 1024 * 1024
 """Bytes of one spawn specification; the kernel's limit for arguments and environment is less."""
@@ -62,6 +63,7 @@ class Spec:
     umask: int
     limits: Limits
     brand: int | None = None
+    cgroup: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class ChildFds:
 
 
 def parse_spec(data: bytes, inherited: Inherited) -> Spec:
-    """Decode a specification: a JSON object with argv, cwd, env, umask, limits and brand.
+    """Decode a specification: a JSON object with argv, cwd, env, umask, limits, brand and cgroup.
 
     Raises:
         SpecError: something is missing or of the wrong type.
@@ -94,6 +96,7 @@ def parse_spec(data: bytes, inherited: Inherited) -> Spec:
             umask=inherited.umask if umask is None else int(umask) & 0o777,
             limits=_limits(limits, inherited),
             brand=None if fields.get("brand") is None else int(fields["brand"]),
+            cgroup=None if fields.get("cgroup") is None else str(fields["cgroup"]),
         )
     except (
         LookupError,
@@ -153,7 +156,7 @@ def fork_child(spec: Spec, fds: ChildFds) -> int:
         OSError: the kernel does not fork.
     """
     with _signals_blocked():
-        pid = os.fork()
+        pid = fork_into(spec.cgroup)
         if pid == 0:
             _become_child(spec, fds)
     return pid

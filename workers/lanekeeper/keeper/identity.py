@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lanekeeper.keeper import brand, scopes
+from lanekeeper.keeper import brand, cgroups, scopes
 from lanekeeper.keeper.rundir import Rundir
 
 WORKER_COMM: Final = "lane-worker"
@@ -234,6 +234,12 @@ def lane_children(rundir: Rundir, lane_id: str) -> list[Process]:
         if ROLE_MARKER not in environ
         and (environ.get(LANE_MARKER) == lane_id or scope.covers(brand.read(process.pid)))
     ]
+
+
+def in_group(path: Path) -> list[Process]:
+    """Return the live processes in a cgroup and in all below it."""
+    started = ((pid, start_time(pid)) for pid in cgroups.members(path))
+    return [Process(pid, when) for pid, when in started if when is not None]
 
 
 def _role(process: Process, marked_role: str) -> str:

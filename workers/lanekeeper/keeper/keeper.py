@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from lanekeeper.keeper import events, identity, launch, logs
+from lanekeeper.keeper import cgroups, events, identity, launch, logs
 from lanekeeper.keeper.channel import Channel, Listener, Received
 from lanekeeper.keeper.exits import Orphans, reap
 from lanekeeper.keeper.loop import Handlers, Loop
@@ -25,6 +25,9 @@ from lanekeeper.keeper.supervisor import Supervisor
 
 CLEANSE_SCANS: Final = 20
 """Passes over /proc for one lane; what survives this many forks faster than we look."""
+
+GROUP_PATIENCE: Final = 0.5
+"""Seconds for what was killed to leave its cgroup, so that this can be removed."""
 
 _LOGGER: Final = logging.getLogger(__name__)
 _LEVELS: Final = logging.getLevelNamesMapping()
@@ -44,6 +47,7 @@ class Keeper:
         own = identity.current()
         info = PlaneInfo(f"plane_{secrets.token_hex(8)}", own.pid, own.start_time, time.time())
         self._rundir = rundir
+        self._group = cgroups.plane(str(rundir.path), os.environ)
         self._commands = commands
         self._ready_fd = options.ready_fd
         self._core = Supervisor(info, options.warm)
@@ -87,6 +91,8 @@ class Keeper:
                 self._feed(events.Tick())
         self._listener.close()
         self._loop.release()
+        if self._group is not None:
+            cgroups.remove(self._group, GROUP_PATIENCE)
         return self._code
 
     def _feed(self, event: events.Event) -> None:
@@ -190,6 +196,7 @@ class Keeper:
 
     def _sweep(self, action: events.Sweep) -> None:
         found = {*identity.plane_children(self._rundir), *identity.descendants(os.getpid())}
+        found |= set(identity.in_group(self._group)) if self._group else set()
         there = [process for process in found if self._watch_process(process)]
         for process in there:
             self._kill(events.Kill(process.pid, action.signal))
@@ -200,9 +207,14 @@ class Keeper:
         killed: set[identity.Process] = set()
         for _ in range(CLEANSE_SCANS):
             left = identity.lane_children(self._rundir, action.lane_id)
+            if self._group is not None:
+                cgroups.kill(self._group / action.lane_id)
+                left += identity.in_group(self._group / action.lane_id)
             if not left:
                 break
             killed.update(process for process in left if process.signal(signal.SIGKILL))
+        if self._group is not None:
+            cgroups.remove(self._group / action.lane_id, GROUP_PATIENCE)
         done = events.answer(action.request, "swept", killed=len(killed))
         self._send(events.Send(action.peer, done))
 

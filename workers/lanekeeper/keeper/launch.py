@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from lanekeeper.keeper import brand, identity
+from lanekeeper.keeper import brand, cgroups, identity
 from lanekeeper.keeper.events import BROKER, COLLECTOR, NURSERY
 from lanekeeper.keeper.forking import Inherited
 from lanekeeper.keeper.rundir import Rundir
@@ -66,6 +66,7 @@ def prepare() -> Inherited:
             with contextlib.suppress(OSError):
                 fcntl.fcntl(number, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     brand.shed()
+    cgroups.leave()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return Inherited(umask=os.umask(0o077), nofile=(soft, hard))

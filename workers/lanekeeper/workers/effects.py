@@ -331,6 +331,7 @@ class Effects:
     def _forget(self, action: Forget) -> list[Stimulus]:
         io = self.terminals.pop(action.terminal_id, None)
         drawn = self.screens.forget(action.terminal_id)
+        self.spawner.forget(self.state.assignment.lane_id, action.terminal_id)
         return drawn if io is None else [*drawn, *_undelivered(io.close())]
 
 

@@ -10,9 +10,10 @@ import json
 import logging
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-from lanekeeper.keeper import scopes
+from lanekeeper.keeper import cgroups, scopes
 from lanekeeper.keeper.channel import Channel, ChannelError, Received, connect
 from lanekeeper.keeper.identity import LANE_MARKER
 from lanekeeper.keeper.rundir import Rundir
@@ -51,6 +52,7 @@ class Spawner:
     def __init__(self, rundir: Rundir) -> None:
         """Prepare; the connection is made with the first program."""
         self._rundir = rundir
+        self._group = cgroups.plane(str(rundir.path), os.environ)
         self._requests: dict[int, Child] = {}
         self._children: dict[str, Child] = {}
         self._next = 0
@@ -144,10 +146,17 @@ class Spawner:
     def origin(self, lane_id: str, ending: End) -> Origin:
         """Return how to tell what the terminals of an ending have started."""
         directory = str(self._rundir.path)
+        around = () if self._group is None else (self._group / lane_id,)
         if ending.marker[0] == LANE_MARKER:
-            return Origin(ending.marker, (scopes.lane(directory, lane_id),))
+            return Origin(ending.marker, (scopes.lane(directory, lane_id),), around)
         brands = (scopes.terminal(directory, lane_id, each) for each in ending.terminal_ids)
-        return Origin(ending.marker, tuple(brands))
+        groups = (one / each for one in around for each in ending.terminal_ids)
+        return Origin(ending.marker, tuple(brands), tuple(groups))
+
+    def forget(self, lane_id: str, terminal_id: str) -> None:
+        """Remove the cgroup of a terminal that is forgotten, if nothing is in it."""
+        if self._group is not None:
+            cgroups.remove(self._group / lane_id / terminal_id)
 
     def close(self) -> None:
         """Close every descriptor; children at their gate exit without running."""
@@ -224,6 +233,11 @@ class Spawner:
             _close(child, name)
         return SpawnRefused(child.terminal_id, reason)
 
+    def _make_group(self, info: TerminalInfo) -> Path | None:
+        if self._group is None:
+            return None
+        return cgroups.make(self._group, str(self._rundir.path), info.lane_id, info.id)
+
     def _describe(self, info: TerminalInfo, spec: Spawn) -> int:
         """Return a memfd with what the child is to run: larger than one message could be."""
         env = {k: os.fsdecode(v) for k, v in spec.env.items() if k not in _PLANE_NAMES}
@@ -232,12 +246,14 @@ class Spawner:
         env["LANEKEEPER_LANE"] = info.lane_id
         env["LANEKEEPER_SESSION"] = info.session_id
         env["LANEKEEPER_TERMINAL"] = info.id
+        cgroup = self._make_group(info)
         document = {
             "argv": [os.fsdecode(word) for word in spec.argv],
             "cwd": _directory(spec.cwd, env),
             "env": env,
             "umask": spec.umask,
             "limits": spec.limits,
+            "cgroup": None if cgroup is None else str(cgroup),
             "brand": scopes.terminal(str(self._rundir.path), info.lane_id, info.id).value,
         }
         fd = os.memfd_create("lanekeeper-spawn", os.MFD_CLOEXEC)

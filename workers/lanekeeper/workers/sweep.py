@@ -1,8 +1,8 @@
 """Finds and ends everything that terminals started, daemons in their own sessions too.
 
 A process belongs to an ending when it is the program of a terminal, a descendant of a member, in
-the session of a program, or carries the ending's marker in the environment it was started with or
-the brand of one of its terminals.
+the session of a program, in the cgroup of a terminal, or carries the ending's marker in the
+environment it was started with or the brand of a terminal.
 Each step of `Ending` scans anew and signals through pidfds, whose readiness tells the runner at
 once when a process has gone.
 """
@@ -12,8 +12,9 @@ import os
 import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
-from lanekeeper.keeper import brand, scopes
+from lanekeeper.keeper import brand, cgroups, scopes
 from lanekeeper.keeper.identity import Process, Stat, environment, every_stat
 from lanekeeper.workers.ending import Ending
 
@@ -26,6 +27,8 @@ class Origin:
     """A variable of the environment it was started with."""
 
     brands: tuple[scopes.Scope, ...] = ()
+    groups: tuple[Path, ...] = ()
+    """Their cgroups, where they have some."""
 
     def claims(self, pid: int) -> bool:
         """Whether a process carries the marker or a brand."""
@@ -35,6 +38,10 @@ class Origin:
         name, value = self.marker
         environ = environment(pid)
         return environ is not None and environ.get(name) == value
+
+    def inside(self) -> set[int]:
+        """Return the pids in the cgroups."""
+        return {pid for group in self.groups for pid in cgroups.members(group)}
 
 
 class Sweep:
@@ -80,11 +87,16 @@ class Sweep:
             return False
         left = self._scan()
         if not left:
+            for group in self._origin.groups:
+                cgroups.remove(group)
             self.close()
             return True
         signals = self._ending.advance(now) if self._ending.due(now) else ()
         for process in left:
             self._signal(process, signals)
+        if signal.SIGKILL in signals:
+            for group in self._origin.groups:
+                cgroups.kill(group)
         return False
 
     def close(self) -> None:
@@ -113,6 +125,7 @@ class Sweep:
     def _scan(self) -> list[Process]:
         table = {stat.pid: stat for stat in every_stat()}
         members = {pid for pid, stat in table.items() if self._is_member(stat)}
+        members |= self._origin.inside() & table.keys()
         members |= _descending(table, members)
         members.discard(os.getpid())
         return [
