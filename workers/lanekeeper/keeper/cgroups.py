@@ -75,6 +75,15 @@ def leave() -> None:
             around.joinpath("cgroup.procs").write_text("0")
 
 
+def of_process(pid: int) -> str:
+    """Return the path below the mount of the terminal's cgroup a process is in; empty for none."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/cgroup").read_bytes().splitlines():
+            if line.startswith(b"0::/") and PREFIX.encode() in line:
+                return os.fsdecode(line.removeprefix(b"0::"))
+    return ""
+
+
 def name(directory: str) -> str:
     """Return the name of the cgroup of the plane in a runtime directory."""
     return PREFIX + hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]

@@ -57,8 +57,11 @@ class Group:
 
     path: str
     directory: str
-    name: str
-    """The id of the lane or terminal; empty for that of the whole plane."""
+    lane_id: str = ""
+    """Empty for the cgroup of a whole plane."""
+
+    terminal_id: str = ""
+    """Empty for the cgroup of a whole lane."""
 
     pids: tuple[int, ...] = ()
 

@@ -45,9 +45,13 @@ def judge(facts: Facts, index: Index | None) -> list[Finding]:
             if index.complete:
                 found += _children(place, seen, index)
                 found += _sockets(place, index)
-                found += _groups(place, groups, index)
+                found += _groups(groups, index)
     known = {place.directory for place in facts.places}
-    found += [_group(one) for one in facts.groups if one.directory not in known]
+    found += [
+        _group(one, "nothing else is known of its plane")
+        for one in facts.groups
+        if one.directory not in known and not one.lane_id
+    ]
     return found
 
 
@@ -68,9 +72,10 @@ def _headless(place: Place, seen: list[Seen], groups: list[Group]) -> Iterator[F
     for key, left in _by_terminal(programs).items():
         yield _child(place, key, left, "no process of its plane lives")
     for group in groups:
-        yield _group(group)
+        if not group.lane_id:
+            yield _group(group, "its plane has no process any more")
     if place.files:
-        yield _files(place, programs)
+        yield _files(place)
 
 
 def _plane(place: Place, daemons: list[Seen], programs: list[Seen], groups: list[Group]) -> Finding:
@@ -91,11 +96,11 @@ def _plane(place: Place, daemons: list[Seen], programs: list[Seen], groups: list
         recoverable=nursery,
         processes=_identities([*daemons, *programs]),
         paths=place.files,
-        groups=tuple(one.path for one in groups),
+        groups=tuple(one.path for one in groups if not one.lane_id),
     )
 
 
-def _files(place: Place, programs: list[Seen]) -> Finding:
+def _files(place: Place) -> Finding:
     signals = ["nobody holds keeper.lock", "no process names this directory with a role"]
     if place.unheard:
         signals.append(f"nobody listens on {len(place.unheard)} of its sockets")
@@ -113,7 +118,6 @@ def _files(place: Place, programs: list[Seen]) -> Finding:
         f"{text}: {len(place.files)} files",
         remedy,
         tuple(signals),
-        recoverable=place.wanted and not programs,
         paths=place.files,
     )
 
@@ -197,6 +201,7 @@ def _children(place: Place, seen: list[Seen], index: Index) -> Iterator[Finding]
         and one.age >= SETTLED
         and one.terminal_id not in index.terminals
         and one.brand not in index.brands
+        and index.terminals.isdisjoint(one.cgroup.split("/"))
     ]
     for key, those in _by_terminal(left).items():
         yield _child(place, key, those, "no lane has that terminal")
@@ -243,27 +248,26 @@ def _sockets(place: Place, index: Index) -> Iterator[Finding]:
         )
 
 
-def _groups(place: Place, groups: list[Group], index: Index) -> Iterator[Finding]:
-    """Cgroups of terminals that are gone."""
-    del place
+def _groups(groups: list[Group], index: Index) -> Iterator[Finding]:
+    """Cgroups of lanes and terminals that are gone."""
     lanes = {lane.id for lane in index.lanes}
     for one in groups:
-        if one.name and one.name not in lanes and one.name not in index.terminals:
-            yield _group(one)
+        if one.lane_id and one.lane_id not in lanes:
+            if not one.terminal_id:
+                yield _group(one, "no lane has that id")
+        elif one.terminal_id and one.terminal_id not in index.terminals:
+            yield _group(one, "no lane has that terminal")
 
 
-def _group(group: Group) -> Finding:
-    inside = f"with {len(group.pids)} processes" if group.pids else "empty"
+def _group(group: Group, why: str) -> Finding:
+    inside = f"{len(group.pids)} processes in it" if group.pids else "empty"
     return Finding(
         _name(Kind.CGROUP, group.directory, group.path),
         Kind.CGROUP,
         group.directory,
-        f"cgroup {group.path}, {inside}",
+        f"cgroup {group.path}: {inside}",
         "`lane orphans clean` ends what is in it and removes it",
-        (
-            "its name is one that planes of this uid give",
-            "nobody has what it is named after",
-        ),
+        ("its name is one that planes of this uid give", why),
         groups=(group.path,),
     )
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from lanekeeper.keeper import brand, identity, lock
-from lanekeeper.keeper.facts import Facts, Place, Seen
+from lanekeeper.keeper import brand, cgroups, identity, lock
+from lanekeeper.keeper.facts import Facts, Group, Place, Seen
 from lanekeeper.keeper.rundir import Rundir, RundirError, resolve
 
 PLACES_MAX: Final = 1000
@@ -31,8 +31,11 @@ def look(rundir: Rundir) -> Facts:
     """Return what there is, seen from the plane of `rundir`, which need not exist."""
     processes = tuple(_processes())
     listening = _listening()
-    places = tuple(_places(rundir, processes, listening))
-    return Facts(str(rundir.path), processes, places)
+    trees = list(cgroups.trees())
+    places = tuple(_places(rundir, processes, listening, trees))
+    names = {cgroups.name(place.directory): place.directory for place in places}
+    groups = tuple(_groups(trees, names))
+    return Facts(str(rundir.path), processes, places, groups)
 
 
 def still(identities: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -45,10 +48,11 @@ def _processes() -> Iterator[Seen]:
     uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
     for process, environ in identity.owned():
         mark = brand.read(process.pid)
+        group = cgroups.of_process(process.pid)
         role = environ.get(identity.ROLE_MARKER, "")
         terminal = environ.get(identity.TERMINAL_MARKER, "")
         stat = identity.read_stat(process.pid)
-        if process.pid == own or stat is None or not (role or terminal or mark is not None):
+        if process.pid == own or stat is None or not (role or terminal or group or mark):
             continue
         where = identity.PLANE_MARKER if role else identity.DIR_MARKER
         yield Seen(
@@ -61,6 +65,7 @@ def _processes() -> Iterator[Seen]:
             lane_id="" if role else environ.get(identity.LANE_MARKER, ""),
             terminal_id="" if role else terminal,
             brand=mark,
+            cgroup=group,
         )
 
 
@@ -76,7 +81,10 @@ def _listening() -> frozenset[str]:
 
 
 def _places(
-    rundir: Rundir, processes: tuple[Seen, ...], listening: frozenset[str]
+    rundir: Rundir,
+    processes: tuple[Seen, ...],
+    listening: frozenset[str],
+    trees: list[cgroups.Tree],
 ) -> Iterator[Place]:
     yield _place(rundir, listening)
     known = {rundir.path}
@@ -84,13 +92,14 @@ def _places(
     environments: tuple[Mapping[str, str], ...] = (os.environ, {})
     candidates = [resolve(None, given, uid).path for given in environments]
     candidates += [Path(one.directory) for one in processes if one.directory]
+    candidates += [Path(tree.directory) for tree in trees if tree.directory]
     candidates += [Path(path).parent for path in listening if path.endswith(_SIGNS)]
     for path in candidates[:PLACES_MAX]:
         if path in known:
             continue
         known.add(path)
         other = Rundir(path)
-        named = any(one.directory == str(path) for one in processes)
+        named = str(path) in {one.directory for one in processes} | {t.directory for t in trees}
         with contextlib.suppress(RundirError, OSError):
             other.check()
             yield _place(other, listening)
@@ -111,6 +120,19 @@ def _place(rundir: Rundir, listening: frozenset[str], *, readable: bool = True) 
         files=tuple(map(str, files)),
         unheard=tuple(str(path) for path in sockets if str(path) not in listening),
     )
+
+
+def _groups(trees: Iterable[cgroups.Tree], names: Mapping[str, str]) -> Iterator[Group]:
+    """Yield the cgroups of planes, then of their lanes and terminals."""
+    for tree in trees:
+        directory = tree.directory or names.get(tree.path.name, "")
+        yield Group(str(tree.path), directory, "", "", tuple(cgroups.members(tree.path)))
+        for lane in cgroups.children(tree.path):
+            inside = tuple(cgroups.members(lane))
+            yield Group(str(lane), directory, lane.name, "", inside)
+            for terminal in cgroups.children(lane):
+                inside = tuple(cgroups.members(terminal))
+                yield Group(str(terminal), directory, lane.name, terminal.name, inside)
 
 
 def _lane_sockets(rundir: Rundir) -> list[Path]:

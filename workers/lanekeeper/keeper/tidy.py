@@ -12,23 +12,36 @@ import signal
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
-from lanekeeper.keeper import lock
+from lanekeeper.keeper import cgroups, identity, lock
 from lanekeeper.keeper.facts import Finding, Identity, Kind, Outcome
 from lanekeeper.keeper.identity import Process
 from lanekeeper.keeper.rundir import Rundir, RundirError
 
+GROUP_PATIENCE: Final = 0.2
+"""Seconds that a cgroup is waited for at least: what was killed is still being taken out of it."""
+
 
 def clean(finding: Finding, patience: float = 0.0) -> Outcome:
     """Kill its processes, then remove its files; wait up to `patience` seconds for their ends."""
-    killed = kill(finding.processes, patience)
+    inside = {one for path in finding.groups for one in identity.in_group(Path(path))}
+    for path in finding.groups:
+        cgroups.kill(Path(path))
+    among = {*finding.processes, *((one.pid, one.start_time) for one in inside)}
+    killed = kill(among, patience)
     removed = 0
     error = ""
+    for path in finding.groups:
+        if cgroups.remove(Path(path), max(patience, GROUP_PATIENCE)):
+            removed += 1
+        else:
+            error = f"cgroup {path} is not empty yet"
     try:
         if finding.kind in {Kind.PLANE, Kind.FILE}:
-            removed = _empty(Rundir(Path(finding.directory)), finding.paths)
+            removed += _empty(Rundir(Path(finding.directory)), finding.paths)
         else:
-            removed = _remove(finding.paths)
+            removed += _remove(finding.paths)
     except (OSError, lock.LockedError, RundirError) as failure:
         error = str(failure)
     return Outcome(finding.id, killed, removed, error)
