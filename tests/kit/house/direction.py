@@ -15,8 +15,8 @@ from kit.house.tree import NAMESPACE, Module, product
 _LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}"
     for leaf in (
-        *("brand", "cgroups", "channel", "facts", "findings", "identity", "journal", "link"),
-        *("logs", "program", "rundir", "scopes", "survey", "tidy"),
+        *("brand", "cgroups", "channel", "deposits", "facts", "findings", "identity", "journal"),
+        *("link", "logs", "program", "rundir", "scopes", "survey", "tidy"),
     )
 )
 _CLIENT_LEAVES: Final = tuple(
@@ -69,9 +69,9 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "session story stream tasks writing",
     "collector": "model",
     "keeper": "daemons events facts findings grants peers pool refill roster scopes states status "
-    "supervisor sweeping wayup",
+    "succession supervisor sweeping vault wayup",
     "workers": "actions closing consumer_commands consumers core echo emulation ending inputs "
-    "knowledge life marks paste picture programs queries recording_commands records "
+    "knowledge life marks paste picture programs queries recording_commands records resuming "
     "screen_commands search sequences session_commands state terminal_commands timeline turn waits "
     "watching writer_commands",
 }

@@ -7,6 +7,7 @@ from lanekeeper.keeper import events
 from lanekeeper.keeper.events import Action, Event
 from lanekeeper.keeper.status import PlaneInfo
 from lanekeeper.keeper.supervisor import Supervisor
+from lanekeeper.keeper.vault import Vault
 
 PIDS = {"nursery": 100, "broker": 200, "collector": 300}
 Kind = TypeVar("Kind", bound=Action)
@@ -17,7 +18,7 @@ class Run:
 
     def __init__(self, warm: int = 2) -> None:
         """Start with nothing running."""
-        self.core = Supervisor(PlaneInfo("plane_x", 1, 10, 0.0), warm)
+        self.core = Supervisor(PlaneInfo("plane_x", 1, 10, 0.0), warm, Vault(1_000))
         self.now = 1000.0
         self.peers = 0
 

@@ -52,10 +52,14 @@ class PeerOpened:
 
 @dataclass(frozen=True, slots=True)
 class PeerSaid:
-    """A peer sent a message; of a `hello`, pid and start time are true."""
+    """A peer sent a message; of a `hello`, pid and start time are true.
+
+    Its descriptors belong to the core now: it keeps each or has it dropped.
+    """
 
     peer: int
     message: Message
+    fds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +137,18 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a message to a peer."""
+    """Send a message to a peer, with duplicates of descriptors."""
 
     peer: int
     message: Message
+    fds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Close descriptors that nobody needs any more."""
+
+    fds: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +197,7 @@ class Finish:
     code: int
 
 
-Action = Launch | Watch | Kill | Send | Close | Sweep | Cleanse | Announce | Note | Finish
+Action = Launch | Watch | Kill | Send | Discard | Close | Sweep | Cleanse | Announce | Note | Finish
 
 
 class RequestError(Exception):

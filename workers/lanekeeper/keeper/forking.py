@@ -224,7 +224,8 @@ def _become_child(spec: Spec, fds: ChildFds) -> NoReturn:
         os.chdir(spec.cwd)
         stage = "gate"
         if not os.read(_GATE, 1):
-            os._exit(0)
+            _tell(stage, OSError(errno.ECANCELED, "the gate was closed"))
+            os._exit(EXIT_SPAWN_FAILED)
         stage = "exec"
         os.execvpe(spec.argv[0], spec.argv, spec.env)
     except (OSError, ValueError, TypeError, OverflowError) as error:

@@ -18,10 +18,12 @@ from typing import Any, Final
 from lanekeeper.keeper import cgroups, events, identity, launch, logs
 from lanekeeper.keeper.channel import Channel, Listener, Received
 from lanekeeper.keeper.exits import Orphans, reap
+from lanekeeper.keeper.framing import close_all
 from lanekeeper.keeper.loop import Handlers, Loop
 from lanekeeper.keeper.rundir import Rundir, RundirError
 from lanekeeper.keeper.status import PlaneInfo
 from lanekeeper.keeper.supervisor import Supervisor
+from lanekeeper.keeper.vault import Vault
 
 CLEANSE_SCANS: Final = 20
 """Passes over /proc for one lane; what survives this many forks faster than we look."""
@@ -50,7 +52,8 @@ class Keeper:
         self._group = cgroups.plane(str(rundir.path), os.environ)
         self._commands = commands
         self._ready_fd = options.ready_fd
-        self._core = Supervisor(info, options.warm)
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._core = Supervisor(info, options.warm, Vault(limit // 2))
         self._pidfds: dict[int, int] = {}
         self._peers: dict[int, Channel] = {}
         self._numbers: dict[Channel, int] = {}
@@ -59,7 +62,7 @@ class Keeper:
         self._busy = False
         self._code: int | None = None
         self._orphans = Orphans(self._pidfds.__contains__)
-        self._loop = Loop(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        self._loop = Loop(limit // 4)
         self._listener = Listener(rundir.keeper_sock)
         self._handlers = Handlers(self._on_message, self._on_gone)
         self._actions: dict[type[events.Action], Callable[[Any], None]] = {
@@ -67,6 +70,7 @@ class Keeper:
             events.Watch: self._watch,
             events.Kill: self._kill,
             events.Send: self._send,
+            events.Discard: self._discard,
             events.Close: self._close,
             events.Sweep: self._sweep,
             events.Cleanse: self._cleanse,
@@ -127,15 +131,15 @@ class Keeper:
         self._feed(events.PeerGone(number))
 
     def _on_message(self, channel: Channel, received: Received) -> None:
-        received.close()
         message = received.message
         if message["op"] == "hello" and not _truthful(channel, message):
+            received.close()
             text = "pid and start_time are not those of the peer"
             refusal = events.answer(message, "error", code="INVALID_ARGUMENT", message=text)
             self._loop.send(channel, refusal)
             self._loop.drop(channel)
             return
-        self._feed(events.PeerSaid(self._numbers[channel], message))
+        self._feed(events.PeerSaid(self._numbers[channel], message, received.fds))
 
     def _launch(self, action: events.Launch) -> None:
         try:
@@ -187,7 +191,10 @@ class Keeper:
     def _send(self, action: events.Send) -> None:
         channel = self._peers.get(action.peer)
         if channel is not None:
-            self._loop.send(channel, dict(action.message))
+            self._loop.send(channel, dict(action.message), action.fds)
+
+    def _discard(self, action: events.Discard) -> None:
+        close_all(action.fds)
 
     def _close(self, action: events.Close) -> None:
         channel = self._peers.get(action.peer)

@@ -26,6 +26,7 @@ from lanekeeper.keeper.events import (
     Asked,
     Cleanse,
     Close,
+    Discard,
     Ended,
     Event,
     Finish,
@@ -52,9 +53,13 @@ from lanekeeper.keeper.roster import how
 from lanekeeper.keeper.states import PLANE_TABLE, Plane, PlaneCause, follow
 from lanekeeper.keeper.status import PlaneInfo, status_messages, workers_messages
 from lanekeeper.keeper.sweeping import Sweeping
+from lanekeeper.keeper.vault import BROKER_OWNER, Vault
 from lanekeeper.keeper.wayup import WayUp
 
 EXIT_FAILED: Final = 1
+
+DEPOSITORS: Final = frozenset({BROKER, WORKER})
+"""Roles that have something in the vault."""
 
 _REPLACED: Final = (BROKER, COLLECTOR, NURSERY)
 
@@ -62,11 +67,12 @@ _REPLACED: Final = (BROKER, COLLECTOR, NURSERY)
 class Supervisor:
     """The keeper's core; `handle` is its one door."""
 
-    def __init__(self, info: PlaneInfo, warm: int) -> None:
+    def __init__(self, info: PlaneInfo, warm: int, vault: Vault) -> None:
         """Supervise a plane that keeps `warm` workers ready."""
         self._info = info
         self._daemons = Daemons(DAEMONS)
-        self._pool = Pool(warm)
+        self._vault = vault
+        self._pool = Pool(warm, vault)
         self._peers = Peers()
         self._state = Plane.RUNNING
         self._way_up = WayUp()
@@ -90,6 +96,9 @@ class Supervisor:
             "grant": (frozenset({BROKER}), self._pool.grant),
             "fence": (frozenset({BROKER}), self._fence),
             "sweep": (frozenset({BROKER}), self._cleanse),
+            "recover": (frozenset({BROKER}), self._pool.recover),
+            "release": (DEPOSITORS, self._release),
+            "closed": (frozenset({WORKER}), self._closed),
             "forked": (frozenset({NURSERY}), self._forked),
             "failed": (frozenset({NURSERY}), self._fork_failed),
             "worker-exited": (frozenset({NURSERY}), self._worker_exited),
@@ -154,15 +163,32 @@ class Supervisor:
     def _on_said(self, event: PeerSaid, now: float) -> list[Action]:
         peer = self._peers.get(event.peer)
         if peer is None:
-            return []
+            return [Discard(event.fds)] if event.fds else []
         try:
+            if event.message["op"] == "deposit":
+                return self._deposit(peer, event)
+            _refuse_descriptors(event.fds)
             if event.message["op"] == "hello":
                 return self._hello(event.peer, peer, event.message, now)
             return self._operate(event.peer, peer, event.message, now)
         except RequestError as error:
             refusal = answer(event.message, "error", code=error.code, message=str(error))
-            actions: list[Action] = [Send(event.peer, refusal)]
+            actions: list[Action] = [Discard(event.fds)] if event.fds else []
+            actions.append(Send(event.peer, refusal))
             return actions if peer.role else [*actions, Close(event.peer)]
+
+    def _deposit(self, peer: Peer, event: PeerSaid) -> list[Action]:
+        owner = self._owner(event.peer, peer)
+        return self._vault.deposit(event.peer, owner, event.message, event.fds)
+
+    def _owner(self, number: int, peer: Peer) -> str:
+        """Return whose entries a peer deposits; RequestError when it has nothing to deposit."""
+        if peer.role == BROKER:
+            return BROKER_OWNER
+        record = self._pool.of_peer(number)
+        if record is None or record.lane_id is None or record.closed:
+            raise RequestError("UNAUTHORIZED", "only the broker and a lane's worker deposit")
+        return record.lane_id
 
     def _hello(self, number: int, peer: Peer, message: Message, now: float) -> list[Action]:
         role = peer.check(message.get("role"))
@@ -170,7 +196,11 @@ class Supervisor:
         if role in DAEMONS:
             self._daemons.claim(role, pid, number)
         welcome = {"op": "welcome", "plane": self._info.plane, "keeper_pid": self._info.pid}
-        actions: list[Action] = [Send(number, welcome)]
+        actions: list[Action] = []
+        if role == BROKER:
+            actions += self._vault.hand_over(BROKER_OWNER, number)
+            welcome["held"] = self._vault.held(BROKER_OWNER)
+        actions.append(Send(number, welcome))
         if role == WORKER:
             actions += self._pool.arrived(number, pid, started, now)
         if role == BROKER:
@@ -222,7 +252,15 @@ class Supervisor:
 
     def _cleanse(self, number: int, message: Message, _: float) -> list[Action]:
         lane_id = require_text(message, "lane_id")
-        return [*self._pool.end_worker(lane_id), Cleanse(number, message, lane_id)]
+        return [*self._pool.abandon(lane_id), Cleanse(number, message, lane_id)]
+
+    def _release(self, number: int, message: Message, _: float) -> list[Action]:
+        peer = self._peers.get(number)
+        owner = "" if peer is None else self._owner(number, peer)
+        return self._vault.release(number, owner, message)
+
+    def _closed(self, number: int, _: Message, __: float) -> list[Action]:
+        return self._pool.close(number)
 
     def _forked(self, _: int, message: Message, now: float) -> list[Action]:
         return self._pool.forked(message, now)
@@ -328,6 +366,11 @@ class Supervisor:
         self._state = follow(PLANE_TABLE, self._state, PlaneCause.SWEPT)
         self._sweeping.stop()
         return [Finish(self._code)]
+
+
+def _refuse_descriptors(fds: tuple[int, ...]) -> None:
+    if fds:
+        raise RequestError("INVALID_ARGUMENT", "only a deposit has descriptors")
 
 
 _Operation = Callable[[int, Message, float], list[Action]]

@@ -61,6 +61,13 @@ class SpawnRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Ungated:
+    """The child went home from its gate: its worker died before it could run its program."""
+
+    terminal_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The child has ended; it is not reaped yet."""
 
@@ -156,6 +163,7 @@ Stimulus = (
     Frame
     | Forked
     | Executed
+    | Ungated
     | SpawnRefused
     | Exited
     | Drained

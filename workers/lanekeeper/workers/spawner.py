@@ -18,13 +18,23 @@ from lanekeeper.keeper.channel import Channel, ChannelError, Received, connect
 from lanekeeper.keeper.identity import LANE_MARKER
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.messages.terminal import ExitStatus, Spawn, TerminalInfo, Text
-from lanekeeper.workers.actions import End, Executed, Exited, Forked, SpawnRefused, Stimulus
+from lanekeeper.workers.actions import (
+    End,
+    Executed,
+    Exited,
+    Forked,
+    SpawnRefused,
+    Stimulus,
+    Ungated,
+)
 from lanekeeper.workers.life import UNKNOWN
 from lanekeeper.workers.pty import Pty
 from lanekeeper.workers.sweep import Origin
 
 _LOG: Final = logging.getLogger(__name__)
 _PLANE_NAMES: Final = ("LANEKEEPER_PLANE", "LANEKEEPER_ROLE")
+GATE: Final = "gate"
+"""The stage at which a child says that its gate was closed and not opened."""
 _NO_NURSERY: Final = (
     "no nursery answers, so no program can be started; try again in a second, "
     "and see lane status if it goes on"
@@ -67,7 +77,7 @@ class Spawner:
         """
         channel = self._connected()
         with contextlib.ExitStack() as undo, contextlib.ExitStack() as ours:
-            pty = Pty(info.cols, info.rows, raw_output=spec.output == "raw")
+            pty = Pty.open(info.cols, info.rows, raw_output=spec.output == "raw")
             undo.callback(pty.close)
             gate_read, gate = _pipe(undo)
             errors, errors_write = _pipe(undo)
@@ -90,6 +100,23 @@ class Spawner:
         self._requests[self._next] = child
         self._children[info.id] = child
         return child
+
+    def inherit(self, child: Child) -> None:
+        """Take over the program of a dead worker; the nursery is asked to tell us of its end."""
+        self._children[child.terminal_id] = child
+        with contextlib.suppress(OSError):  # without a nursery its pidfd is watched
+            self._claim(child)
+
+    def pidfd(self, terminal_id: str) -> int:
+        """Return the pidfd of a terminal's program, -1 when there is none."""
+        child = self._children.get(terminal_id)
+        return -1 if child is None else child.pidfd
+
+    def shut_gate(self, terminal_id: str) -> None:
+        """Let a child that waits at its gate go home."""
+        child = self._children.get(terminal_id)
+        if child is not None:
+            _close(child, "gate")
 
     def open_gate(self, terminal_id: str) -> None:
         """Let the child run its program, unless it is known already that it never will."""
@@ -166,6 +193,11 @@ class Spawner:
         if self.channel is not None:
             self.channel.close()
 
+    def _claim(self, child: Child) -> None:
+        self._next += 1
+        whom = {"pid": child.pid, "start_time": child.start_time}
+        self._connected().send({"op": "claim", "id": self._next, **whom})
+
     def _connected(self) -> Channel:
         if self.channel is None or self.channel.closed:
             try:
@@ -218,7 +250,7 @@ class Spawner:
             said = self._refuse(child, "the child was killed before it ran its program")
         return [said]
 
-    def _executed(self, child: Child) -> Stimulus:
+    def _executed(self, child: Child) -> Executed | Ungated | SpawnRefused:
         try:
             data = os.read(child.errors, 4096)
         except BlockingIOError:
@@ -226,7 +258,10 @@ class Spawner:
         _close(child, "errors")
         if not data:
             return Executed(child.terminal_id)
-        return self._refuse(child, _reason(data))
+        stage, reason = _reason(data)
+        if stage == GATE:
+            return Ungated(child.terminal_id)
+        return self._refuse(child, reason)
 
     def _refuse(self, child: Child, reason: str) -> SpawnRefused:
         for name in ("gate", "errors"):
@@ -274,12 +309,14 @@ def _status(message: dict[str, Any]) -> ExitStatus:
     return UNKNOWN
 
 
-def _reason(data: bytes) -> str:
+def _reason(data: bytes) -> tuple[str, str]:
+    """Return the stage at which a child failed, and why in words."""
     try:
         said = json.loads(data)
-        return f"{said['stage']}: {said['strerror']} (errno {said['errno']})"
+        stage = str(said["stage"])
+        return stage, f"{stage}: {said['strerror']} (errno {said['errno']})"
     except (ValueError, KeyError, TypeError):
-        return "the child failed before it ran its program"
+        return "", "the child failed before it ran its program"
 
 
 def _pipe(undo: contextlib.ExitStack) -> tuple[int, int]:
