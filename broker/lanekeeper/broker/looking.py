@@ -16,5 +16,7 @@ class Looking:
     waiting: list[Request] = field(default_factory=list)
     facts: Facts | None = None
     workers: set[Identity] | None = None
+    served: set[str] = field(default_factory=set)
+    vault: dict[str, int] | None = None
     tidying: dict[str, Request] = field(default_factory=dict)
     announced: dict[str, None] = field(default_factory=dict)

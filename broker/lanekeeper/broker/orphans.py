@@ -15,7 +15,7 @@ from lanekeeper.broker.listings import fit
 from lanekeeper.broker.plane import complete
 from lanekeeper.broker.stimuli import Look, Looked, Tidied, Tidy, ToKeeper
 from lanekeeper.keeper import scopes
-from lanekeeper.keeper.facts import Finding, Index, LaneFact, Outcome
+from lanekeeper.keeper.facts import Finding, Index, Kind, LaneFact, Outcome
 from lanekeeper.keeper.findings import judge
 from lanekeeper.wire.codec import decode_body
 from lanekeeper.wire.messages.events import Happened
@@ -34,6 +34,9 @@ ASKED: Final = "orphans"
 
 KEEPER_SECONDS: Final = 3.0
 """How long the keeper may take; without its answer nothing is said of workers."""
+
+BROKER_OWNER: Final = "broker"
+"""Whose the broker's own journal is in the vault."""
 
 SHOWN: Final = 100
 """Processes and paths told of one orphan."""
@@ -58,23 +61,36 @@ def clean(desk: Desk, request: Request) -> None:
 def looked(desk: Desk, stimulus: Looked) -> None:
     """Facts have come: ask the keeper what it counts."""
     looking = desk.looking
-    looking.facts, looking.workers = stimulus.facts, None
+    looking.facts, looking.workers, looking.vault = stimulus.facts, None, None
+    looking.served.clear()
     if desk.keeper:
         desk.actions.append(ToKeeper({"op": "status", "id": ASKED}))
+        desk.actions.append(ToKeeper({"op": "vault", "id": ASKED}))
         desk.deadlines.set(Key(Due.LOOK, ""), desk.now + KEEPER_SECONDS)
     else:
         conclude(desk)
 
 
 def status(desk: Desk, message: dict[str, Any]) -> bool:
-    """Take a page of the keeper's answer; return whether it was one."""
+    """Take a page of the keeper's answers; return whether it was one."""
     looking = desk.looking
-    if message.get("id") != ASKED or message.get("op") != "status" or looking.facts is None:
+    if message.get("id") != ASKED:
         return False
-    looking.workers = looking.workers or set()
-    for process in message.get("processes", ()):
-        looking.workers.add((int(process["pid"]), int(process["start_time"])))
-    if not message.get("more"):
+    if looking.facts is None:
+        return True
+    match message.get("op"):
+        case "status":
+            looking.workers = looking.workers or set()
+            for process in message.get("processes", ()):
+                looking.workers.add((int(process["pid"]), int(process["start_time"])))
+                looking.served.add(str(process.get("lane", "")))
+        case "vault":
+            looking.vault = looking.vault or {}
+            looking.vault |= {str(o["owner"]): int(o["held"]) for o in message.get("entries", ())}
+        case _:
+            conclude(desk)
+            return True
+    if not message.get("more") and message.get("op") == "vault":
         conclude(desk)
     return True
 
@@ -145,6 +161,10 @@ def _select(desk: Desk, request: Request, found: list[Finding]) -> None:
     for one in chosen:
         _publish(desk, "orphan.cleaned", one, cause)
         desk.looking.announced.pop(one.id, None)
+    for one in chosen:
+        if one.kind is Kind.VAULT:
+            swept = {"op": "sweep", "id": f"orphan:{one.lane_id}", "lane_id": one.lane_id}
+            desk.actions.append(ToKeeper(swept))
     desk.actions.append(Tidy(request.command.id, chosen))
 
 
@@ -183,11 +203,14 @@ def _index(desk: Desk) -> Index:
         for terminal_id in entry.terminals:
             terminals.add(terminal_id)
             brands.add(scopes.terminal(desk.directory, info.id, terminal_id).value)
-    workers = desk.looking.workers
+    looking = desk.looking
+    held = [] if looking.vault is None else looking.vault.items()
     return Index(
         complete(desk),
         tuple(lanes),
         frozenset(terminals),
         frozenset(brands),
-        None if workers is None else frozenset(workers),
+        None if looking.workers is None else frozenset(looking.workers),
+        frozenset(looking.served),
+        None if looking.vault is None else tuple((o, n) for o, n in held if o != BROKER_OWNER),
     )

@@ -103,6 +103,9 @@ class Index:
     workers: frozenset[Identity] | None = None
     """All processes the keeper counts as the plane's; None when it was not asked."""
 
+    served: frozenset[str] = frozenset()
+    """Lane ids for which the keeper has a worker."""
+
     vault: tuple[tuple[str, int], ...] | None = None
     """Lane ids the keeper holds descriptors of, and how many; None when it was not asked."""
 

@@ -130,8 +130,7 @@ def _lanes(place: Place, index: Index, facts: Facts) -> Iterator[Finding]:
         if lane.state in _COMING:
             continue
         gone = lane.state in ENDED or (lane.worker is not None and lane.worker not in alive)
-        listed = index.workers is not None and lane.worker in index.workers
-        if not gone or (listed and lane.state not in ENDED):
+        if not gone or lane.id in index.served:
             continue
         kept = held.get(lane.id, 0)
         signals = [f"the broker says {lane.state}", "its worker's pid with that start is gone"]
@@ -178,7 +177,7 @@ def _vault(place: Place, index: Index) -> Iterator[Finding]:
     """Descriptors of lanes that nobody has."""
     lanes = {lane.id for lane in index.lanes}
     for lane_id, count in index.vault or ():
-        if lane_id in lanes or not index.complete:
+        if lane_id in lanes or lane_id in index.served or not index.complete:
             continue
         yield Finding(
             _name(Kind.VAULT, place.directory, lane_id),

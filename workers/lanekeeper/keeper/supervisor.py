@@ -51,7 +51,7 @@ from lanekeeper.keeper.peers import Peer, Peers
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.roster import how
 from lanekeeper.keeper.states import PLANE_TABLE, Plane, PlaneCause, follow
-from lanekeeper.keeper.status import PlaneInfo, status_messages, workers_messages
+from lanekeeper.keeper.status import PlaneInfo, status_messages, vault_messages, workers_messages
 from lanekeeper.keeper.sweeping import Sweeping
 from lanekeeper.keeper.vault import BROKER_OWNER, Vault
 from lanekeeper.keeper.wayup import WayUp
@@ -103,6 +103,7 @@ class Supervisor:
             "failed": (frozenset({NURSERY}), self._fork_failed),
             "worker-exited": (frozenset({NURSERY}), self._worker_exited),
             "status": (frozenset(PEER_ROLES), self._status),
+            "vault": (frozenset(PEER_ROLES), self._list_vault),
             "down": (frozenset(PEER_ROLES), self._down),
             "restart": (frozenset(PEER_ROLES), self._restart),
             "error": (frozenset(PEER_ROLES), self._error),
@@ -281,6 +282,9 @@ class Supervisor:
         wanted = self._state is Plane.RUNNING
         pages = status_messages(message, self._info, self._daemons, self._pool, wanted=wanted)
         return [Send(number, page) for page in pages]
+
+    def _list_vault(self, number: int, message: Message, _: float) -> list[Action]:
+        return [Send(number, page) for page in vault_messages(message, self._vault)]
 
     def _down(self, number: int, message: Message, now: float) -> list[Action]:
         return [Send(number, answer(message, "stopping")), *self._begin_down(now)]
