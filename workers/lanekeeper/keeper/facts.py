@@ -64,6 +64,8 @@ class Group:
     """Empty for the cgroup of a whole lane."""
 
     pids: tuple[int, ...] = ()
+    age: float = 0.0
+    """Seconds since it was made."""
 
 
 @dataclass(frozen=True, slots=True)

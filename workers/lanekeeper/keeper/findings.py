@@ -43,9 +43,9 @@ def judge(facts: Facts, index: Index | None) -> list[Finding]:
             found += _workers(place, seen, index)
             found += _vault(place, index)
             if index.complete:
-                found += _children(place, seen, index)
+                found += _children(place, seen, groups, index)
                 found += _sockets(place, index)
-                found += _groups(groups, index)
+                found += _groups(groups, index, {path for one in found for path in one.groups})
     known = {place.directory for place in facts.places}
     found += [
         _group(one, "nothing else is known of its plane")
@@ -70,7 +70,7 @@ def _headless(place: Place, seen: list[Seen], groups: list[Group]) -> Iterator[F
             yield _plane(place, daemons, programs, groups)
         return
     for key, left in _by_terminal(programs).items():
-        yield _child(place, key, left, "no process of its plane lives")
+        yield _child(place, key, left, (), "no process of its plane lives")
     for group in groups:
         if not group.lane_id:
             yield _group(group, "its plane has no process any more")
@@ -191,7 +191,9 @@ def _vault(place: Place, index: Index) -> Iterator[Finding]:
         )
 
 
-def _children(place: Place, seen: list[Seen], index: Index) -> Iterator[Finding]:
+def _children(
+    place: Place, seen: list[Seen], groups: list[Group], index: Index
+) -> Iterator[Finding]:
     """What terminals that nobody knows any more have left."""
     left = [
         one
@@ -203,10 +205,14 @@ def _children(place: Place, seen: list[Seen], index: Index) -> Iterator[Finding]
         and index.terminals.isdisjoint(one.cgroup.split("/"))
     ]
     for key, those in _by_terminal(left).items():
-        yield _child(place, key, those, "no lane has that terminal")
+        pids = {one.identity[0] for one in those}
+        theirs = tuple(
+            one.path for one in groups if one.terminal_id and one.pids and pids.issuperset(one.pids)
+        )
+        yield _child(place, key, those, theirs, "no lane has that terminal")
 
 
-def _child(place: Place, key: str, left: list[Seen], why: str) -> Finding:
+def _child(place: Place, key: str, left: list[Seen], groups: tuple[str, ...], why: str) -> Finding:
     names = ", ".join(f"{one.comm} {one.identity[0]}" for one in left[:_SHOWN])
     more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
     signals = [why]
@@ -224,6 +230,7 @@ def _child(place: Place, key: str, left: list[Seen], why: str) -> Finding:
         "`lane orphans clean` ends them",
         tuple(signals),
         processes=_identities(left),
+        groups=groups,
     )
 
 
@@ -247,10 +254,12 @@ def _sockets(place: Place, index: Index) -> Iterator[Finding]:
         )
 
 
-def _groups(groups: list[Group], index: Index) -> Iterator[Finding]:
-    """Cgroups of lanes and terminals that are gone."""
+def _groups(groups: list[Group], index: Index, told: set[str]) -> Iterator[Finding]:
+    """Cgroups of lanes and terminals that are gone, without those told already."""
     lanes = {lane.id for lane in index.lanes}
     for one in groups:
+        if one.age < SETTLED or one.path in told:
+            continue
         if one.lane_id and one.lane_id not in lanes:
             if not one.terminal_id:
                 yield _group(one, "no lane has that id")

@@ -7,6 +7,7 @@ command line, which must find what is left when nothing of ours runs any more.
 
 import contextlib
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -126,13 +127,19 @@ def _groups(trees: Iterable[cgroups.Tree], names: Mapping[str, str]) -> Iterator
     """Yield the cgroups of planes, then of their lanes and terminals."""
     for tree in trees:
         directory = tree.directory or names.get(tree.path.name, "")
-        yield Group(str(tree.path), directory, "", "", tuple(cgroups.members(tree.path)))
+        yield _group(tree.path, directory)
         for lane in cgroups.children(tree.path):
-            inside = tuple(cgroups.members(lane))
-            yield Group(str(lane), directory, lane.name, "", inside)
+            yield _group(lane, directory, lane.name)
             for terminal in cgroups.children(lane):
-                inside = tuple(cgroups.members(terminal))
-                yield Group(str(terminal), directory, lane.name, terminal.name, inside)
+                yield _group(terminal, directory, lane.name, terminal.name)
+
+
+def _group(path: Path, directory: str, lane_id: str = "", terminal_id: str = "") -> Group:
+    inside = tuple(cgroups.members(path))
+    age = 0.0
+    with contextlib.suppress(OSError):
+        age = time.time() - path.stat().st_ctime
+    return Group(str(path), directory, lane_id, terminal_id, inside, age)
 
 
 def _lane_sockets(rundir: Rundir) -> list[Path]:
