@@ -54,6 +54,7 @@ class Died(Struct, tag_field="op", tag="died"):
     lane_id: str
     code: int | None = None
     signal: int | None = None
+    recovering: bool = False
 
 
 class Fenced(Struct, tag_field="op", tag="fenced"):
@@ -177,6 +178,8 @@ def _refused(desk: Desk, heard: Refused) -> None:
 
 
 def _died(desk: Desk, heard: Died) -> None:
+    if heard.recovering:
+        return
     desk.expected.discard(heard.lane_id)
     entry = desk.registry.lanes.get(heard.lane_id)
     if entry is None or entry.state is LaneState.FAILED:

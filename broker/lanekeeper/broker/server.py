@@ -232,6 +232,9 @@ class Server:
             self._keeper_known = False
             LOG.warning("lost the keeper")
             self._feed(KeeperDown(), now)
+        if not self._keeper_known and self._link.returns(now.monotonic):
+            self._keeper_known = True
+            self._feed(KeeperUp(), now)
 
     def _watch_link(self) -> None:
         """Poll the channel as it is now: gone, open, or with messages that wait."""

@@ -16,7 +16,7 @@ _LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}"
     for leaf in (
         *("brand", "cgroups", "channel", "deposits", "facts", "findings", "identity", "journal"),
-        *("link", "logs", "program", "rundir", "scopes", "survey", "tidy"),
+        *("link", "logs", "pidfds", "program", "rundir", "scopes", "survey", "tidy"),
     )
 )
 _CLIENT_LEAVES: Final = tuple(

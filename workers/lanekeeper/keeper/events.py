@@ -22,8 +22,19 @@ Message = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A process of the plane that lived when the keeper began."""
+
+    role: str
+    pid: int
+    start_time: int
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
-    """The keeper serves; the plane may be brought up."""
+    """The keeper serves; the plane may be brought up, or taken over as it was found."""
+
+    found: tuple[Found, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,23 @@ class Tick:
     """Time has passed; deadlines may be due."""
 
 
+@dataclass(frozen=True, slots=True)
+class Orphaned:
+    """A program of a lane has ended as our own child; again until its worker has been told."""
+
+    lane_id: str
+    pid: int
+    start_time: int
+    code: int | None
+    signal: int | None
+    core: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """The keeper itself stood still for a while."""
+
+
 Event = (
     Started
     | Launched
@@ -109,6 +137,8 @@ Event = (
     | Asked
     | Swept
     | Tick
+    | Orphaned
+    | Stalled
 )
 
 
@@ -149,6 +179,20 @@ class Discard:
     """Close descriptors that nobody needs any more."""
 
     fds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reap:
+    """Reap a program of whose end its worker has been told."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entrust:
+    """Give a peer what it needs to start the next keeper."""
+
+    peer: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +241,21 @@ class Finish:
     code: int
 
 
-Action = Launch | Watch | Kill | Send | Discard | Close | Sweep | Cleanse | Announce | Note | Finish
+Action = (
+    Launch
+    | Watch
+    | Kill
+    | Send
+    | Discard
+    | Reap
+    | Entrust
+    | Close
+    | Sweep
+    | Cleanse
+    | Announce
+    | Note
+    | Finish
+)
 
 
 class RequestError(Exception):

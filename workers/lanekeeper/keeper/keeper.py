@@ -8,62 +8,80 @@ import contextlib
 import logging
 import os
 import resource
-import secrets
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from lanekeeper.keeper import cgroups, events, identity, launch, logs
+from lanekeeper.keeper import events, identity, launch, logs
 from lanekeeper.keeper.channel import Channel, Listener, Received
+from lanekeeper.keeper.clock import Clock
 from lanekeeper.keeper.exits import Orphans, reap
 from lanekeeper.keeper.framing import close_all
 from lanekeeper.keeper.loop import Handlers, Loop
+from lanekeeper.keeper.parentage import Parentage
 from lanekeeper.keeper.rundir import Rundir, RundirError
+from lanekeeper.keeper.states import Plane
 from lanekeeper.keeper.status import PlaneInfo
 from lanekeeper.keeper.supervisor import Supervisor
+from lanekeeper.keeper.survivors import Survivors
 from lanekeeper.keeper.vault import Vault
-
-CLEANSE_SCANS: Final = 20
-"""Passes over /proc for one lane; what survives this many forks faster than we look."""
-
-GROUP_PATIENCE: Final = 0.5
-"""Seconds for what was killed to leave its cgroup, so that this can be removed."""
 
 _LOGGER: Final = logging.getLogger(__name__)
 _LEVELS: Final = logging.getLevelNamesMapping()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a keeper starts its plane with."""
+
+    commands: Mapping[str, list[str]]
+    """The command line of each daemon."""
+
+    successor: list[str]
+    """The command line of the next keeper, should this one die."""
+
+    found: Sequence[tuple[str, identity.Process]] | None
+    """Processes of a plane that is taken over; None for a new one."""
 
 
 class Keeper:
     """One plane, from its start to its end."""
 
     def __init__(
-        self, rundir: Rundir, options: launch.Options, commands: Mapping[str, list[str]]
+        self,
+        rundir: Rundir,
+        options: launch.Options,
+        info: PlaneInfo,
+        surroundings: Surroundings,
     ) -> None:
-        """Listen on keeper.sock; the lock is held.
+        """Listen on keeper.sock, or go on where a dead keeper did; the lock is held.
 
         Raises:
             ChannelError: the socket cannot be made.
         """
-        own = identity.current()
-        info = PlaneInfo(f"plane_{secrets.token_hex(8)}", own.pid, own.start_time, time.time())
         self._rundir = rundir
-        self._group = cgroups.plane(str(rundir.path), os.environ)
-        self._commands = commands
+        self._survivors = Survivors(rundir)
+        self._surroundings = surroundings
         self._ready_fd = options.ready_fd
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._core = Supervisor(info, options.warm, Vault(limit // 2))
+        vault = Vault(limit // 2)
+        self._core = Supervisor(info, options.warm, vault, options.hang_after)
         self._pidfds: dict[int, int] = {}
         self._peers: dict[int, Channel] = {}
         self._numbers: dict[Channel, int] = {}
         self._next_peer = 0
         self._pending: deque[events.Event] = deque()
         self._busy = False
+        self._wanted = True
         self._code: int | None = None
-        self._orphans = Orphans(self._pidfds.__contains__)
+        self._parentage = Parentage(lambda: vault.of_kind("pidfd"))
+        self._orphans = Orphans(lambda pid: pid in self._pidfds or pid in self._parentage)
         self._loop = Loop(limit // 4)
-        self._listener = Listener(rundir.keeper_sock)
+        self._clock = Clock(time.monotonic)
+        self._listener = Listener(rundir.keeper_sock, options.listen_fd)
         self._handlers = Handlers(self._on_message, self._on_gone)
         self._actions: dict[type[events.Action], Callable[[Any], None]] = {
             events.Launch: self._launch,
@@ -71,6 +89,8 @@ class Keeper:
             events.Kill: self._kill,
             events.Send: self._send,
             events.Discard: self._discard,
+            events.Reap: self._reap,
+            events.Entrust: self._entrust,
             events.Close: self._close,
             events.Sweep: self._sweep,
             events.Cleanse: self._cleanse,
@@ -84,20 +104,38 @@ class Keeper:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._loop.on_signals((signal.SIGINT, signal.SIGTERM, signal.SIGCHLD), self._on_signal)
         self._loop.listen(self._listener, self._on_connect)
-        self._feed(events.Started())
+        self._feed(events.Started(self._found()))
         while self._code is None:
-            now = time.monotonic()
-            dues = [due for due in (self._core.next_deadline(), self._orphans.deadline) if due]
-            self._loop.turn(max(0.0, min(dues) - now) if dues else None)
-            self._orphans.sweep(time.monotonic())
-            due = self._core.next_deadline()
-            if due is not None and due <= time.monotonic():
-                self._feed(events.Tick())
+            self._turn()
         self._listener.close()
         self._loop.release()
-        if self._group is not None:
-            cgroups.remove(self._group, GROUP_PATIENCE)
+        self._survivors.tidy()
         return self._code
+
+    def _turn(self) -> None:
+        now = self._clock.now()
+        dues = [due for due in (self._core.next_deadline(), self._orphans.deadline) if due]
+        patience = max(0.0, min(dues) - now) if dues else None
+        self._clock.wait(patience)
+        self._loop.turn(patience)
+        if self._clock.check():
+            self._feed(events.Stalled())
+        for orphaned in self._parentage.untold():
+            self._feed(orphaned)
+        self._orphans.sweep(self._clock.now())
+        due = self._core.next_deadline()
+        if due is not None and due <= self._clock.now():
+            self._feed(events.Tick())
+        if self._core.state is not Plane.RUNNING and self._wanted:
+            # From here on nobody starts a keeper to bring this plane up again.
+            self._wanted = False
+            self._rundir.wanted.unlink(missing_ok=True)
+
+    def _found(self) -> tuple[events.Found, ...] | None:
+        found = self._surroundings.found
+        if found is None:
+            return None
+        return tuple(events.Found(role, one.pid, one.start_time) for role, one in found)
 
     def _feed(self, event: events.Event) -> None:
         """Hand an event to the core and do what it says; events of doing so come after it."""
@@ -107,14 +145,15 @@ class Keeper:
         self._busy = True
         try:
             while self._pending:
-                for action in self._core.handle(self._pending.popleft(), time.monotonic()):
+                for action in self._core.handle(self._pending.popleft(), self._clock.now()):
                     self._actions[type(action)](action)
         finally:
             self._busy = False
 
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
-            self._orphans.notice(time.monotonic())
+            self._parentage.look()
+            self._orphans.notice(self._clock.now())
         else:
             self._feed(events.Asked(number))
 
@@ -144,7 +183,8 @@ class Keeper:
     def _launch(self, action: events.Launch) -> None:
         try:
             self._rundir.ensure_subdirs()
-            process = launch.launch(self._rundir, action.role, self._commands[action.role])
+            argv = self._surroundings.commands[action.role]
+            process = launch.launch(self._rundir, action.role, argv)
         except (OSError, RundirError) as error:
             self._feed(events.LaunchFailed(action.role, str(error)))
             return
@@ -196,33 +236,29 @@ class Keeper:
     def _discard(self, action: events.Discard) -> None:
         close_all(action.fds)
 
+    def _reap(self, action: events.Reap) -> None:
+        self._parentage.told(action.pid)
+
+    def _entrust(self, action: events.Entrust) -> None:
+        channel = self._peers.get(action.peer)
+        if channel is not None:
+            trust = {"op": "listener", "argv": self._surroundings.successor}
+            self._loop.send(channel, trust, (self._listener.fileno(),))
+
     def _close(self, action: events.Close) -> None:
         channel = self._peers.get(action.peer)
         if channel is not None:
             self._loop.drop(channel)
 
     def _sweep(self, action: events.Sweep) -> None:
-        found = {*identity.plane_children(self._rundir), *identity.descendants(os.getpid())}
-        found |= set(identity.in_group(self._group)) if self._group else set()
-        there = [process for process in found if self._watch_process(process)]
+        there = [process for process in self._survivors.everybody() if self._watch_process(process)]
         for process in there:
             self._kill(events.Kill(process.pid, action.signal))
         self._feed(events.Swept(tuple(process.pid for process in there)))
 
     def _cleanse(self, action: events.Cleanse) -> None:
-        # What was signalled may be between its signal and its end, or have forked: look again.
-        killed: set[identity.Process] = set()
-        for _ in range(CLEANSE_SCANS):
-            left = identity.lane_children(self._rundir, action.lane_id)
-            if self._group is not None:
-                cgroups.kill(self._group / action.lane_id)
-                left += identity.in_group(self._group / action.lane_id)
-            if not left:
-                break
-            killed.update(process for process in left if process.signal(signal.SIGKILL))
-        if self._group is not None:
-            cgroups.remove(self._group / action.lane_id, GROUP_PATIENCE)
-        done = events.answer(action.request, "swept", killed=len(killed))
+        killed = self._survivors.cleanse(action.lane_id)
+        done = events.answer(action.request, "swept", killed=killed)
         self._send(events.Send(action.peer, done))
 
     def _announce(self, action: events.Announce) -> None:

@@ -1,7 +1,8 @@
 """A daemon's channel to the keeper: opened when there is a keeper, missed without complaint.
 
-Owns hello, ready and beat. Refuses nothing: messages go to the daemon as they come. Called by
-broker and collector; one without a keeper has a closed link, and may try again.
+Owns hello, ready, beat and the way back to a new keeper after the old one's death. Refuses nothing:
+messages go to the daemon as they come. Called by broker and collector; one that never had a keeper
+has a closed link, and may try again.
 """
 
 import logging
@@ -13,6 +14,10 @@ from lanekeeper.keeper.rundir import Rundir
 
 BEAT_SECONDS: Final = 5.0
 """Between signs of life of the main loop, to the keeper."""
+
+RETRY_FIRST: Final = 0.02
+RETRY_MOST: Final = 5.0
+"""Seconds between attempts to reach a keeper that was there and has gone, at first and at most."""
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -27,6 +32,8 @@ class Link:
         self._channel: Channel | None = None
         self._beat_at = 0.0
         self._missed = False
+        self._retry_at: float | None = None
+        self._retry = RETRY_FIRST
 
     @property
     def is_open(self) -> bool:
@@ -57,6 +64,7 @@ class Link:
                 LOG.info("found no keeper: %s", error)
             return False
         self._missed = False
+        self._retry_at, self._retry = None, RETRY_FIRST
         me = identity.current()
         self.send({"op": "hello", "role": self._role, "pid": me.pid, "start_time": me.start_time})
         self.send({"op": "ready"})
@@ -79,9 +87,22 @@ class Link:
             self._beat_at = now + BEAT_SECONDS
             self.send({"op": "beat"})
 
+    def returns(self, now: float) -> bool:
+        """Look for a keeper in place of one that has gone, if it is time to; True: there is one.
+
+        It may not serve yet: a dead keeper's socket listens on, and what is said waits there.
+        """
+        if self._retry_at is None or now < self._retry_at:
+            return False
+        if self.open(now):
+            return True
+        self._retry_at = now + self._retry
+        self._retry = min(2 * self._retry, RETRY_MOST)
+        return False
+
     def next_beat(self) -> float | None:
-        """Return when the next beat is due."""
-        return None if self._channel is None else self._beat_at
+        """Return when the next beat, or the next attempt to find a keeper, is due."""
+        return self._retry_at if self._channel is None else self._beat_at
 
     def turn(self) -> list[dict[str, Any]]:
         """Send what waits, and return the messages that have come; closes a link that has ended."""
@@ -106,3 +127,4 @@ class Link:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
+            self._retry_at = 0.0

@@ -18,6 +18,8 @@ from lanekeeper.keeper.events import (
     Kill,
     Message,
     Note,
+    Orphaned,
+    Reap,
     RequestError,
     Send,
     Watch,
@@ -102,6 +104,15 @@ class Pool:
         """Look again at ended workers whose status the nursery took along: they are ours."""
         return [Watch(one.pid, one.start_time) for one in self if one.state is Worker.ENDING]
 
+    def orphaned_program(self, event: Orphaned) -> list[Action]:
+        """Tell a lane's worker how a program of it ended; nothing while there is none."""
+        record = self._roster.of_lane(event.lane_id)
+        if record is None or record.peer is None or record.state is Worker.ENDING:
+            return []
+        status = {"code": event.code, "signal": event.signal, "core": event.core}
+        told = {"op": "exited", "pid": event.pid, "start_time": event.start_time, **status}
+        return [Send(record.peer, told), Reap(event.pid)]
+
     def forked(self, message: Message, now: float) -> list[Action]:
         """Note that the nursery forked a worker.
 
@@ -148,6 +159,22 @@ class Pool:
         if record.state is Worker.DRAINING:
             return [Send(peer, {"op": "drain"})]
         return self._arrive(record, now)
+
+    def returned(self, peer: int, message: Message, now: float) -> None:
+        """Note the hello of a worker that serves a lane since before this keeper was there.
+
+        Raises:
+            RequestError: that process has a channel, or that lane another worker.
+        """
+        pid, started = require_number(message, "pid"), require_number(message, "start_time")
+        lane_id = require_text(message["lane"], "lane_id")
+        if self._roster.get(pid) is not None or self._roster.of_lane(lane_id) is not None:
+            raise RequestError("ALREADY_EXISTS", f"{lane_id} has a worker, or {pid} a channel")
+        record = self._roster.add(Record(pid, started, now, forked=True))
+        self._roster.join(record, peer)
+        record.move(WorkerCause.ARRIVED)
+        self._roster.grant(record, message["lane"])
+        record.granted_at = now
 
     def grant(self, peer: int, request: Message, now: float) -> list[Action]:
         """Hand a lane to a warm worker, in the order of the requests.
@@ -317,6 +344,7 @@ class Pool:
 
     def _assign(self, record: Record, peer: int, lane: Message, now: float) -> list[Action]:
         self._roster.grant(record, lane)
+        record.granted_at = now
         self._forks.granted(now)
         lane_id = str(record.lane_id)
         held = self._vault.held(lane_id)

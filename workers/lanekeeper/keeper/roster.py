@@ -4,6 +4,7 @@ Owns the limits of the pool and what is known of each of its members. Refuses de
 the pool's. Used by `pool` and, for the words of an exit, by `supervisor`.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -45,6 +46,7 @@ class Record:
 
     peer: int | None = None
     lane: Message | None = None
+    granted_at: float = math.inf
     fences: list[tuple[int, Message]] = field(default_factory=list)
     closed: bool = False
     """Whether its lane has ended, so that nobody follows it."""

@@ -13,13 +13,9 @@ from lanekeeper.keeper.daemons import Daemons
 from lanekeeper.keeper.events import KEEPER, WORKER, Message, answer
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.states import Daemon, Worker
-from lanekeeper.keeper.vault import Vault
 
 PROCESSES_PAGE: Final = 200
 """Processes in one `status` message."""
-
-VAULT_PAGE: Final = 500
-"""Owners in one `vault` message."""
 
 LANES_BYTES: Final = 32 * 1024
 """Encoded bytes of lanes in one `workers` message; lanes differ much in size."""
@@ -66,15 +62,6 @@ def status_messages(
         )
         for page in pages
     ]
-
-
-def vault_messages(request: Message, vault: Vault) -> list[dict[str, Any]]:
-    """Return what the vault holds, owner by owner; all messages but the last say `more`."""
-    entries = [{"owner": owner, "held": vault.held(owner)} for owner in vault]
-    pages = [
-        entries[start : start + VAULT_PAGE] for start in range(0, max(1, len(entries)), VAULT_PAGE)
-    ]
-    return [answer(request, "vault", entries=page, more=page is not pages[-1]) for page in pages]
 
 
 def workers_messages(lanes: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

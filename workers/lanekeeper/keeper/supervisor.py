@@ -14,7 +14,10 @@ import signal
 from collections.abc import Callable
 from typing import Any, Final
 
+from lanekeeper.keeper.beats import HANG_AFTER
+from lanekeeper.keeper.continuity import Continuity, Parts
 from lanekeeper.keeper.daemons import Daemons
+from lanekeeper.keeper.depository import DEPOSITORS, Depository, refuse_descriptors
 from lanekeeper.keeper.events import (
     BROKER,
     COLLECTOR,
@@ -28,17 +31,20 @@ from lanekeeper.keeper.events import (
     Close,
     Discard,
     Ended,
+    Entrust,
     Event,
     Finish,
     Launched,
     LaunchFailed,
     Message,
     Note,
+    Orphaned,
     PeerGone,
     PeerOpened,
     PeerSaid,
     RequestError,
     Send,
+    Stalled,
     Started,
     Sweep,
     Swept,
@@ -50,16 +56,13 @@ from lanekeeper.keeper.events import (
 from lanekeeper.keeper.peers import Peer, Peers
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.roster import how
-from lanekeeper.keeper.states import PLANE_TABLE, Plane, PlaneCause, follow
-from lanekeeper.keeper.status import PlaneInfo, status_messages, vault_messages, workers_messages
+from lanekeeper.keeper.states import PLANE_TABLE, Daemon, Plane, PlaneCause, follow
+from lanekeeper.keeper.status import PlaneInfo, status_messages, workers_messages
 from lanekeeper.keeper.sweeping import Sweeping
 from lanekeeper.keeper.vault import BROKER_OWNER, Vault
 from lanekeeper.keeper.wayup import WayUp
 
 EXIT_FAILED: Final = 1
-
-DEPOSITORS: Final = frozenset({BROKER, WORKER})
-"""Roles that have something in the vault."""
 
 _REPLACED: Final = (BROKER, COLLECTOR, NURSERY)
 
@@ -67,7 +70,9 @@ _REPLACED: Final = (BROKER, COLLECTOR, NURSERY)
 class Supervisor:
     """The keeper's core; `handle` is its one door."""
 
-    def __init__(self, info: PlaneInfo, warm: int, vault: Vault) -> None:
+    def __init__(
+        self, info: PlaneInfo, warm: int, vault: Vault, hang_after: float = HANG_AFTER
+    ) -> None:
         """Supervise a plane that keeps `warm` workers ready."""
         self._info = info
         self._daemons = Daemons(DAEMONS)
@@ -78,6 +83,9 @@ class Supervisor:
         self._way_up = WayUp()
         self._code = 0
         self._sweeping = Sweeping()
+        parts = Parts(self._daemons, self._pool, vault.held)
+        self._continuity = Continuity(parts, hang_after)
+        self._depository = Depository(vault, self._pool, self._peers, self._continuity)
         self._events: dict[type[Event], Callable[[Any, float], list[Action]]] = {
             Started: self._on_started,
             Launched: self._on_launched,
@@ -89,21 +97,24 @@ class Supervisor:
             Asked: self._on_asked,
             Swept: self._on_swept,
             Tick: self._on_tick,
+            Stalled: self._on_stalled,
+            Orphaned: self._on_orphaned,
         }
         self._operations: dict[str, tuple[frozenset[str], _Operation]] = {
             "ready": (frozenset(DAEMONS), self._ready),
             "beat": (frozenset(PEER_ROLES), self._beat),
+            "ping": (frozenset({NURSERY}), self._ping),
             "grant": (frozenset({BROKER}), self._pool.grant),
             "fence": (frozenset({BROKER}), self._fence),
             "sweep": (frozenset({BROKER}), self._cleanse),
             "recover": (frozenset({BROKER}), self._pool.recover),
-            "release": (DEPOSITORS, self._release),
-            "closed": (frozenset({WORKER}), self._closed),
+            "release": (DEPOSITORS, self._depository.release),
+            "closed": (frozenset({WORKER}), self._depository.closed),
             "forked": (frozenset({NURSERY}), self._forked),
             "failed": (frozenset({NURSERY}), self._fork_failed),
             "worker-exited": (frozenset({NURSERY}), self._worker_exited),
             "status": (frozenset(PEER_ROLES), self._status),
-            "vault": (frozenset(PEER_ROLES), self._list_vault),
+            "vault": (frozenset(PEER_ROLES), self._depository.listing),
             "down": (frozenset(PEER_ROLES), self._down),
             "restart": (frozenset(PEER_ROLES), self._restart),
             "error": (frozenset(PEER_ROLES), self._error),
@@ -129,12 +140,16 @@ class Supervisor:
             self._pool.deadline(),
             self._way_up.deadline,
             self._sweeping.deadline,
+            self._continuity.deadline,
         )
         return None if math.isinf(soonest) else soonest
 
     # The way up.
 
-    def _on_started(self, _: Started, now: float) -> list[Action]:
+    def _on_started(self, event: Started, now: float) -> list[Action]:
+        if event.found is not None:
+            self._way_up.skip()
+            return self._continuity.take_over(event.found, now)
         self._way_up.begin(now)
         return self._daemons.start()
 
@@ -167,8 +182,8 @@ class Supervisor:
             return [Discard(event.fds)] if event.fds else []
         try:
             if event.message["op"] == "deposit":
-                return self._deposit(peer, event)
-            _refuse_descriptors(event.fds)
+                return self._depository.deposit(event, now)
+            refuse_descriptors(event.fds)
             if event.message["op"] == "hello":
                 return self._hello(event.peer, peer, event.message, now)
             return self._operate(event.peer, peer, event.message, now)
@@ -177,19 +192,6 @@ class Supervisor:
             actions: list[Action] = [Discard(event.fds)] if event.fds else []
             actions.append(Send(event.peer, refusal))
             return actions if peer.role else [*actions, Close(event.peer)]
-
-    def _deposit(self, peer: Peer, event: PeerSaid) -> list[Action]:
-        owner = self._owner(event.peer, peer)
-        return self._vault.deposit(event.peer, owner, event.message, event.fds)
-
-    def _owner(self, number: int, peer: Peer) -> str:
-        """Return whose entries a peer deposits; RequestError when it has nothing to deposit."""
-        if peer.role == BROKER:
-            return BROKER_OWNER
-        record = self._pool.of_peer(number)
-        if record is None or record.lane_id is None or record.closed:
-            raise RequestError("UNAUTHORIZED", "only the broker and a lane's worker deposit")
-        return record.lane_id
 
     def _hello(self, number: int, peer: Peer, message: Message, now: float) -> list[Action]:
         role = peer.check(message.get("role"))
@@ -202,13 +204,25 @@ class Supervisor:
             actions += self._vault.hand_over(BROKER_OWNER, number)
             welcome["held"] = self._vault.held(BROKER_OWNER)
         actions.append(Send(number, welcome))
-        if role == WORKER:
+        if role == WORKER and self._continuity.returning(message):
+            self._pool.returned(number, message, now)
+            actions += self._renewed(number)
+        elif role == WORKER:
             actions += self._pool.arrived(number, pid, started, now)
         if role == BROKER:
             self._pool.broker = number
-            actions += [Send(number, page) for page in workers_messages(self._pool.lanes())]
+            if self._continuity.complete:
+                actions += [Send(number, page) for page in workers_messages(self._pool.lanes())]
+        if role == NURSERY:
+            actions.append(Entrust(number))
         self._peers.enter(number, role)
-        return actions
+        return [*actions, *self._continuity.greeted(number, role, message, now)]
+
+    def _renewed(self, number: int) -> list[Action]:
+        """Tell a worker that comes back of a broker that was started meanwhile."""
+        broker = self._daemons.get(BROKER)
+        fresh = broker is not None and not broker.adopted and broker.state is Daemon.READY
+        return [Send(number, {"op": "broker"})] if fresh else []
 
     def _operate(self, number: int, peer: Peer, message: Message, now: float) -> list[Action]:
         if peer.role is None:
@@ -225,6 +239,7 @@ class Supervisor:
         if peer is None:
             return []
         self._pool.peer_gone(event.peer)
+        self._continuity.left(event.peer)
         record = self._daemons.get(peer.role or "")
         if record is None or record.peer != event.peer:
             return []
@@ -236,32 +251,31 @@ class Supervisor:
     def _ready(self, number: int, _: Message, now: float) -> list[Action]:
         role = self._peers.role(number)
         actions = self._daemons.ready(role)
+        record = self._daemons.get(role)
         if role == NURSERY and self._state is Plane.RUNNING:
             actions += self._pool.nursery_ready(number, now)
-        if role == BROKER:
+        if role == BROKER and record is not None and not record.adopted:
             actions += self._pool.tell({"op": "broker"})
         return [*actions, *self._way_up.arrive(self._daemons)]
 
-    def _beat(self, number: int, _: Message, now: float) -> list[Action]:
-        record = self._daemons.get(self._peers.role(number))
-        if record is not None:
-            record.last_beat = now
+    def _beat(self, number: int, message: Message, now: float) -> list[Action]:
+        self._continuity.beat(number, message, now)
         return []
+
+    def _ping(self, number: int, message: Message, now: float) -> list[Action]:
+        self._continuity.beat(number, message, now)
+        return [Send(number, answer(message, "pong"))]
 
     def _fence(self, number: int, message: Message, _: float) -> list[Action]:
         return self._pool.fence(number, message)
 
     def _cleanse(self, number: int, message: Message, _: float) -> list[Action]:
         lane_id = require_text(message, "lane_id")
-        return [*self._pool.abandon(lane_id), Cleanse(number, message, lane_id)]
-
-    def _release(self, number: int, message: Message, _: float) -> list[Action]:
-        peer = self._peers.get(number)
-        owner = "" if peer is None else self._owner(number, peer)
-        return self._vault.release(number, owner, message)
-
-    def _closed(self, number: int, _: Message, __: float) -> list[Action]:
-        return self._pool.close(number)
+        nursery = self._daemons.get(NURSERY)
+        # What of it has ended waits there for a successor's claim; there will be none.
+        told = {"op": "forget", "lane_id": lane_id}
+        forget = [Send(nursery.peer, told)] if nursery and nursery.peer is not None else []
+        return [*self._pool.abandon(lane_id), *forget, Cleanse(number, message, lane_id)]
 
     def _forked(self, _: int, message: Message, now: float) -> list[Action]:
         return self._pool.forked(message, now)
@@ -281,10 +295,11 @@ class Supervisor:
     def _status(self, number: int, message: Message, _: float) -> list[Action]:
         wanted = self._state is Plane.RUNNING
         pages = status_messages(message, self._info, self._daemons, self._pool, wanted=wanted)
-        return [Send(number, page) for page in pages]
-
-    def _list_vault(self, number: int, message: Message, _: float) -> list[Action]:
-        return [Send(number, page) for page in vault_messages(message, self._vault)]
+        more, window = self._continuity.degraded(), self._continuity.window()
+        return [
+            Send(number, {**page, "degraded": [*page["degraded"], *more], "readopted": window})
+            for page in pages
+        ]
 
     def _down(self, number: int, message: Message, now: float) -> list[Action]:
         return [Send(number, answer(message, "stopping")), *self._begin_down(now)]
@@ -309,6 +324,9 @@ class Supervisor:
         swept = self._sweeping.ended(event.pid)
         if swept:
             return swept
+        return [*self._continuity.ended(event.pid, now), *self._after(event, now)]
+
+    def _after(self, event: Ended, now: float) -> list[Action]:
         record = self._daemons.of_pid(event.pid)
         if record is not None:
             actions: list[Action] = []
@@ -333,11 +351,17 @@ class Supervisor:
 
     def _on_tick(self, _: Tick, now: float) -> list[Action]:
         actions = [*self._daemons.due(now), *self._pool.due(now), *self._give_up(now)]
-        actions += self._peers.late(now)
+        actions += [*self._peers.late(now), *self._continuity.due(now)]
         if self._sweeping.deadline <= now:
             more = self._sweeping.late(now)
             actions += self._abandon() if more is None else more
         return actions
+
+    def _on_orphaned(self, event: Orphaned, _: float) -> list[Action]:
+        return self._pool.orphaned_program(event)
+
+    def _on_stalled(self, _: Stalled, now: float) -> list[Action]:
+        return self._continuity.stalled(now)
 
     # The way down.
 
@@ -345,7 +369,7 @@ class Supervisor:
         first = self._state is Plane.RUNNING
         self._state = follow(PLANE_TABLE, self._state, PlaneCause.DOWN)
         self._way_up.stop()
-        return self._pool.drain(now) if first else []
+        return [*self._continuity.abandon(), *self._pool.drain(now)] if first else []
 
     def _advance(self, now: float) -> list[Action]:
         actions: list[Action] = []
@@ -370,11 +394,6 @@ class Supervisor:
         self._state = follow(PLANE_TABLE, self._state, PlaneCause.SWEPT)
         self._sweeping.stop()
         return [Finish(self._code)]
-
-
-def _refuse_descriptors(fds: tuple[int, ...]) -> None:
-    if fds:
-        raise RequestError("INVALID_ARGUMENT", "only a deposit has descriptors")
 
 
 _Operation = Callable[[int, Message, float], list[Action]]

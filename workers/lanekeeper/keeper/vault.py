@@ -53,6 +53,13 @@ class Vault:
         """Whether a successor could go on with what is kept for this owner."""
         return JOURNAL in self._owners.get(owner, {})
 
+    def of_kind(self, kind: str) -> Iterator[tuple[str, int]]:
+        """Yield owner and descriptor of every entry that has this kind."""
+        for owner, entries in self._owners.items():
+            for entry in entries.values():
+                if kind in entry:
+                    yield owner, entry[kind]
+
     def names(self, owner: str) -> list[str]:
         """Return the names of an owner's entries."""
         return list(self._owners.get(owner, {}))

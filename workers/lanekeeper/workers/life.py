@@ -58,6 +58,8 @@ def handle(
             turn.do(Start(info, terminal.spec))
         case SpawnRefused():
             _refused(lane, turn, terminal, f"{terminal.info.argv[0]}: {stimulus.reason}")
+        case Exited() if terminal.info.exit not in {None, UNKNOWN}:
+            turn.do(Reap(terminal.info.id))  # told once more to a successor, or not known any more
         case Exited():
             turn.put(replace(terminal, info=replace(terminal.info, exit=stimulus.status)))
             turn.do(Reap(terminal.info.id))

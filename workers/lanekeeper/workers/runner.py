@@ -126,6 +126,7 @@ class Worker:
         self._tick()
         self._settle()
         self._stimuli += self.flow.due(time.monotonic())
+        self._stimuli += self.effects.spawner.due(time.monotonic())
         self._stimuli += self.effects.screens.turn(idle=not ready)
         self._settle()
         self.effects.book.compact()
@@ -188,9 +189,9 @@ class Worker:
         if spawner.channel is not None and spawner.channel.fileno() in ready:
             spawner.channel.flush()
             self._stimuli += spawner.receive()
-        for fd, child in spawner.watched().items():
+        for fd in spawner.watched():
             if fd in ready:
-                self._stimuli += spawner.ready(fd, child)
+                self._stimuli += spawner.ready(fd, time.monotonic())
 
     def _read_keeper(self) -> None:
         deposits = self._custody.deposits
@@ -200,6 +201,8 @@ class Worker:
                     self._stimuli.append(Drain())
                 case "broker":
                     self._register()
+                case "exited":
+                    self._stimuli += self.effects.spawner.told(message)
                 case "deposited" | "released":
                     deposits.answered(message)
                 case "error":
@@ -236,7 +239,8 @@ class Worker:
         """Milliseconds until time alone makes something due."""
         if self.core.waits.behind() or self.effects.screens.behind:
             return 0
-        due = [self._beat_at, self._custody.deadline, *self.flow.deadlines()]
+        due = [self._beat_at, self._custody.deadline, self.effects.spawner.deadline()]
+        due += self.flow.deadlines()
         core = self.core.deadline()
         if core is not None:
             due.append(core)
@@ -249,8 +253,7 @@ class Worker:
         for channel in channels:
             if channel is not None and not channel.closed:
                 wanted[channel.fileno()] = READ | (WRITE if channel.wants_write else 0)
-        for fd in self.effects.spawner.watched():
-            wanted[fd] = READ
+        wanted |= self.effects.spawner.watched()
         if wanted == self._polled:
             return
         for fd in self._polled.keys() - wanted.keys():

@@ -11,8 +11,9 @@ from typing import Final
 from lanekeeper.keeper.channel import ChannelError
 from lanekeeper.keeper.deposits import Deposits
 from lanekeeper.workers.actions import OpenGate, SpawnRefused, Start, Stimulus
+from lanekeeper.workers.children import Child
 from lanekeeper.workers.estate import PROGRAM_KINDS, Program
-from lanekeeper.workers.spawner import Child, Spawner
+from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.terminal_input import Lost
 from lanekeeper.workers.terminal_io import TerminalIO
