@@ -93,11 +93,12 @@ def list_orphans(settings: Settings) -> None:
 def clean(settings: Settings, ids: tuple[str, ...], *, yes: bool, dry_run: bool) -> None:
     """Kill and remove what is left over.
 
-    Without ids everything that can be cleaned at no loss; what could be recovered is cleaned only
-    by its id. Asks first; without a terminal to ask on it needs --yes.
+    Without ids everything in this runtime directory that can be cleaned at no loss; what could be
+    recovered, and what lies in other directories, is cleaned only by its id. Asks first; without a
+    terminal to ask on it needs --yes.
     """
     found = look(settings)
-    chosen = select(found.orphans, ids)
+    chosen = select(found.orphans, ids, str(settings.rundir.path))
     if dry_run or not chosen:
         tell_plan(settings, chosen, dry_run=dry_run)
         return
@@ -172,14 +173,15 @@ def tell(finding: Finding) -> Orphan:
     )
 
 
-def select(known: list[Orphan], ids: tuple[str, ...]) -> list[Orphan]:
+def select(known: list[Orphan], ids: tuple[str, ...], directory: str) -> list[Orphan]:
     """Return what is to be cleaned.
 
     Raises:
         CliError: ORPHAN_NOT_FOUND, or USAGE for one that only its remedy ends.
     """
     if not ids:
-        return [one for one in known if one.cleanable and not one.recoverable][:MAX_CLEANED]
+        own = [one for one in known if one.directory == directory]
+        return [one for one in own if one.cleanable and not one.recoverable][:MAX_CLEANED]
     by_id = {one.id: one for one in known}
     for each in ids:
         if each not in by_id:
