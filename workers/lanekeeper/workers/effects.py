@@ -315,12 +315,14 @@ class Effects:
                 io.closing = io.consumers_changed = True
             if info.pid is not None and info.start_time is not None:
                 programs.append(Process(info.pid, info.start_time))
-        self.sweeps.append(Sweep(action.ending_id, programs, action.marker, action.grace))
+        origin = self.spawner.origins.of(self.state.assignment.lane_id, action)
+        self.sweeps.append(Sweep(action.ending_id, programs, origin, action.grace))
 
     def _forget(self, action: Forget) -> list[Stimulus]:
         io = self.terminals.pop(action.terminal_id, None)
         self.deposits.drop(action.terminal_id)
         drawn = self.screens.forget(action.terminal_id)
+        self.spawner.origins.forget(self.state.assignment.lane_id, action.terminal_id)
         return drawn if io is None else [*drawn, *_undelivered(io.close())]
 
 
