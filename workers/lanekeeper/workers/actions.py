@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.messages.screen import Screen, ScreenRequest
 from lanekeeper.wire.messages.terminal import ExitStatus, Spawn, TerminalInfo
-from lanekeeper.workers.queries import Question
+from lanekeeper.workers.queries import Cursor, Question
 from lanekeeper.workers.records import Record
 
 Route = bytes | None
@@ -143,6 +143,19 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Located:
+    """The answer to a `Locate`: a place for each question that seeks the cursor, in their order.
+
+    There are fewer where the rest could not be drawn in time.
+    """
+
+    terminal_id: str
+    run: int
+    questions: tuple[Question, ...]
+    places: tuple[Cursor, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed."""
 
@@ -167,6 +180,7 @@ Stimulus = (
     | Timed
     | Cleared
     | Drawn
+    | Located
     | Tick
     | Drain
 )
@@ -258,6 +272,19 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
+class Locate:
+    """Find where the cursor was behind each of these questions; `deadline` as in `Draw`.
+
+    `run` is the program that asked, counted from 1.
+    """
+
+    terminal_id: str
+    run: int
+    questions: tuple[Question, ...]
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
 class SendSignal:
     """Signal a terminal's processes."""
 
@@ -322,6 +349,7 @@ Action = (
     | Answer
     | SetSize
     | Draw
+    | Locate
     | SendSignal
     | Announce
     | Hangup

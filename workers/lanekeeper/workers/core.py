@@ -5,6 +5,7 @@ answers that come later, and ends leases, waits and kept terminals on time. It d
 runner does.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -41,6 +42,7 @@ from lanekeeper.workers.actions import (
     Exited,
     Forked,
     Frame,
+    Located,
     Moment,
     Queried,
     Reply,
@@ -85,6 +87,7 @@ class LaneCore:
         starting: the `terminal.spawn` or `respawn` of each terminal that is being started.
         waits: the `terminal.wait` commands.
         closings: endings under way, by id.
+        locating: for each terminal, how often the shell was asked for its cursor and has not said.
     """
 
     def __init__(self, state: LaneState, around: Surroundings) -> None:
@@ -94,6 +97,7 @@ class LaneCore:
         self.starting: dict[str, Starting] = {}
         self.waits = waits.Waits(around)
         self.closings: dict[str, closing.Closing] = {}
+        self.locating: Counter[str] = Counter()
         self.leaving = False
         self.commands = 0
         self.errors = 0
@@ -120,7 +124,7 @@ class LaneCore:
                 life.handle(self, turn, stimulus)
             case Throttle() | Demoted():
                 life.flow(turn, stimulus)
-            case Queried() | Timed():
+            case Queried() | Timed() | Located():
                 watching.noticed(self, turn, stimulus)
             case Delivered() | Undelivered():
                 self._input_done(turn, stimulus)

@@ -29,6 +29,7 @@ from lanekeeper.workers.actions import (
     Hangup,
     Journal,
     Leave,
+    Locate,
     OpenGate,
     Reap,
     Reply,
@@ -78,7 +79,7 @@ class Effects:
 
     def __post_init__(self) -> None:
         """Let screens be drawn from the logs."""
-        self.screens = Screens(self.log, self.state)
+        self.screens = Screens(self.log, self.state, self._asked)
 
     def carry_out(self, action: Action) -> list[Stimulus]:
         """Do one action and return what followed from it."""
@@ -107,7 +108,7 @@ class Effects:
         match action:
             case SetSize():
                 self._set_size(action)
-            case Draw():
+            case Draw() | Locate():
                 return self.screens.ask(action)
             case SendSignal():
                 self._send_signal(action)
@@ -206,6 +207,11 @@ class Effects:
         self.spawner.close()
         self.journal.close()
         self.sockets.close()
+
+    def _asked(self, terminal_id: str) -> int | None:
+        """Return the end of the first question of a terminal that the core has not heard of."""
+        io = self.terminals.get(terminal_id)
+        return None if io is None else io.questions.first
 
     def _reply(self, action: Reply) -> None:
         if action.route is None:

@@ -99,12 +99,19 @@ class Picture:
         with Shielded():
             self._emulator.resize(cols, rows)
 
-    def show(self, asked: ScreenRequest, epoch: int) -> "Shot":
-        """Return the screen of now in the form that is asked for; raises as `feed` does."""
+    def place(self) -> tuple[int, int]:
+        """Return row and column of the cursor, from 1; raises as `feed` does."""
         with Shielded():
             place = self._emulator.cursor
             # After a character in the last column the cursor is on it, for whoever looks.
-            cursor = Cursor(row=place.row, col=min(place.col, self.cols - 1), visible=place.visible)
+            return place.row + 1, min(place.col, self.cols - 1) + 1
+
+    def show(self, asked: ScreenRequest, epoch: int) -> "Shot":
+        """Return the screen of now in the form that is asked for; raises as `feed` does."""
+        row, column = self.place()
+        with Shielded():
+            visible = self._emulator.cursor.visible
+            cursor = Cursor(row=row - 1, col=column - 1, visible=visible)
             screen = Screen(
                 offset=self.offset,
                 epoch=epoch,

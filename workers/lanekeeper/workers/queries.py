@@ -9,7 +9,6 @@ with each chunk, and by the core for the words.
 """
 
 import re
-from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -40,10 +39,19 @@ class Kind(StrEnum):
 
 
 class Question(NamedTuple):
-    """One question: its kind and its parameter (a mode, or a colour with the terminator)."""
+    """One question: its kind, its parameter (a mode, or a colour with the terminator), its end.
+
+    `end` is the offset of the output behind it.
+    """
 
     kind: Kind
     parameter: bytes = b""
+    end: int = 0
+
+    @property
+    def seeks(self) -> bool:
+        """Whether the answer is where the cursor is."""
+        return self.kind in {Kind.CURSOR, Kind.CURSOR_PAGE}
 
 
 _QUESTION: Final = re.compile(
@@ -91,6 +99,11 @@ class Questions:
         if self._carry or ESCAPE in data:
             self._search(self._carry + data)
 
+    @property
+    def first(self) -> int | None:
+        """The offset behind the first question that nobody has taken yet."""
+        return self.found[0].end if self.found else None
+
     def take(self) -> tuple[Question, ...]:
         """Return what was found, once."""
         found, self.found = tuple(self.found), []
@@ -104,7 +117,8 @@ class Questions:
             end = match.end()
             name = match.lastgroup
             if name is not None and len(self.found) < QUESTIONS_MAX:
-                self.found.append(Question(Kind(name), match[name]))
+                behind = self.position - len(data) + end
+                self.found.append(Question(Kind(name), match[name], behind))
         begun = _BEGINNING.search(data, max(end, len(data) - LONGEST))
         self._carry = b"" if begun is None else begun[0]
 
@@ -113,19 +127,18 @@ Cursor = tuple[int, int]
 """Row and column, from 1."""
 
 
-def reply(question: Question, size: tuple[int, int], cursor: Callable[[], Cursor | None]) -> bytes:
+def reply(question: Question, size: tuple[int, int], cursor: Cursor | None) -> bytes:
     """Return the answer to a question.
 
     Args:
         question: what was asked.
         size: columns and rows of the terminal.
-        cursor: says where the cursor is, None when nobody knows: the answer is the upper left
-            corner then.
+        cursor: where the cursor is, None when nobody knows: the answer is the upper left corner.
     """
     parameter = question.parameter
     match question.kind:
         case Kind.CURSOR | Kind.CURSOR_PAGE:
-            row, column = cursor() or (1, 1)
+            row, column = cursor or (1, 1)
             mark, page = (b"?", b";1") if question.kind is Kind.CURSOR_PAGE else (b"", b"")
             return b"\x1b[%b%d;%d%bR" % (mark, row, column, page)
         case Kind.SIZE:

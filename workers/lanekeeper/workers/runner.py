@@ -108,6 +108,8 @@ class Worker:
         self._tick()
         self._settle()
         self._stimuli += self.flow.due(time.monotonic())
+        # What was asked about the cursor is known before more is drawn.
+        self._settle()
         self._stimuli += self.effects.screens.turn(idle=not ready)
         self._settle()
         self.effects.compact()
