@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanekeeper.workers import actions, records
-from lanekeeper.workers.queries import QUESTIONS_MAX, Question, Questions, reply
+from lanekeeper.workers.queries import LARGE, QUESTIONS_MAX, Question, Questions, reply
 from lanekeeper.workers.watching import LOCATING_MAX
 
 from .lanes import Lane, only
@@ -70,6 +70,15 @@ def test_questions_are_found_once_wherever_the_output_is_cut(
             data = data[size:]
     chunks.append(data)
     assert answers(questions(*chunks)) == [ASKED[piece] for piece in pieces if piece in ASKED]
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_question_in_a_flood_of_colours_is_found(asked: bytes) -> None:
+    flood = b"\x1b[31mcunqtp\xff[c\x1b[0m " * 2000
+    assert len(flood) > LARGE
+    assert answers(questions(flood, flood + asked + flood, flood)) == [ASKED[asked]]
+    split = len(asked) // 2
+    assert answers(questions(flood + asked[:split], asked[split:] + flood)) == [ASKED[asked]]
 
 
 def test_output_that_was_looked_at_is_not_again() -> None:

@@ -10,7 +10,9 @@ with each chunk, and by the core for the words.
 
 import re
 from enum import StrEnum
-from typing import Final, NamedTuple
+from functools import cache
+from importlib import import_module
+from typing import Final, NamedTuple, Protocol
 
 from lanekeeper.wire.version import PRODUCT
 
@@ -18,6 +20,8 @@ LONGEST: Final = 32
 """Bytes of the longest question; a sequence that goes on is not one."""
 QUESTIONS_MAX: Final = 64
 """Questions of one terminal that wait for a turn; a program that asks more is not answered."""
+LARGE: Final = 16 * 1024
+"""Bytes of output at once from which on they are searched by RE2."""
 ESCAPE: Final = b"\x1b"
 FOREGROUND: Final = b"rgb:cccc/cccc/cccc"
 BACKGROUND: Final = b"rgb:0000/0000/0000"
@@ -111,9 +115,7 @@ class Questions:
 
     def _search(self, data: bytes) -> None:
         end = 0
-        # Two passes that cost a tenth of the pattern: output full of colours asks nothing.
-        asked = _TRACE in data.translate(_CLASSES, _REST)
-        for match in _QUESTION.finditer(data) if asked else ():
+        for match in _QUESTION.finditer(data) if _may_ask(data) else ():
             end = match.end()
             name = match.lastgroup
             if name is not None and len(self.found) < QUESTIONS_MAX:
@@ -121,6 +123,34 @@ class Questions:
                 self.found.append(Question(Kind(name), match[name], behind))
         begun = _BEGINNING.search(data, max(end, len(data) - LONGEST))
         self._carry = b"" if begun is None else begun[0]
+
+
+def _may_ask(data: bytes) -> bool:
+    """Whether there may be a question, at a fraction of what the pattern costs.
+
+    Output full of colours asks nothing. RE2 looks at it quickest (decision 0016), but it takes
+    memory that a terminal which prints little does not need.
+    """
+    if len(data) < LARGE:
+        return _TRACE in data.translate(_CLASSES, _REST)
+    return _scanner().search(data) is not None
+
+
+class _Scanner(Protocol):
+    """The pattern, compiled by RE2."""
+
+    def search(self, text: bytes) -> object | None:
+        """Return something when there is a match."""
+
+
+@cache
+def _scanner() -> _Scanner:
+    re2 = import_module("re2")
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1  # a byte is a byte
+    options.never_capture = True
+    scanner: _Scanner = re2.compile(_QUESTION.pattern, options)
+    return scanner
 
 
 Cursor = tuple[int, int]
