@@ -39,6 +39,7 @@ class Method(Struct, frozen=True):
         lifecycle: whether the envelope must carry a `correlation_id`.
         formal: whether the specification names it.
         one_way: whether success is not answered.
+        by_broker: whether a lane takes it from the broker alone, which has to know of it first.
         phase: for a deferred method, when it comes.
     """
 
@@ -50,6 +51,7 @@ class Method(Struct, frozen=True):
     lifecycle: bool = False
     formal: bool = False
     one_way: bool = False
+    by_broker: bool = False
     boundary: Boundary = Boundary.LOCAL
     phase: str = ""
 
@@ -81,6 +83,22 @@ def _change(  # the arguments are the columns of the table below
     )
 
 
+def _known(
+    payload: type[Struct], result: type[Struct], *requires: str, formal: bool = False
+) -> Method:
+    """Return a method that changes what the broker counts or keeps, and passes it first."""
+    return Method(
+        payload,
+        result,
+        Executor.LANE,
+        requires,
+        mutates=True,
+        lifecycle=True,
+        formal=formal,
+        by_broker=True,
+    )
+
+
 def _deferred(phase: str, boundary: Boundary = Boundary.LOCAL, *, formal: bool = True) -> Method:
     return Method(formal=formal, boundary=boundary, phase=phase)
 
@@ -108,7 +126,7 @@ METHODS: Final[dict[str, Method]] = {
     "session.list": _broker(session.SessionListRequest, session.SessionList),
     "terminal.list": _broker(terminal.TerminalListRequest, terminal.TerminalList),
     # the lane's
-    "lane.cleanup": _change(lane.LaneCleanup, lane.Ended, _L, formal=True),
+    "lane.cleanup": _known(lane.LaneCleanup, lane.Ended, _L, formal=True),
     "session.create": _change(session.SessionCreate, session.SessionResult, _L, formal=True),
     "session.attach": _change(
         session.SessionAttach, session.SessionAttached, _W, _L, _S, formal=True
@@ -116,8 +134,8 @@ METHODS: Final[dict[str, Method]] = {
     "session.detach": _change(session.Lease, plane.Nothing, _L, _S),
     "session.terminate": _change(session.SessionTerminate, lane.Ended, _L, _S, formal=True),
     "lease.renew": Method(session.Lease, plane.Nothing, Executor.LANE, (_L,), one_way=True),
-    "terminal.spawn": _change(terminal.Spawn, terminal.Spawned, _W, _L, _S, formal=True),
-    "terminal.respawn": _change(terminal.Respawn, terminal.Spawned, _T),
+    "terminal.spawn": _known(terminal.Spawn, terminal.Spawned, _W, _L, _S, formal=True),
+    "terminal.respawn": _known(terminal.Respawn, terminal.Spawned, _T),
     "terminal.close": _change(terminal.Close, lane.Ended, _T),
     "terminal.input": _change(
         terminal.Input, terminal.InputResult, _T, lifecycle=False, formal=True

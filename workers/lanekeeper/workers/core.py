@@ -209,6 +209,12 @@ class LaneCore:
                 turn.do(Reply(route, kept))
                 return
         self._check(command, method)
+        if method.by_broker and route is not None:
+            raise WireError(
+                "INVALID_ARGUMENT",
+                f"{command.method} goes through the broker, which counts what the plane has; send "
+                "it to broker.sock",
+            )
         payload = decode_body(command.payload, method.payload, command.method)
         result = handler(self, turn, pending, payload)
         if result is None:
