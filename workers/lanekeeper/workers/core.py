@@ -64,6 +64,9 @@ STALL: Final = 2.0
 CALLERS_MAX: Final = 8
 """Connections that wait for one command: its client and the retries after a reconnection."""
 
+STEADY: Final = frozenset({"terminal.input", "terminal.ack", "terminal.read", "terminal.get"})
+"""Methods after which the next deadline is what it was before."""
+
 Handler = Callable[["LaneCore", Turn, Pending, Struct], Struct | None]
 """Executes a command; None when the answer comes later."""
 
@@ -105,6 +108,7 @@ class LaneCore:
         self._last: float | None = None
         self._due: float | None = None
         self._due_known = False
+        self._steady = False
 
     def first(self, moment: Moment) -> list[Action]:
         """Return the actions that open a new lane's journal."""
@@ -116,18 +120,17 @@ class LaneCore:
         """Take one stimulus and return what is to be done, in order."""
         turn = Turn(self.state, moment, self._around)
         self._watch_own_stall(moment.now)
-        self._due_known = False
+        # Input and what becomes of it end no lease and no wait: the next deadline stays.
+        known, self._due_known = self._due_known, False
         match stimulus:
             case Frame():
                 self._frame(turn, stimulus)
-            case Forked() | Executed() | SpawnRefused() | Exited() | Drained():
-                life.handle(self, turn, stimulus)
-            case Throttle() | Demoted():
-                life.flow(turn, stimulus)
-            case Queried() | Timed() | Located():
-                watching.noticed(self, turn, stimulus)
             case Delivered() | Undelivered():
                 self._input_done(turn, stimulus)
+            case Forked() | Executed() | SpawnRefused() | Exited() | Drained():
+                life.handle(self, turn, stimulus)
+            case Queried() | Timed() | Located() | Throttle() | Demoted():
+                watching.noticed(self, turn, stimulus)
             case Cleared():
                 closing.cleared(self, turn, stimulus)
             case Drawn():
@@ -136,6 +139,8 @@ class LaneCore:
                 self._tick(turn)
             case Drain():
                 closing.drain(self, turn)
+        if self._steady:
+            self._steady, self._due_known = False, known
         return turn.actions
 
     def registration(self, pid: int, start_time: int, moment: Moment) -> Registration:
@@ -216,6 +221,7 @@ class LaneCore:
                 "it to broker.sock",
             )
         payload = decode_body(command.payload, method.payload, command.method)
+        self._steady = command.method in STEADY
         result = handler(self, turn, pending, payload)
         if result is None:
             self.pending[command.id] = pending
@@ -249,6 +255,7 @@ class LaneCore:
 
     def _input_done(self, turn: Turn, stimulus: Delivered | Undelivered) -> None:
         pending = self.pending.pop(stimulus.command_id, None)
+        self._steady = True
         if pending is None:
             return
         if isinstance(stimulus, Delivered):
@@ -271,6 +278,7 @@ class LaneCore:
         if late and self._last is not None and now - self._last > STALL:
             for lease in self.state.leases.values():
                 lease.expires = max(lease.expires, now + LEASE_SECONDS)
+            self._due_known = False
         self._last = now
 
 

@@ -88,6 +88,8 @@ class Effects:
                 self.journal.append(encode_record(action.record))
             case Reply():
                 self._reply(action)
+            case Deliver():
+                return self._deliver(action)
             case Report():
                 self.sockets.to_broker(action.data)
             case Start():
@@ -96,8 +98,6 @@ class Effects:
                 self._open_gate(action)
             case Reap():
                 self._reap(action)
-            case Deliver():
-                return self._deliver(action)
             case Answer():
                 return self._answer(action)
             case _:
@@ -262,8 +262,8 @@ class Effects:
         except OSError as error:
             reason = f"no memory for input: {error.strerror or error}"
             return [Undelivered(action.command_id, WireError("LIMIT_EXCEEDED", reason))]
-        if action.command_id:
-            io.note_typed(action.data)
+        if action.command_id and planned.shown:
+            io.typed.note(io.log.head, action.data)
         stimuli = self.write(io, now, waited=waited)
         # The line discipline echoes while the input is written: the echo leaves before the answer.
         self.take(io, now)

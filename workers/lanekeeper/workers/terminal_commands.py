@@ -111,7 +111,8 @@ def _start(
 def send(_lane: "LaneCore", turn: Turn, pending: Pending, body: Input) -> None:
     """Queue input; the answer comes when the kernel has all of it."""
     terminal = _live(turn, pending)
-    pending.head = turn.current(terminal.info).head
+    log = turn.around.log(terminal.info.id)
+    pending.head = terminal.info.head if log is None else log.head
     writer_commands.check(turn, terminal, body.writer_id)
     command_id = pending.command.id
     turn.do(Deliver(terminal.info.id, command_id, body.data, body.eof, body.paste, body.more))

@@ -1,14 +1,22 @@
-"""What the worker noticed in the output of a terminal: questions to it, and when it came.
+"""What the worker noticed of a terminal's output: questions, when it came, whether it is held back.
 
-Both are journalled first, so that a successor asks and answers nothing twice. Called by the core's
-one door.
+Questions and times are journalled first, so that a successor asks and answers nothing twice. Called
+by the core's one door.
 """
 
 from typing import TYPE_CHECKING, Final
 
 from lanekeeper.wire.messages.terminal import TerminalInfo
-from lanekeeper.workers import records
-from lanekeeper.workers.actions import Answer, Locate, Located, Queried, Timed
+from lanekeeper.workers import life, records
+from lanekeeper.workers.actions import (
+    Answer,
+    Demoted,
+    Locate,
+    Located,
+    Queried,
+    Throttle,
+    Timed,
+)
 from lanekeeper.workers.queries import Cursor, Question, reply
 from lanekeeper.workers.turn import Turn
 
@@ -21,7 +29,9 @@ LOCATING_SECONDS: Final = 2.0
 """How long a program waits for the cursor before it is told the upper left corner."""
 
 
-def noticed(lane: "LaneCore", turn: Turn, stimulus: Queried | Timed | Located) -> None:
+def noticed(
+    lane: "LaneCore", turn: Turn, stimulus: Queried | Timed | Located | Throttle | Demoted
+) -> None:
     """Take note; answer what a program asked unless a client's terminal does."""
     if isinstance(stimulus, Located):
         _located(lane, turn, stimulus)
@@ -29,13 +39,19 @@ def noticed(lane: "LaneCore", turn: Turn, stimulus: Queried | Timed | Located) -
     terminal = turn.state.terminals.get(stimulus.terminal_id)
     if terminal is None:
         return
-    info = terminal.info
-    if isinstance(stimulus, Timed):
-        turn.put(records.Timed(info.id, stimulus.samples))
-        log = turn.around.log(info.id)
-        if log is not None:
-            turn.state.timelines[info.id].forget(log.tail)
-        return
+    match stimulus:
+        case Queried():
+            _asked(lane, turn, stimulus, terminal.info)
+        case Timed():
+            turn.put(records.Timed(terminal.info.id, stimulus.samples))
+            log = turn.around.log(terminal.info.id)
+            if log is not None:
+                turn.state.timelines[terminal.info.id].forget(log.tail)
+        case Throttle() | Demoted():
+            life.flow(turn, stimulus)
+
+
+def _asked(lane: "LaneCore", turn: Turn, stimulus: Queried, info: TerminalInfo) -> None:
     turn.put(records.Queried(info.id, stimulus.offset))
     if lane.tty_writer(info.id):
         return
