@@ -52,10 +52,18 @@ class Picture:
         marks: what is not in the cells.
     """
 
-    def __init__(self, cols: int, rows: int, offset: int, before: "Picture | None" = None) -> None:
-        """Start with an empty screen at an offset; what was printed before it is not known.
+    def __init__(
+        self,
+        cols: int,
+        rows: int,
+        offset: int,
+        before: "Picture | None" = None,
+        *,
+        hole: bool = False,
+    ) -> None:
+        """Start with an empty screen at an offset: a program's first, or behind a `hole`.
 
-        From a picture that ended `before` a hole the title and the modes are taken over.
+        From a picture that ended `before` the hole the title and the modes are taken over.
 
         Raises:
             EmulatorError: there is no emulator.
@@ -64,7 +72,7 @@ class Picture:
         self.cols, self.rows = cols, rows
         self.marks: Marks = Marks() if before is None else before.marks
         alternate = self.marks.alternate
-        self._unknown = Knowledge(rows, alternate=alternate) if offset else None
+        self._unknown = Knowledge(rows, alternate=alternate) if hole else None
         with Shielded():
             self._emulator = emulator(cols, rows)
             if alternate:

@@ -29,12 +29,16 @@ class SessionIs(Struct, tag="session", frozen=True):
 
 
 class TerminalIs(Struct, tag="terminal", frozen=True):
-    """A terminal after a change, with what it takes to start its program again."""
+    """A terminal after a change, with what it takes to start its program again.
+
+    `begin` is the offset at which the output of its present program begins.
+    """
 
     info: TerminalInfo
     spec: Spawn
     correlation_id: str
     ended_at: float | None = None
+    begin: int = 0
 
 
 class LeaseIs(Struct, tag="lease", frozen=True):

@@ -156,8 +156,10 @@ class Screens:
 
     def _draw(self, shown: Shown, log: KeptLog) -> None:
         picture = shown.picture
-        if picture is None or picture.offset < log.tail:
-            picture = shown.picture = self._start(shown, log)
+        begin = self._state.terminals[shown.terminal_id].begin
+        if picture is None or picture.offset < log.tail or shown.begin != begin:
+            picture = shown.picture = self._start(shown, log, begin)
+            shown.begin = begin
         size = self._size(shown.terminal_id, picture.offset)
         if size != (picture.cols, picture.rows):
             picture.resize(*size)
@@ -227,18 +229,21 @@ class Screens:
         told = [self._told(shown) for _ in range(len(shown.sought))]
         return [*told, *(self._done(shown, one, error) for one in list(shown.asked))]
 
-    def _start(self, shown: Shown, log: KeptLog) -> Picture:
+    def _start(self, shown: Shown, log: KeptLog, begin: int) -> Picture:
         """Return a fresh picture, where drawing it is quickest if it can be known from there."""
+        if begin >= log.tail:
+            # A program finds an empty screen, whatever the one before it has left.
+            return Picture(*self._size(shown.terminal_id, begin), begin)
         start = log.tail
-        if start:
-            recent = max(start, log.head - MAX_CHUNK)
-            size = self._size(shown.terminal_id, recent)
-            knowledge = Knowledge(size[1])
-            knowledge.feed(tidy(log.read(recent, MAX_CHUNK)))
-            same = self._next_size(shown.terminal_id, recent, log.head) == log.head
-            if knowledge.complete and same:
-                start = recent
-        return Picture(*self._size(shown.terminal_id, start), start, shown.picture)
+        recent = max(start, log.head - MAX_CHUNK)
+        size = self._size(shown.terminal_id, recent)
+        knowledge = Knowledge(size[1])
+        knowledge.feed(tidy(log.read(recent, MAX_CHUNK)))
+        same = self._next_size(shown.terminal_id, recent, log.head) == log.head
+        if knowledge.complete and same:
+            start = recent
+        before = shown.picture if shown.begin == begin else None
+        return Picture(*self._size(shown.terminal_id, start), start, before, hole=True)
 
     def _sizes(self, terminal_id: str) -> list[tuple[int, int, int]]:
         """Return from which offset on a terminal has which columns and rows."""

@@ -31,11 +31,16 @@ class Sought:
 
 @dataclass(slots=True)
 class Shown:
-    """The screen of one terminal; `reached` is the offset up to which its output was looked at."""
+    """The screen of one terminal.
+
+    `begin` is where the output of the program begins that it is of, `reached` the offset up to
+    which its output was looked at.
+    """
 
     terminal_id: str
     used: float
     picture: Picture | None = None
+    begin: int = 0
     reached: int = 0
     slice: int = SLICE_FIRST
     asked: list[Asked] = field(default_factory=list)

@@ -98,7 +98,7 @@ def _start(
     info = terminal.info
     state = step(TERMINAL, TerminalState(info.state), "spawn", f"terminal {info.name}")
     info = replace(turn.current(info), state=str(state))
-    turn.put(replace(terminal, info=info))
+    turn.put(replace(terminal, info=info, begin=info.head))
     turn.report("terminal.spawn.started", terminal.correlation_id, Happened(terminal=info))
     consumer_id = None
     if consume is not None:
