@@ -82,7 +82,6 @@ class Plane:
         self._options = tuple(options)
         self._keeper: subprocess.Popen[bytes] | None = None
         self._output = self.base / "keeper.out"
-        self._maimed = False
 
     def __enter__(self) -> Self:
         """Start the plane."""
@@ -189,6 +188,10 @@ class Plane:
         client: Connected = library.connect(self.dir, timeout=timeout)
         return client
 
+    def keeper_client(self) -> KeeperClient:
+        """Return a connection to the keeper that there is now; the caller closes it."""
+        return KeeperClient(self.dir / "keeper.sock")
+
     def processes(self) -> list[dict[str, Any]]:
         """Return the keeper's own list: role, pid, start_time, state, restarts, lane if any."""
         with KeeperClient(self.dir / "keeper.sock") as keeper:
@@ -207,16 +210,14 @@ class Plane:
     ) -> list[int]:
         """Send a signal to every process of a role, wait for their end, and return their pids.
 
-        A plane whose keeper was killed is swept at `stop` without a word: it cannot tidy up.
+        After the first keeper's death it is its successor that `stop` asks for the end.
 
         Raises:
             PlaneError: no process has that role.
         """
-        pids = [self.keeper.pid] if role == "keeper" else self.pids(role, lane)
+        pids = self.pids(role, lane)
         if not pids:
             raise PlaneError(f"nothing to kill: no process is {role} {lane or ''}")
-        if role == "keeper" and number == signal.SIGKILL:
-            self._maimed = True
         for pid in pids:
             kill_and_wait(pid, number)
         return pids
@@ -244,11 +245,10 @@ class Plane:
             PlaneError: the keeper refused or took too long, or something is left.
         """
         try:
-            if self.keeper.poll() is None:
+            if self.keeper.poll() is None or (self.dir / "wanted").exists():
                 self._ask_down()
             wait_exit(self.keeper.pid, STOP_S)
-            if not self._maimed:
-                wait_until(lambda: not self.left(), 1.0, "end of all processes of the plane")
+            wait_until(lambda: not self.left(), 1.0, "end of all processes of the plane")
         except (OSError, AssertionError) as error:
             remains = "\n".join(self.left())
             raise PlaneError(f"the plane did not end: {error}\n{remains}\n{self.logs()}") from error

@@ -64,6 +64,11 @@ class KeeperClient:
             if not page.get("more"):
                 return found
 
+    def page(self) -> dict[str, Any]:
+        """Return the first page of the status as the keeper says it."""
+        self._send({"op": "status", "id": "kit-page"})
+        return self._until("status")
+
     def down(self, timeout: float) -> bool:
         """Ask for the end of the plane; return whether the keeper closed the channel in time."""
         self._send({"op": "down", "id": "kit-down"})

@@ -19,6 +19,7 @@ class Due(StrEnum):
     CREATE = "create"
     DYING = "dying"
     SWEEP = "sweep"
+    RETURN = "return"
 
 
 class Key(NamedTuple):

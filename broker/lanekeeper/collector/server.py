@@ -50,9 +50,8 @@ class Collector:
         """Serve until a signal arrives, then log the totals."""
         self._poller.register(self._pull, zmq.POLLIN)
         self._poller.register(self._wakeup, zmq.POLLIN)
-        if self._link.open(time.monotonic()):
-            self._polled = self._link.fileno()
-            self._poller.register(self._polled, zmq.POLLIN)
+        self._link.open(time.monotonic())
+        self._follow_link()
         LOG.info("served")
         while True:
             ready = dict(self._poller.poll(self._timeout()))
@@ -78,17 +77,25 @@ class Collector:
 
     def _hear(self) -> None:
         """Read what the keeper says; nothing is asked of a collector yet."""
-        if self._polled is None:
-            return
         self._link.turn()
         self._link.beat(time.monotonic())
-        if not self._link.is_open:
+        self._link.retry(time.monotonic())
+        self._follow_link()
+
+    def _follow_link(self) -> None:
+        """Poll the channel as it is now, gone or another one."""
+        wanted = self._link.fileno() if self._link.is_open else None
+        if wanted == self._polled:
+            return
+        if self._polled is not None:
             self._poller.unregister(self._polled)
-            self._polled = None
+        if wanted is not None:
+            self._poller.register(wanted, zmq.POLLIN)
+        self._polled = wanted
 
     def _timeout(self) -> int | None:
-        beat = self._link.next_beat()
-        return None if beat is None else max(int((beat - time.monotonic()) * 1000) + 1, 0)
+        due = self._link.deadline()
+        return None if due is None else max(int((due - time.monotonic()) * 1000) + 1, 0)
 
 
 def serve(rundir: Rundir) -> None:

@@ -100,8 +100,7 @@ class Assembly:
             return
         self.heard += 1
         if message.epoch > self.epoch:
-            self._look = self._look or self.epoch > 0
-            self.epoch = message.epoch
+            self._new_epoch(message.epoch)
         if message.kind is Kind.JOINED:
             if message.topic == self.token:
                 self.joins += 1
@@ -159,7 +158,7 @@ class Assembly:
             self.stale += 1
             self._look = True
             return False
-        self.epoch = result.epoch
+        self._new_epoch(result.epoch)
         before = (self.position, self.finished)
         self._head = max(self._head, result.head)
         self._quiet = True
@@ -221,6 +220,13 @@ class Assembly:
         if behind < ACK_BYTES and self._items:
             return False
         return behind >= ACK_PAUSE_BYTES or (behind > 0 and self._quiet)
+
+    def _new_epoch(self, epoch: int) -> None:
+        """Note whose messages come now; an acknowledgement on its way to a dead worker is lost."""
+        if epoch > self.epoch > 0:
+            self._look = True
+            self._acked = 0
+        self.epoch = epoch
 
     def _start_at(self, offset: int) -> None:
         self.position = self._given = self._processed = self._acked = offset

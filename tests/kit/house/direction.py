@@ -14,7 +14,17 @@ from kit.house.tree import NAMESPACE, Module, product
 
 _LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}"
-    for leaf in ("channel", "identity", "journal", "link", "logs", "program", "rundir")
+    for leaf in (
+        "channel",
+        "deposits",
+        "identity",
+        "journal",
+        "link",
+        "logs",
+        "pidfds",
+        "program",
+        "rundir",
+    )
 )
 _CLIENT_LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}" for leaf in ("channel", "identity", "lock", "rundir")
@@ -61,11 +71,11 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "client": "awaiting effects errors feeding following items leases operations recording "
     "session story stream tasks writing",
     "collector": "model",
-    "keeper": "daemons events grants peers pool refill roster states status supervisor sweeping "
-    "wayup",
+    "keeper": "daemons events grants peers pool refill roster states status succession supervisor "
+    "sweeping vault wayup",
     "workers": "actions closing consumer_commands consumers core echo emulation ending inputs "
-    "knowledge life marks paste picture programs queries recording_commands records "
-    "screen_commands shown search sequences session_commands state terminal_commands timeline turn "
+    "knowledge life marks paste picture programs queries recording_commands records resuming "
+    "screen_commands search sequences session_commands shown state terminal_commands timeline turn "
     "waits watching writer_commands",
 }
 CORES: Final[tuple[str, ...]] = (

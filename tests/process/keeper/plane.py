@@ -238,7 +238,8 @@ def terminal(nursery: Peer, argv: list[str], **spec: object) -> Iterator[Termina
     os.write(memfd, json.dumps(given).encode())
     gate, gate_end = os.pipe()
     errors, errors_end = os.pipe()
-    nursery.ask({"op": "spawn", "id": "s", "stdin": "tty"}, [memfd, slave, gate, errors_end])
+    request = {"op": "spawn", "id": "s", "stdin": "tty", "lane": "lane_test"}
+    nursery.ask(request, [memfd, slave, gate, errors_end])
     for fd in (memfd, gate, errors_end):
         os.close(fd)
     child = Terminal(master, slave, gate_end, errors)

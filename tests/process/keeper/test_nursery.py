@@ -40,25 +40,70 @@ def test_status_is_told_and_the_child_reaped_on_demand(nursery: Peer) -> None:
         spawned.close()
 
 
-def test_child_of_a_peer_that_left_is_reaped_at_once(plane: Plane) -> None:
+def test_end_without_an_owner_is_kept_for_who_claims_it(plane: Plane) -> None:
     nursery = plane.nursery()
-    with terminal(nursery, ["/bin/sh", "-c", "read line"]) as child:
+    with terminal(nursery, ["/bin/sh", "-c", "read line; exit 7"]) as child:
         spawned = nursery.expect("spawned")
         spawned.close()
         child.open_gate()
         assert child.error() is None
         nursery.close()
         os.write(child.master, b"\n")
+        pid, started = spawned.message["pid"], spawned.message["start_time"]
+        until(lambda: identity.start_time(pid) is None, "the child to end")
+        heir = plane.nursery()
+        who = {"pid": pid, "start_time": started}
+        heir.ask({"op": "claim", "id": 2, **who})
+        claimed = heir.expect("claimed", id=2)
+        readable, _, _ = select.select([claimed.fds[0]], [], [], TIMEOUT)
+        assert readable
+        claimed.close()
+        assert heir.expect("exited", **who).message["code"] == 7
+        heir.ask({"op": "reap", "id": 3, "pid": pid})
+        until(lambda: identity.start_time(pid, zombies=True) is None, "the child to be reaped")
+        heir.ask({"op": "claim", "id": 4, **who})
+        assert heir.expect("error", id=4).message["code"] == "NOT_FOUND"
+
+
+def test_running_child_is_claimed_from_an_owner_that_hangs(plane: Plane) -> None:
+    first, heir = plane.nursery(), plane.nursery()
+    with terminal(first, ["/bin/sh", "-c", "read line; kill -9 $$"]) as child:
+        spawned = first.expect("spawned")
+        spawned.close()
+        child.open_gate()
+        assert child.error() is None
+        who = {"pid": spawned.message["pid"], "start_time": spawned.message["start_time"]}
+        heir.ask({"op": "claim", "id": 2, **who, "start_time": who["start_time"] - 1})
+        assert heir.expect("error", id=2).message["code"] == "NOT_FOUND"
+        heir.ask({"op": "claim", "id": 3, **who})
+        heir.expect("claimed", id=3).close()
+        first.close()
+        os.write(child.master, b"\n")
+        assert heir.expect("exited", **who).message["signal"] == 9
+
+
+def test_nobody_claims_what_a_lane_that_ended_has_left(plane: Plane) -> None:
+    nursery = plane.nursery()
+    with terminal(nursery, ["/bin/sh", "-c", "read line"]) as child:
+        spawned = nursery.expect("spawned")
+        spawned.close()
+        child.open_gate()
+        assert child.error() is None
+        nursery.ask({"op": "forget", "lane_id": "lane_test"})
+        nursery.close()
+        os.write(child.master, b"\n")
         pid = spawned.message["pid"]
         until(lambda: identity.start_time(pid, zombies=True) is None, "the child to be reaped")
 
 
-def test_shut_gate_means_no_exec(nursery: Peer) -> None:
+def test_shut_gate_means_no_exec_and_is_told_from_a_program_that_succeeds(nursery: Peer) -> None:
     with terminal(nursery, ["/bin/sh", "-c", "echo ran; exit 9"]) as child:
         nursery.expect("spawned").close()
         child.shut_gate()
-        assert child.error() is None
-        assert nursery.expect("exited").message["code"] == 0
+        error = child.error()
+        assert error is not None
+        assert (error["stage"], error["errno"]) == ("gate", errno.ECANCELED)
+        assert nursery.expect("exited").message["code"] == 127
 
 
 @pytest.mark.parametrize(

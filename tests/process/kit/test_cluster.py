@@ -50,7 +50,7 @@ def test_a_killed_broker_is_replaced(plane: Plane) -> None:
     wait_until(replaced, 10, "new broker")
 
 
-def test_a_plane_whose_keeper_was_killed_is_swept() -> None:
+def test_a_plane_whose_keeper_was_killed_is_ended_by_the_next() -> None:
     with Plane() as plane:
         pids = [int(entry["pid"]) for entry in plane.processes()]
         plane.kill("keeper")

@@ -1,5 +1,6 @@
 """A supervisor with a clock of its own, as the unit tests drive it."""
 
+import math
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
@@ -7,6 +8,7 @@ from lanekeeper.keeper import events
 from lanekeeper.keeper.events import Action, Event
 from lanekeeper.keeper.status import PlaneInfo
 from lanekeeper.keeper.supervisor import Supervisor
+from lanekeeper.keeper.vault import Vault
 
 PIDS = {"nursery": 100, "broker": 200, "collector": 300}
 Kind = TypeVar("Kind", bound=Action)
@@ -15,9 +17,9 @@ Kind = TypeVar("Kind", bound=Action)
 class Run:
     """A supervisor with a clock, and everything it said."""
 
-    def __init__(self, warm: int = 2) -> None:
-        """Start with nothing running."""
-        self.core = Supervisor(PlaneInfo("plane_x", 1, 10, 0.0), warm)
+    def __init__(self, warm: int = 2, hang_after: float = math.inf) -> None:
+        """Start with nothing running; its peers beat only where a test lets them."""
+        self.core = Supervisor(PlaneInfo("plane_x", 1, 10, 0.0), warm, Vault(1_000), hang_after)
         self.now = 1000.0
         self.peers = 0
 

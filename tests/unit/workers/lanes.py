@@ -13,7 +13,7 @@ from lanekeeper.wire.methods import METHODS
 from lanekeeper.workers import actions
 from lanekeeper.workers.actions import Action, Frame, Moment, Stimulus
 from lanekeeper.workers.core import LaneCore
-from lanekeeper.workers.records import Record, decode_record, encode_record
+from lanekeeper.workers.records import Record, decode_records, encode_records
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.turn import Log, Surroundings
 
@@ -73,7 +73,7 @@ class Lane:
         """Give one stimulus and return the actions, journalling as the runner would."""
         done = self.core.handle(stimulus, self.moment())
         self.log += done
-        self.journal += [encode_record(a.record) for a in done if isinstance(a, actions.Journal)]
+        self.journal += [encode_records([a.record]) for a in done if isinstance(a, actions.Journal)]
         return done
 
     def moment(self) -> Moment:
@@ -129,7 +129,8 @@ class Lane:
         """Return the state that the journal gives back."""
         state = LaneState(ASSIGNMENT)
         for record in self.journal:
-            state.apply(decode_record(record), self.now)
+            for one in decode_records(record):
+                state.apply(one, self.now)
         return state
 
 

@@ -12,7 +12,7 @@ from lanekeeper.workers.output_log import OutputLog
 
 @pytest.fixture
 def log() -> Iterator[OutputLog]:
-    made = OutputLog("lanekeeper-test", LOG_CAPACITY)
+    made = OutputLog.create("lanekeeper-test", LOG_CAPACITY)
     yield made
     made.close()
 

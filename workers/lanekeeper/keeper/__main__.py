@@ -5,11 +5,14 @@ of a plane are found: they are read from /proc, where only the first environment
 """
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
 
 from lanekeeper.keeper import entry, identity, launch, program, rundir
+from lanekeeper.keeper.beats import HANG_AFTER
+from lanekeeper.keeper.forking import Inherited
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -20,6 +23,11 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--warm", type=int, default=launch.DEFAULT_WARM)
     parser.add_argument("--log-budget", type=int, default=None)
     parser.add_argument("--ephemeral", action="store_true")
+    parser.add_argument("--hang-after", type=float, default=HANG_AFTER)
+    parser.add_argument("--listen-fd", type=int, default=None)
+    parser.add_argument("--umask", type=lambda text: int(text, 8), default=None)
+    parser.add_argument("--nofile", type=int, nargs=2, default=None, metavar=("SOFT", "HARD"))
+    parser.add_argument("--command", type=json.loads, action="append", default=[])
     return parser.parse_args(argv)
 
 
@@ -32,6 +40,10 @@ def main(argv: Sequence[str]) -> int:
     if any(os.environ.get(name) != wanted[name] for name in markers):
         command = [sys.executable, "-P", "-m", "lanekeeper.keeper", *argv]
         os.execve(sys.executable, command, wanted)
+    inherited = None
+    if given.umask is not None and given.nofile is not None:
+        soft, hard = given.nofile
+        inherited = Inherited(given.umask, (soft, hard))
     options = launch.Options(
         ready_fd=given.ready_fd,
         log_level=given.log_level,
@@ -40,6 +52,10 @@ def main(argv: Sequence[str]) -> int:
         warm=given.warm,
         ephemeral=given.ephemeral,
         log_budget=given.log_budget,
+        commands={role: argv for role, *argv in given.command},
+        hang_after=given.hang_after,
+        listen_fd=given.listen_fd,
+        inherited=inherited,
     )
     return entry.main(where, options)
 

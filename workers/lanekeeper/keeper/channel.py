@@ -181,15 +181,19 @@ class Channel:
 class Listener:
     """The listening end: accepts peers of our own uid, refuses all others."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, inherited: int | None = None) -> None:
         """Listen at `path` (mode 0600), in place of whatever socket stands there.
 
-        The caller holds the plane's lock, so a socket found there is a dead plane's.
+        The caller holds the plane's lock, so a socket found there is a dead plane's. With an
+        `inherited` socket that listens there already, take it over with the peers in its queue.
 
         Raises:
-            ChannelError: the path is too long or cannot be bound.
+            ChannelError: the path is too long or cannot be bound, or nothing listens there.
         """
         check_path(path)
+        if inherited is not None:
+            self._sock = _take_over(inherited)
+            return
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             path.unlink(missing_ok=True)
@@ -229,6 +233,17 @@ class Listener:
     def close(self) -> None:
         """Stop listening; the path stays."""
         self._sock.close()
+
+
+def _take_over(fd: int) -> socket.socket:
+    try:
+        sock = socket.socket(fileno=fd)
+        # Once more: who connects from now on is shown us as the one that listens.
+        sock.listen(_BACKLOG)
+        sock.settimeout(0.0)
+    except OSError as error:
+        raise ChannelError(f"{fd} is not a listening socket: {error.strerror}") from error
+    return sock
 
 
 def connect(path: Path) -> Channel:

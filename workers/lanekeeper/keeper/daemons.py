@@ -6,11 +6,12 @@ that was not announced by the process itself. Sans-IO: called by `supervisor` al
 
 import math
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from lanekeeper.keeper.events import (
+    BROKER,
     COLLECTOR,
     Action,
     Kill,
@@ -50,12 +51,14 @@ class Record:
     start_time: int = 0
     peer: int | None = None
     launched_at: float = 0.0
-    last_beat: float = 0.0
     failures: int = 0
     restarts: int = 0
     reason: str = ""
     launching: bool = False
     asked_to_end: bool = False
+    adopted: bool = False
+    """Whether the process is older than this keeper."""
+
     deadline: float = math.inf
     restarters: list[tuple[int, Message]] = field(default_factory=list)
 
@@ -105,16 +108,30 @@ class Daemons:
         """Whether none runs and none will."""
         return all(record.state is Daemon.ENDED and not record.launching for record in self)
 
-    def start(self) -> list[Action]:
-        """Launch all."""
-        return [action for record in self for action in _launch(record)]
+    def start(self, besides: Collection[str] = ()) -> list[Action]:
+        """Launch all, besides those that run."""
+        return [
+            action for record in self if record.role not in besides for action in _launch(record)
+        ]
+
+    def adopt(self, role: str, pid: int, start_time: int, now: float) -> None:
+        """Take a process that runs for the role's: it is to say hello and that it serves.
+
+        One that holds nothing is ended when it does not; a broker is not: its journal is its own.
+        """
+        record = self._records[role]
+        record.pid, record.start_time = pid, start_time
+        record.launched_at = now
+        record.adopted = True
+        record.move(DaemonCause.LAUNCHED)
+        record.deadline = math.inf if role == BROKER else now + START_TIMEOUT
 
     def launched(self, event: Launched, now: float) -> list[Action]:
         """Note a process; one that comes after the stop was asked for is stopped."""
         record = self._records[event.role]
-        record.launching = False
+        record.launching = record.adopted = False
         record.pid, record.start_time = event.pid, event.start_time
-        record.launched_at = record.last_beat = now
+        record.launched_at = now
         if record.state is Daemon.ENDED:
             record.state = Daemon.STOPPING
             return _end(record, now)

@@ -5,18 +5,23 @@ one that has a keeper, and one where a plane runs on without its own. Called by 
 lanekeeper.keeper`.
 """
 
+import contextlib
+import json
 import logging
 import os
+import secrets
 import shutil
 import sys
+import time
 from typing import Final
 
 from lanekeeper.keeper import identity, launch, logs
 from lanekeeper.keeper.channel import ChannelError
 from lanekeeper.keeper.exits import become_subreaper
-from lanekeeper.keeper.keeper import Keeper, announce
+from lanekeeper.keeper.keeper import Keeper, Surroundings, announce
 from lanekeeper.keeper.lock import LockedError, acquire
 from lanekeeper.keeper.rundir import Rundir, RundirError
+from lanekeeper.keeper.status import PlaneInfo
 
 EXIT_FAILED: Final = 1
 EXIT_REFUSED: Final = 3
@@ -32,7 +37,8 @@ def main(rundir: Rundir, options: launch.Options) -> int:
     Codes: 0 down, 1 failed, 3 the directory cannot be used, 5 another keeper runs there,
     130 and 143 forced by SIGINT and SIGTERM.
     """
-    inherited = launch.prepare()
+    found = launch.prepare()
+    inherited = options.inherited or found
     try:
         rundir.create()
         lock = acquire(rundir.lock)
@@ -41,21 +47,34 @@ def main(rundir: Rundir, options: launch.Options) -> int:
     except LockedError as error:
         return _refuse(options, str(error), EXIT_CONFLICT)
     left = [one for one in identity.plane_processes(rundir) if one[1].pid != os.getpid()]
-    if left:
+    if left and options.listen_fd is None:
         os.close(lock)
         return _refuse(options, _headless(rundir, left), EXIT_CONFLICT)
     try:
         logs.configure("keeper", rundir.log_file("keeper"), options.log_level, options.log_format)
-        clean(rundir)
-        rundir.wanted.touch(mode=0o600)
+        if options.listen_fd is None:
+            clean(rundir)
+        info = introduce(rundir, fresh=options.listen_fd is None)
         become_subreaper()
         os.chdir("/")
-        code = Keeper(rundir, options, launch.commands(rundir, options, inherited)).run()
+        surroundings = Surroundings(
+            launch.commands(rundir, options, inherited),
+            launch.successor(rundir, options, inherited),
+            None if options.listen_fd is None else left,
+        )
+        keeper = Keeper(rundir, options, info, surroundings)
+        code = keeper.run()
     except (OSError, ValueError, ChannelError) as error:
         _LOGGER.exception("keeper failed")
         return _refuse(options, f"the keeper failed: {error}", EXIT_FAILED)
     finally:
         logs.reset()
+    if keeper.retired:
+        sys.stderr.write(
+            f"this keeper was replaced; the plane in {rundir.path} runs on under the next one, "
+            "and `lane down` stops it\n"
+        )
+        return code
     clean(rundir)
     for path in (rundir.wanted, rundir.lock):
         path.unlink(missing_ok=True)
@@ -63,6 +82,26 @@ def main(rundir: Rundir, options: launch.Options) -> int:
         shutil.rmtree(rundir.path, ignore_errors=True)
     os.close(lock)
     return code
+
+
+def introduce(rundir: Rundir, *, fresh: bool) -> PlaneInfo:
+    """Return which plane this is, and write it into `wanted`; one that lives on keeps its id.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    plane, started = f"plane_{secrets.token_hex(8)}", time.time()
+    if not fresh:
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+            known = json.loads(rundir.wanted.read_text("ascii"))
+            plane, started = str(known["plane"]), float(known["started"])
+    own = identity.current()
+    # In one step: a keeper that is killed here must leave either the old file or the new one.
+    written = rundir.wanted.with_suffix(".new")
+    written.touch(mode=0o600)
+    written.write_text(json.dumps({"plane": plane, "started": started}), "ascii")
+    written.replace(rundir.wanted)
+    return PlaneInfo(plane, own.pid, own.start_time, started)
 
 
 def clean(rundir: Rundir) -> None:

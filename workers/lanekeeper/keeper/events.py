@@ -22,8 +22,19 @@ Message = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A process of the plane that lived when the keeper began."""
+
+    role: str
+    pid: int
+    start_time: int
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
-    """The keeper serves; the plane may be brought up."""
+    """The keeper serves; the plane may be brought up, or taken over as it was found."""
+
+    found: tuple[Found, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +63,14 @@ class PeerOpened:
 
 @dataclass(frozen=True, slots=True)
 class PeerSaid:
-    """A peer sent a message; of a `hello`, pid and start time are true."""
+    """A peer sent a message; of a `hello`, pid and start time are true.
+
+    Its descriptors belong to the core now: it keeps each or has it dropped.
+    """
 
     peer: int
     message: Message
+    fds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +109,23 @@ class Tick:
     """Time has passed; deadlines may be due."""
 
 
+@dataclass(frozen=True, slots=True)
+class Orphaned:
+    """A program of a lane has ended as our own child; again until its worker has been told."""
+
+    lane_id: str
+    pid: int
+    start_time: int
+    code: int | None
+    signal: int | None
+    core: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """The keeper itself stood still for a while."""
+
+
 Event = (
     Started
     | Launched
@@ -105,6 +137,8 @@ Event = (
     | Asked
     | Swept
     | Tick
+    | Orphaned
+    | Stalled
 )
 
 
@@ -133,10 +167,32 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a message to a peer."""
+    """Send a message to a peer, with duplicates of descriptors."""
 
     peer: int
     message: Message
+    fds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Close descriptors that nobody needs any more."""
+
+    fds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reap:
+    """Reap a program of whose end its worker has been told."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entrust:
+    """Give a peer what it needs to start the next keeper."""
+
+    peer: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +235,33 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Retire:
+    """Exit and leave everything as it is: the next keeper takes it over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """Clean up and exit."""
 
     code: int
 
 
-Action = Launch | Watch | Kill | Send | Close | Sweep | Cleanse | Announce | Note | Finish
+Action = (
+    Launch
+    | Watch
+    | Kill
+    | Send
+    | Discard
+    | Reap
+    | Entrust
+    | Close
+    | Sweep
+    | Cleanse
+    | Announce
+    | Note
+    | Retire
+    | Finish
+)
 
 
 class RequestError(Exception):

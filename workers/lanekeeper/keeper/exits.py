@@ -48,7 +48,7 @@ def peek(pid: int) -> Exit | None:
     Raises:
         ChildProcessError: it is not our child, or has been reaped.
     """
-    return _waited(os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG))
+    return waited(os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG))
 
 
 def reap(pid: int) -> Exit | None:
@@ -57,7 +57,7 @@ def reap(pid: int) -> Exit | None:
     Raises:
         ChildProcessError: it is not our child, or has been reaped.
     """
-    return _waited(os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG))
+    return waited(os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG))
 
 
 class Orphans:
@@ -81,7 +81,7 @@ class Orphans:
         count = 0
         with contextlib.suppress(ChildProcessError):
             # waitid shows one ended child, always the same: a tracked one hides those behind it.
-            while found := _waited(os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)):
+            while found := waited(os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)):
                 if self._tracked(found.pid):
                     return count + self._search()
                 reap(found.pid)
@@ -99,7 +99,8 @@ class Orphans:
         return count
 
 
-def _waited(result: os.waitid_result | None) -> Exit | None:
+def waited(result: os.waitid_result | None) -> Exit | None:
+    """Return what a waitid found, in our words."""
     if result is None:
         return None
     if result.si_code == os.CLD_EXITED:

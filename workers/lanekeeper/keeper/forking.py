@@ -216,8 +216,7 @@ def _become_child(spec: Spec, fds: ChildFds) -> NoReturn:
         stage = "chdir"
         os.chdir(spec.cwd)
         stage = "gate"
-        if not os.read(_GATE, 1):
-            os._exit(0)
+        _pass_gate()
         stage = "exec"
         os.execvpe(spec.argv[0], spec.argv, spec.env)
     except (OSError, ValueError, TypeError, OverflowError) as error:
@@ -237,6 +236,12 @@ def _arrange(fds: ChildFds) -> None:
     os.dup2(gate, _GATE, inheritable=False)
     os.dup2(errors, _ERRORS, inheritable=False)
     os.closerange(_ERRORS + 1, _FD_END)
+
+
+def _pass_gate() -> None:
+    if not os.read(_GATE, 1):
+        # Whoever reads this may not have seen the gate: 0 would be a program that succeeded.
+        raise OSError(errno.ECANCELED, "the gate closed before the program ran")
 
 
 def _tell(stage: str, error: BaseException) -> None:

@@ -8,20 +8,25 @@ import contextlib
 import logging
 import os
 import resource
-import secrets
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from lanekeeper.keeper import events, identity, launch, logs
 from lanekeeper.keeper.channel import Channel, Listener, Received
+from lanekeeper.keeper.clock import Clock
 from lanekeeper.keeper.exits import Orphans, reap
+from lanekeeper.keeper.framing import close_all
 from lanekeeper.keeper.loop import Handlers, Loop
+from lanekeeper.keeper.parentage import Parentage
 from lanekeeper.keeper.rundir import Rundir, RundirError
+from lanekeeper.keeper.states import Plane
 from lanekeeper.keeper.status import PlaneInfo
 from lanekeeper.keeper.supervisor import Supervisor
+from lanekeeper.keeper.vault import Vault
 
 CLEANSE_SCANS: Final = 20
 """Passes over /proc for one lane; what survives this many forks faster than we look."""
@@ -30,44 +35,70 @@ _LOGGER: Final = logging.getLogger(__name__)
 _LEVELS: Final = logging.getLevelNamesMapping()
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a keeper starts its plane with."""
+
+    commands: Mapping[str, list[str]]
+    """The command line of each daemon."""
+
+    successor: list[str]
+    """The command line of the next keeper, should this one die."""
+
+    found: Sequence[tuple[str, identity.Process]] | None
+    """Processes of a plane that is taken over; None for a new one."""
+
+
 class Keeper:
     """One plane, from its start to its end."""
 
     def __init__(
-        self, rundir: Rundir, options: launch.Options, commands: Mapping[str, list[str]]
+        self,
+        rundir: Rundir,
+        options: launch.Options,
+        info: PlaneInfo,
+        surroundings: Surroundings,
     ) -> None:
-        """Listen on keeper.sock; the lock is held.
+        """Listen on keeper.sock, or go on where a dead keeper did; the lock is held.
 
         Raises:
             ChannelError: the socket cannot be made.
         """
-        own = identity.current()
-        info = PlaneInfo(f"plane_{secrets.token_hex(8)}", own.pid, own.start_time, time.time())
+        self.retired = False
         self._rundir = rundir
-        self._commands = commands
+        self._surroundings = surroundings
         self._ready_fd = options.ready_fd
-        self._core = Supervisor(info, options.warm)
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        vault = Vault(limit // 2)
+        self._core = Supervisor(info, options.warm, vault, options.hang_after)
         self._pidfds: dict[int, int] = {}
         self._peers: dict[int, Channel] = {}
         self._numbers: dict[Channel, int] = {}
         self._next_peer = 0
         self._pending: deque[events.Event] = deque()
         self._busy = False
+        self._wanted = True
         self._code: int | None = None
-        self._orphans = Orphans(self._pidfds.__contains__)
-        self._loop = Loop(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
-        self._listener = Listener(rundir.keeper_sock)
+        self._parentage = Parentage(lambda: vault.of_kind("pidfd"))
+        self._orphans = Orphans(lambda pid: pid in self._pidfds or pid in self._parentage)
+        self._loop = Loop(limit // 4)
+        self._clock = Clock(time.monotonic)
+        self._listener = Listener(rundir.keeper_sock, options.listen_fd)
         self._handlers = Handlers(self._on_message, self._on_gone)
         self._actions: dict[type[events.Action], Callable[[Any], None]] = {
             events.Launch: self._launch,
             events.Watch: self._watch,
             events.Kill: self._kill,
             events.Send: self._send,
+            events.Discard: self._discard,
+            events.Reap: self._reap,
+            events.Entrust: self._entrust,
             events.Close: self._close,
             events.Sweep: self._sweep,
             events.Cleanse: self._cleanse,
             events.Announce: self._announce,
             events.Note: self._note,
+            events.Retire: self._retire,
             events.Finish: self._finish,
         }
 
@@ -76,18 +107,37 @@ class Keeper:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._loop.on_signals((signal.SIGINT, signal.SIGTERM, signal.SIGCHLD), self._on_signal)
         self._loop.listen(self._listener, self._on_connect)
-        self._feed(events.Started())
+        self._feed(events.Started(self._found()))
         while self._code is None:
-            now = time.monotonic()
-            dues = [due for due in (self._core.next_deadline(), self._orphans.deadline) if due]
-            self._loop.turn(max(0.0, min(dues) - now) if dues else None)
-            self._orphans.sweep(time.monotonic())
-            due = self._core.next_deadline()
-            if due is not None and due <= time.monotonic():
-                self._feed(events.Tick())
+            self._turn()
         self._listener.close()
         self._loop.release()
         return self._code
+
+    def _turn(self) -> None:
+        now = self._clock.now()
+        dues = [due for due in (self._core.next_deadline(), self._orphans.deadline) if due]
+        patience = max(0.0, min(dues) - now) if dues else None
+        self._clock.wait(patience)
+        self._loop.turn(patience)
+        if self._clock.check():
+            self._feed(events.Stalled())
+        for orphaned in self._parentage.untold():
+            self._feed(orphaned)
+        self._orphans.sweep(self._clock.now())
+        due = self._core.next_deadline()
+        if due is not None and due <= self._clock.now():
+            self._feed(events.Tick())
+        if self._core.state is not Plane.RUNNING and self._wanted:
+            # From here on nobody starts a keeper to bring this plane up again.
+            self._wanted = False
+            self._rundir.wanted.unlink(missing_ok=True)
+
+    def _found(self) -> tuple[events.Found, ...] | None:
+        found = self._surroundings.found
+        if found is None:
+            return None
+        return tuple(events.Found(role, one.pid, one.start_time) for role, one in found)
 
     def _feed(self, event: events.Event) -> None:
         """Hand an event to the core and do what it says; events of doing so come after it."""
@@ -97,14 +147,15 @@ class Keeper:
         self._busy = True
         try:
             while self._pending:
-                for action in self._core.handle(self._pending.popleft(), time.monotonic()):
+                for action in self._core.handle(self._pending.popleft(), self._clock.now()):
                     self._actions[type(action)](action)
         finally:
             self._busy = False
 
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
-            self._orphans.notice(time.monotonic())
+            self._parentage.look()
+            self._orphans.notice(self._clock.now())
         else:
             self._feed(events.Asked(number))
 
@@ -121,20 +172,21 @@ class Keeper:
         self._feed(events.PeerGone(number))
 
     def _on_message(self, channel: Channel, received: Received) -> None:
-        received.close()
         message = received.message
         if message["op"] == "hello" and not _truthful(channel, message):
+            received.close()
             text = "pid and start_time are not those of the peer"
             refusal = events.answer(message, "error", code="INVALID_ARGUMENT", message=text)
             self._loop.send(channel, refusal)
             self._loop.drop(channel)
             return
-        self._feed(events.PeerSaid(self._numbers[channel], message))
+        self._feed(events.PeerSaid(self._numbers[channel], message, received.fds))
 
     def _launch(self, action: events.Launch) -> None:
         try:
             self._rundir.ensure_subdirs()
-            process = launch.launch(self._rundir, action.role, self._commands[action.role])
+            argv = self._surroundings.commands[action.role]
+            process = launch.launch(self._rundir, action.role, argv)
         except (OSError, RundirError) as error:
             self._feed(events.LaunchFailed(action.role, str(error)))
             return
@@ -181,7 +233,19 @@ class Keeper:
     def _send(self, action: events.Send) -> None:
         channel = self._peers.get(action.peer)
         if channel is not None:
-            self._loop.send(channel, dict(action.message))
+            self._loop.send(channel, dict(action.message), action.fds)
+
+    def _discard(self, action: events.Discard) -> None:
+        close_all(action.fds)
+
+    def _reap(self, action: events.Reap) -> None:
+        self._parentage.told(action.pid)
+
+    def _entrust(self, action: events.Entrust) -> None:
+        channel = self._peers.get(action.peer)
+        if channel is not None:
+            trust = {"op": "listener", "argv": self._surroundings.successor}
+            self._loop.send(channel, trust, (self._listener.fileno(),))
 
     def _close(self, action: events.Close) -> None:
         channel = self._peers.get(action.peer)
@@ -212,6 +276,10 @@ class Keeper:
 
     def _note(self, action: events.Note) -> None:
         _LOGGER.log(_LEVELS[action.level.upper()], "%s", action.text, extra=dict(action.keys))
+
+    def _retire(self, _: events.Retire) -> None:
+        self.retired = True
+        self._code = 0
 
     def _finish(self, action: events.Finish) -> None:
         self._code = action.code

@@ -7,6 +7,7 @@ command line uses `environment` to start a keeper the same way.
 
 import contextlib
 import fcntl
+import json
 import os
 import resource
 import signal
@@ -17,12 +18,16 @@ from pathlib import Path
 from typing import Final
 
 from lanekeeper.keeper import identity
+from lanekeeper.keeper.beats import HANG_AFTER
 from lanekeeper.keeper.events import BROKER, COLLECTOR, NURSERY
 from lanekeeper.keeper.forking import Inherited
 from lanekeeper.keeper.rundir import Rundir
 
 DEFAULT_ENTRY: Final = "lanekeeper.workers.warm:main"
 DEFAULT_WARM: Final = 4
+
+LISTENER_FD: Final = 3
+"""Where a keeper that takes over finds the socket it listens on."""
 
 _STDERR: Final = 2
 _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
@@ -54,6 +59,15 @@ class Options:
 
     commands: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Command lines by role, in place of the usual ones."""
+
+    hang_after: float = HANG_AFTER
+    """Seconds without a sign of life that mean a hang."""
+
+    listen_fd: int | None = None
+    """The listening socket of a keeper that is dead: its plane lives on and is taken over."""
+
+    inherited: Inherited | None = None
+    """What the first keeper of the plane found; None for what this one finds."""
 
 
 def prepare() -> Inherited:
@@ -93,6 +107,7 @@ def commands(rundir: Rundir, options: Options, inherited: Inherited) -> dict[str
     nursery += ["--entry", options.entry, "--umask", f"{inherited.umask:o}"]
     nursery += ["--nofile", *(str(limit) for limit in inherited.nofile)]
     nursery += ["--log-level", options.log_level, "--log-format", options.log_format]
+    nursery += ["--hang-after", str(options.hang_after)]
     broker = [*python, "lanekeeper.broker", "--runtime-dir", directory]
     if options.log_budget is not None:
         broker += ["--log-budget", str(options.log_budget)]
@@ -104,16 +119,38 @@ def commands(rundir: Rundir, options: Options, inherited: Inherited) -> dict[str
     return {role: list(options.commands.get(role, usual[role])) for role in usual}
 
 
-def launch(rundir: Rundir, role: str, argv: list[str]) -> identity.Process:
+def successor(rundir: Rundir, options: Options, inherited: Inherited) -> list[str]:
+    """Return the command line of the keeper that takes over when this one is dead."""
+    command = [sys.executable, "-P", "-m", "lanekeeper.keeper"]
+    command += ["--runtime-dir", os.fspath(rundir.path)]
+    command += ["--log-level", options.log_level, "--log-format", options.log_format]
+    command += ["--entry", options.entry, "--warm", str(options.warm)]
+    command += ["--hang-after", str(options.hang_after), "--listen-fd", str(LISTENER_FD)]
+    command += ["--umask", f"{inherited.umask:o}"]
+    command += ["--nofile", *(str(limit) for limit in inherited.nofile)]
+    if options.log_budget is not None:
+        command += ["--log-budget", str(options.log_budget)]
+    if options.ephemeral:
+        command.append("--ephemeral")
+    for role, argv in options.commands.items():
+        command += ["--command", json.dumps([role, *argv])]
+    return command
+
+
+def launch(
+    rundir: Rundir, role: str, argv: list[str], listener: int | None = None
+) -> identity.Process:
     """Start a daemon in its own session, its output appended to its log.
 
-    Descriptors are not inherited: all of ours are close-on-exec.
+    Descriptors are not inherited, all of ours are close-on-exec; but for a `listener`, which the
+    new process finds as `LISTENER_FD`.
 
     Raises:
         OSError: the program cannot be executed.
     """
     log = os.fspath(rundir.log_file(role))
     append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+    given = [] if listener is None else [(os.POSIX_SPAWN_DUP2, listener, LISTENER_FD)]
     pid = os.posix_spawn(
         argv[0],
         argv,
@@ -122,6 +159,7 @@ def launch(rundir: Rundir, role: str, argv: list[str]) -> identity.Process:
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, append, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
+            *given,
         ],
         setsid=True,
         setsigmask=(),

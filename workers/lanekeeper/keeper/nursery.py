@@ -1,28 +1,29 @@
 """The nursery: a fork server with everything imported, one thread and no ZeroMQ.
 
-Owns the warm workers it forks for the keeper, the terminal children it forks for workers, and how
-they end: a status is peeked, told to the owner, and reaped when the owner has it. Refuses to start
+Owns the way requests become processes: warm workers for the keeper, terminals' children for
+workers; how they end is the brood's. Refuses to start
 threads and to die with the keeper. Started by the keeper as `python -m lanekeeper.keeper.nursery`.
 """
 
 import argparse
-import contextlib
 import errno
 import importlib
 import logging
-import os
+import math
 import resource
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from lanekeeper.keeper import identity, logs
+from lanekeeper.keeper.beats import HANG_AFTER
+from lanekeeper.keeper.brood import Brood
 from lanekeeper.keeper.channel import Channel, Listener, Received, connect
-from lanekeeper.keeper.exits import Orphans, become_subreaper, peek, reap
+from lanekeeper.keeper.clock import Clock
+from lanekeeper.keeper.exits import Orphans, become_subreaper
 from lanekeeper.keeper.forking import (
     ChildFds,
     Inherited,
@@ -35,27 +36,22 @@ from lanekeeper.keeper.forking import (
 )
 from lanekeeper.keeper.loop import Handlers, Loop
 from lanekeeper.keeper.rundir import Rundir
+from lanekeeper.keeper.warden import Warden
 
 _LOGGER: Final = logging.getLogger(__name__)
 
+REJOIN_SECONDS: Final = 0.5
+"""Between two attempts at a keeper that does not listen, or that shuts the door at once."""
+
 _SPAWN_FDS: Final = {"tty": 4, "pipe": 5}
-
-
-@dataclass(slots=True)
-class _Offspring:
-    """One process we forked, until it is reaped."""
-
-    process: identity.Process
-    pidfd: int
-    owner: Channel
-    worker: bool
-    ended: bool = False
 
 
 class Nursery:
     """Forks on request and tells how what it forked has ended."""
 
-    def __init__(self, rundir: Rundir, start: WorkerStart, inherited: Inherited) -> None:
+    def __init__(
+        self, rundir: Rundir, start: WorkerStart, inherited: Inherited, hang_after: float
+    ) -> None:
         """Listen on nursery.sock and join the keeper.
 
         Raises:
@@ -65,16 +61,23 @@ class Nursery:
         self._start = start
         self._inherited = inherited
         self._stopping = False
-        self._offspring: dict[int, _Offspring] = {}
-        self._orphans = Orphans(self._offspring.__contains__)
         self._loop = Loop(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        self._brood = Brood(self._loop)
+        self._orphans = Orphans(self._brood.tracks)
         self._listener = Listener(rundir.nursery_sock)
+        self._rundir = rundir
+        self._clock = Clock(time.monotonic)
+        self._warden = Warden(rundir, self._loop, hang_after)
+        self._rejoin_at = math.inf
+        self._joined_at = 0.0
         self._keeper = connect(rundir.keeper_sock)
         self._handlers = Handlers(self._on_message, self._on_gone)
         self._operations: dict[str, Callable[[Channel, Received], None]] = {
             "fork": self._fork,
             "spawn": self._spawn,
             "reap": self._reap,
+            "claim": self._claim,
+            "forget": self._forget,
         }
 
     def run(self) -> int:
@@ -82,19 +85,60 @@ class Nursery:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._loop.on_signals((signal.SIGTERM, signal.SIGCHLD), self._on_signal)
         self._loop.listen(self._listener, self._on_connect)
+        self._greet()
+        while not self._stopping:
+            self._turn()
+        return 0
+
+    def _turn(self) -> None:
+        patience = self._patience()
+        self._clock.wait(patience)
+        self._loop.turn(patience)
+        now = time.monotonic()
+        if self._clock.check():
+            self._warden.stalled(now)
+        self._orphans.sweep(now)
+        self._brood.sweep(now)
+        self._warden.due(now)
+        if self._warden.ping(now):
+            self._loop.send(self._keeper, {"op": "ping"})
+        if now >= self._rejoin_at:
+            self._rejoin(now)
+
+    def _greet(self) -> None:
+        """Say who we are to the keeper, and how workers ended while there was none."""
         self._loop.join(self._keeper, self._handlers)
         own = identity.current()
         hello = {"op": "hello", "role": "nursery", "pid": own.pid, "start_time": own.start_time}
+        self._joined_at = time.monotonic()
         self._loop.send(self._keeper, hello)
         self._loop.send(self._keeper, {"op": "ready"})
-        while not self._stopping:
-            deadline = self._orphans.deadline
-            self._loop.turn(None if deadline is None else max(0.0, deadline - time.monotonic()))
-            self._orphans.sweep(time.monotonic())
-        return 0
+        self._brood.keeper_came(self._keeper)
+
+    def _rejoin(self, now: float) -> None:
+        """Connect again: to a keeper that is there, or that is about to serve its queue."""
+        self._rejoin_at = math.inf
+        try:
+            self._keeper = connect(self._rundir.keeper_sock)
+        except OSError:
+            self._rejoin_at = now + REJOIN_SECONDS
+            return
+        self._greet()
+
+    def _patience(self) -> float | None:
+        """Return the seconds until time alone makes something due."""
+        orphans = self._orphans.deadline
+        soonest = min(
+            self._brood.deadline,
+            self._warden.deadline,
+            self._rejoin_at,
+            math.inf if orphans is None else orphans,
+        )
+        return None if math.isinf(soonest) else max(0.0, soonest - time.monotonic())
 
     def _release(self) -> None:
         self._loop.release()
+        self._warden.release()
         self._listener.close()
 
     def _on_signal(self, number: int) -> None:
@@ -109,9 +153,10 @@ class Nursery:
     def _on_gone(self, channel: Channel) -> None:
         if channel is self._keeper:
             _LOGGER.warning("lost the keeper; serving on")
-        for offspring in tuple(self._offspring.values()):
-            if offspring.owner is channel and offspring.ended:
-                self._finish(offspring)
+            now = time.monotonic()
+            steady = now - self._joined_at >= REJOIN_SECONDS
+            self._rejoin_at = now if steady else now + REJOIN_SECONDS
+        self._brood.left(channel)
 
     def _on_message(self, channel: Channel, received: Received) -> None:
         message = received.message
@@ -119,7 +164,9 @@ class Nursery:
         try:
             if operation is not None:
                 operation(channel, received)
-            elif message["op"] not in {"welcome", "hello", "error"}:
+            elif channel is self._keeper:
+                self._warden.heard(message, received, time.monotonic())
+            elif message["op"] not in {"hello", "error"}:
                 self._refuse(channel, message, f"unknown operation {message['op'][:80]!r}")
         finally:
             received.close()
@@ -131,7 +178,7 @@ class Nursery:
             return
         try:
             pid = fork_worker(self._start, self._release)
-            offspring = self._adopt(pid, channel, worker=True)
+            offspring = self._brood.adopt(pid, channel, worker=True)
         except OSError as error:
             self._fail(channel, message, error)
             return
@@ -147,7 +194,8 @@ class Nursery:
             spec = read_spec(fds[0], self._inherited)
             stdin = fds[4] if message["stdin"] == "pipe" else None
             pid = fork_child(spec, ChildFds(fds[1], fds[2], fds[3], stdin))
-            offspring = self._adopt(pid, channel, worker=False)
+            lane = str(message.get("lane", ""))
+            offspring = self._brood.adopt(pid, channel, worker=False, lane=lane)
         except SpecError as error:
             self._fail(channel, message, OSError(errno.EINVAL, str(error)))
             return
@@ -159,56 +207,20 @@ class Nursery:
         self._loop.send(channel, spawned, (offspring.pidfd,))
 
     def _reap(self, channel: Channel, received: Received) -> None:
-        pid = received.message.get("pid")
-        offspring = self._offspring.get(pid) if isinstance(pid, int) else None
-        if offspring is None or offspring.owner is not channel or not offspring.ended:
+        if not self._brood.reap(channel, received.message):
             self._refuse(channel, received.message, "there is no ended child of yours of that pid")
-            return
-        self._finish(offspring)
 
-    def _adopt(self, pid: int, owner: Channel, *, worker: bool) -> _Offspring:
-        """Track a child; its pid stays its own, since nobody else reaps it."""
-        try:
-            pidfd = os.pidfd_open(pid)
-        except OSError:
-            os.kill(pid, signal.SIGKILL)
-            raise
-        started = identity.start_time(pid, zombies=True) or 0
-        offspring = _Offspring(identity.Process(pid, started), pidfd, owner, worker)
-        self._offspring[pid] = offspring
+    def _claim(self, channel: Channel, received: Received) -> None:
+        if not self._brood.claim(channel, received.message):
+            self._refuse(channel, received.message, "there is no such child", "NOT_FOUND")
 
-        def ended() -> None:
-            self._on_exit(offspring)
+    def _forget(self, _: Channel, received: Received) -> None:
+        self._brood.forget(str(received.message.get("lane_id")))
 
-        self._loop.watch(pidfd, ended)
-        return offspring
-
-    def _on_exit(self, offspring: _Offspring) -> None:
-        self._loop.forget(offspring.pidfd)
-        offspring.ended = True
-        found = peek(offspring.process.pid)
-        if found is not None:
-            status: dict[str, Any] = {
-                "op": "worker-exited" if offspring.worker else "exited",
-                "pid": found.pid,
-                "start_time": offspring.process.start_time,
-                "code": found.code,
-                "signal": found.signal,
-                "core": found.core,
-            }
-            self._loop.send(offspring.owner, status)
-        if offspring.worker or offspring.owner.closed:
-            self._finish(offspring)
-
-    def _finish(self, offspring: _Offspring) -> None:
-        if self._offspring.pop(offspring.process.pid, None) is None:
-            return
-        os.close(offspring.pidfd)
-        with contextlib.suppress(ChildProcessError):
-            reap(offspring.process.pid)
-
-    def _refuse(self, channel: Channel, message: dict[str, Any], text: str) -> None:
-        answer = {"id": message.get("id"), "code": "INVALID_ARGUMENT", "message": text}
+    def _refuse(
+        self, channel: Channel, message: dict[str, Any], text: str, code: str = "INVALID_ARGUMENT"
+    ) -> None:
+        answer = {"id": message.get("id"), "code": code, "message": text}
         self._loop.send(channel, {"op": "error", **answer})
 
     def _fail(self, channel: Channel, message: dict[str, Any], error: OSError) -> None:
@@ -231,7 +243,9 @@ def load(entry: str) -> Callable[[str], int]:
     return function
 
 
-def main(rundir: Rundir, start: WorkerStart, inherited: Inherited) -> int:
+def main(
+    rundir: Rundir, start: WorkerStart, inherited: Inherited, hang_after: float = HANG_AFTER
+) -> int:
     """Run a nursery until SIGTERM; return the exit code.
 
     Raises:
@@ -239,7 +253,7 @@ def main(rundir: Rundir, start: WorkerStart, inherited: Inherited) -> int:
         OSError: the keeper does not listen.
     """
     become_subreaper()
-    nursery = Nursery(rundir, start, inherited)
+    nursery = Nursery(rundir, start, inherited, hang_after)
     settle()
     return nursery.run()
 
@@ -250,6 +264,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--entry", default="lanekeeper.workers.warm:main")
     parser.add_argument("--umask", type=lambda text: int(text, 8), default=0o077)
     parser.add_argument("--nofile", type=int, nargs=2, required=True, metavar=("SOFT", "HARD"))
+    parser.add_argument("--hang-after", type=float, default=HANG_AFTER)
     parser.add_argument("--log-level", default="info")
     parser.add_argument("--log-format", default="text")
     return parser.parse_args(argv)
@@ -261,4 +276,4 @@ if __name__ == "__main__":
     logs.configure("nursery", where.log_file("nursery"), given.log_level, given.log_format)
     worker_start = WorkerStart(load(given.entry), where.path, given.log_level, given.log_format)
     soft, hard = given.nofile
-    sys.exit(main(where, worker_start, Inherited(given.umask, (soft, hard))))
+    sys.exit(main(where, worker_start, Inherited(given.umask, (soft, hard)), given.hang_after))

@@ -1,8 +1,9 @@
-"""The workers' half of the supervisor: warm ones, grants, fencing, draining.
+"""The workers' half of the supervisor: warm ones, grants, successors, fencing, draining.
 
-Owns one record per worker process; `grants` holds the lanes that wait for one, `refill` says when
-to have more. Refuses to grant one worker twice or one lane to two, and to call a worker dead before
-its process is. Sans-IO: called by `supervisor` alone, with the time.
+Owns one record per worker process; `grants` holds the lanes that wait for one, `succession` those
+whose worker died, `refill` says when to have more. Refuses to grant one worker twice or one lane to
+two, and to call a worker dead before its process is. Sans-IO: called by `supervisor` alone, with
+the time.
 """
 
 import math
@@ -38,15 +39,19 @@ from lanekeeper.keeper.roster import (
     refused,
 )
 from lanekeeper.keeper.states import Worker, WorkerCause
+from lanekeeper.keeper.succession import Succession, Verdict
+from lanekeeper.keeper.vault import Vault
 
 
 class Pool:
     """All workers of a plane."""
 
-    def __init__(self, target: int) -> None:
-        """Keep `target` workers warm, once there is a nursery."""
+    def __init__(self, target: int, vault: Vault) -> None:
+        """Keep `target` workers warm, once there is a nursery; lanes are in the vault."""
+        self._vault = vault
         self._roster = Roster()
         self._grants = Grants()
+        self._succession = Succession()
         self._forks = Refill(target)
         self._open = True
         self.broker: int | None = None
@@ -69,13 +74,27 @@ class Pool:
         """Return the record of a channel."""
         return self._roster.of_peer(peer)
 
+    def of_lane(self, lane_id: str) -> Record | None:
+        """Return the record of a lane's worker."""
+        return self._roster.of_lane(lane_id)
+
+    def succeeds(self, lane_id: str) -> bool:
+        """Whether a lane waits for a successor."""
+        return any(lane["lane_id"] == lane_id for lane in self._succession.lanes())
+
+    @property
+    def settled(self) -> bool:
+        """Whether no lane waits for a worker."""
+        return not self._waiting
+
     def lanes(self) -> list[dict[str, Any]]:
-        """Return lane, pid and start time of every granted worker, for a new broker."""
-        return [
+        """Return every lane that has a worker, or waits for the next one, for a new broker."""
+        served = [
             {"lane": dict(record.lane), "pid": record.pid, "start_time": record.start_time}
             for record in self
             if record.lane is not None and record.state is not Worker.ENDING
         ]
+        return [*served, *({"lane": dict(lane)} for lane in self._succession.lanes())]
 
     def nursery_ready(self, peer: int, now: float) -> list[Action]:
         """Fork through this peer from now on."""
@@ -143,6 +162,19 @@ class Pool:
             return [Send(peer, {"op": "drain"})]
         return self._arrive(record, now)
 
+    def returned(self, peer: int, message: Message, now: float) -> None:
+        """Note the hello of a worker that serves a lane since before this keeper was there.
+
+        Raises:
+            RequestError: that process has a channel, or that lane another worker.
+        """
+        pid, started = require_number(message, "pid"), require_number(message, "start_time")
+        lane_id = require_text(message["lane"], "lane_id")
+        if self._roster.get(pid) is not None or self._roster.of_lane(lane_id) is not None:
+            raise RequestError("ALREADY_EXISTS", f"{lane_id} has a worker, or {pid} a channel")
+        record = Record(pid, started, now, forked=True)
+        self._roster.readmit(record, peer, message["lane"])
+
     def grant(self, peer: int, request: Message, now: float) -> list[Action]:
         """Hand a lane to a warm worker, in the order of the requests.
 
@@ -166,16 +198,43 @@ class Pool:
         Raises:
             RequestError: there is no lane id.
         """
-        record = self._roster.of_lane(require_text(request, "lane_id"))
-        if record is None:
-            return [fenced(peer, request)]
-        record.fences.append((peer, request))
-        return [Kill(record.pid, signal.SIGKILL)]
-
-    def end_worker(self, lane_id: str) -> list[Action]:
-        """Kill the worker of a lane, if one was granted it and lives on."""
+        lane_id = require_text(request, "lane_id")
         record = self._roster.of_lane(lane_id)
-        return [] if record is None else [Kill(record.pid, signal.SIGKILL)]
+        actions = self.abandon(lane_id)
+        if record is None:
+            return [*actions, fenced(peer, request)]
+        record.fences.append((peer, request))
+        return actions
+
+    def abandon(self, lane_id: str) -> list[Action]:
+        """End the worker of a lane, if it has one, and keep nothing for a successor."""
+        self._succession.forget(lane_id)
+        record = self._roster.of_lane(lane_id)
+        if record is None:
+            return self._vault.drop(lane_id)
+        record.closed = True
+        return [*self._vault.drop(lane_id), Kill(record.pid, signal.SIGKILL)]
+
+    def close(self, peer: int) -> list[Action]:
+        """Note that a worker has ended its lane: it leaves, and nobody follows."""
+        record = self._roster.of_peer(peer)
+        if record is None or record.lane_id is None:
+            return []
+        record.closed = True
+        self._succession.forget(record.lane_id)
+        return self._vault.drop(record.lane_id)
+
+    def recover(self, peer: int, request: Message, now: float) -> list[Action]:
+        """Give a lane a successor although its workers died again and again.
+
+        Raises:
+            RequestError: there is no lane id, or that lane does not wait for this.
+        """
+        lane_id = require_text(request, "lane_id")
+        screen = request.get("without_screen") is not True
+        if not self._open or not self._succession.recover(lane_id, screen=screen):
+            raise RequestError("INVALID_TRANSITION", f"{lane_id} has nothing to be recovered")
+        return [Send(peer, answer(request, "recovering")), *self._serve(now), *self._refill(now)]
 
     def ended(self, pid: int, code: int | None, number: int | None, now: float) -> list[Action]:
         """Note how a worker ended, by whoever was its parent; unknown pids are ignored."""
@@ -186,8 +245,9 @@ class Pool:
         record.move(WorkerCause.EXITED)
         actions: list[Action] = []
         if record.lane is not None:
-            level = "info" if asked else "warning"
-            actions += died(record, code, number, level=level, broker=self.broker)
+            actions += self._succeed(record, now)
+            verdict = record.verdict or Verdict(recovering=False)
+            actions += died(record, code, number, verdict, self.broker)
         elif not asked and self._open:
             steady = now - record.born >= STEADY
             reason = f"a warm worker ended with {how(code, number)}"
@@ -202,9 +262,10 @@ class Pool:
             return []
         if record.state is Worker.ENDING:
             return self.ended(pid, None, None, now)  # looked twice: nobody knows
+        succeeding = self._succeed(record, now)
         record.move(WorkerCause.VANISHED)
         self._roster.deadlines[pid] = now + STATUS_TIMEOUT
-        return []
+        return [*succeeding, *self._refill(now)]
 
     def peer_gone(self, peer: int) -> None:
         """Forget a channel: a worker's, or a broker's with the grants it waited for."""
@@ -222,6 +283,7 @@ class Pool:
     def drain(self, now: float) -> list[Action]:
         """Let every worker end what it started; nothing is granted any more."""
         self._open = False
+        self._succession.clear()
         actions = self._grants.refuse_all("the plane is being shut down")
         return [*actions, *(step for record in tuple(self) for step in self._let_go(record, now))]
 
@@ -231,7 +293,7 @@ class Pool:
 
     def deadline(self) -> float:
         """Return when something is due."""
-        fork = self._forks.due(self._spare(), len(self._grants)) if self._open else math.inf
+        fork = self._forks.due(self._spare(), self._waiting) if self._open else math.inf
         held = self._grants.deadline()
         return min(held, fork, min(self._roster.deadlines.values(), default=math.inf))
 
@@ -263,22 +325,59 @@ class Pool:
         return self._serve(now)
 
     def _serve(self, now: float) -> list[Action]:
+        """Give lanes to warm workers: first to successors, whose programs wait."""
         actions: list[Action] = []
         warm = [one for one in self._roster.spares.values() if one.state is Worker.WARM]
         for record in warm:
-            if not self._grants:
+            if not self._waiting:
                 break
             if record.peer is None:
                 continue
+            if self._succession:
+                actions += self._assign(record, record.peer, self._succession.take(), now)
+                continue
             held = self._grants.take()
-            self._roster.grant(record, held.lane)
-            self._forks.granted(now)
+            actions += self._assign(record, record.peer, held.lane, now)
             who = {"pid": record.pid, "start_time": record.start_time}
-            actions.append(Send(record.peer, {"op": "assign", "lane": held.lane}))
             actions.append(Send(held.peer, answer(held.request, "granted", **who)))
-            keys = {"lane": str(record.lane_id), "worker": str(record.pid)}
-            actions.append(Note("granted a lane", keys=keys))
         return actions
+
+    def _assign(self, record: Record, peer: int, lane: Message, now: float) -> list[Action]:
+        self._roster.grant(record, lane)
+        record.granted_at = now
+        self._forks.granted(now)
+        lane_id = str(record.lane_id)
+        held = self._vault.held(lane_id)
+        keys = {"lane": lane_id, "worker": str(record.pid)}
+        return [
+            *self._vault.hand_over(lane_id, peer),
+            Send(peer, {"op": "assign", "lane": lane, "held": held}),
+            Note(f"granted a lane in generation {lane.get('generation')}", keys=keys),
+        ]
+
+    def _succeed(self, record: Record, now: float) -> list[Action]:
+        """Decide, once, what follows a dead worker, and say so to the broker at once."""
+        lane = record.lane
+        if lane is None or record.verdict is not None:
+            return []
+        self._roster.bereave(record)
+        if record.closed or not self._open or record.state is Worker.DRAINING:
+            record.verdict = Verdict(recovering=False)
+            return self._vault.drop(lane["lane_id"])
+        if not self._vault.holds(lane["lane_id"]):
+            record.verdict = Verdict(recovering=False, reason="it had left nothing to go on with")
+            return self._vault.drop(lane["lane_id"])
+        record.verdict = self._succession.died(lane, now, asked=record.replaced)
+        if not record.verdict.recovering:
+            return []
+        told = {"op": "died", "lane_id": lane["lane_id"], "pid": record.pid, "recovering": True}
+        say = [] if self.broker is None else [Send(self.broker, told)]
+        return [*say, *self._serve(now)]
+
+    @property
+    def _waiting(self) -> int:
+        """How many lanes wait for a worker."""
+        return len(self._grants) + len(self._succession)
 
     def _spare(self) -> int:
         coming = {Worker.STARTING, Worker.WARM}
@@ -286,7 +385,7 @@ class Pool:
 
     def _refill(self, now: float) -> list[Action]:
         """Ask for workers, if some are missing and it is time to."""
-        return self._forks.ask(self._spare(), len(self._grants), now) if self._open else []
+        return self._forks.ask(self._spare(), self._waiting, now) if self._open else []
 
     def _let_go(self, record: Record, now: float) -> list[Action]:
         if not record.forked:

@@ -4,12 +4,14 @@ Owns the limits of the pool and what is known of each of its members. Refuses de
 the pool's. Used by `pool` and, for the words of an exit, by `supervisor`.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from lanekeeper.keeper.events import Action, Message, Note, Send, answer
 from lanekeeper.keeper.states import WORKER_TABLE, Worker, WorkerCause, follow
+from lanekeeper.keeper.succession import Verdict
 
 GRANT_TIMEOUT: Final = 5.0
 """Seconds a grant waits for a warm worker."""
@@ -44,7 +46,16 @@ class Record:
 
     peer: int | None = None
     lane: Message | None = None
+    granted_at: float = math.inf
     fences: list[tuple[int, Message]] = field(default_factory=list)
+    closed: bool = False
+    """Whether its lane has ended, so that nobody follows it."""
+
+    replaced: bool = False
+    """Whether it is ended to be replaced, on request."""
+
+    verdict: Verdict | None = None
+    """What becomes of its lane, once it is dead."""
 
     @property
     def lane_id(self) -> str | None:
@@ -102,6 +113,13 @@ class Roster:
         record.peer = peer
         self._by_peer[peer] = record
 
+    def readmit(self, record: Record, peer: int, lane: Message) -> None:
+        """Add a worker that serves a lane already."""
+        self.join(self.add(record), peer)
+        record.move(WorkerCause.ARRIVED)
+        self.grant(record, lane)
+        record.granted_at = record.born
+
     def part(self, peer: int) -> Record | None:
         """Forget a channel and return the record it belonged to."""
         record = self._by_peer.pop(peer, None)
@@ -122,8 +140,13 @@ class Roster:
             self.spares.pop(pid, None)
             self.deadlines.pop(pid, None)
             self._by_peer.pop(record.peer or -1, None)
-            self._by_lane.pop(record.lane_id or "", None)
+            self.bereave(record)
         return record
+
+    def bereave(self, record: Record) -> None:
+        """Note that a lane is not this worker's any more; it may be another's already."""
+        if self._by_lane.get(record.lane_id or "") is record:
+            del self._by_lane[record.lane_id or ""]
 
 
 def how(code: int | None, number: int | None) -> str:
@@ -144,12 +167,17 @@ def fenced(peer: int, request: Message) -> Send:
 
 
 def died(
-    record: Record, code: int | None, number: int | None, *, level: str, broker: int | None
+    record: Record, code: int | None, number: int | None, verdict: Verdict, broker: int | None
 ) -> list[Action]:
-    """Return what is said when the worker of a lane has ended: to the log, and to the broker."""
+    """Return what is said when the worker of a lane has ended: to the log, and to the broker.
+
+    A broker that was told already that the lane is recovering is not told again.
+    """
     keys = {"lane": str(record.lane_id), "worker": str(record.pid)}
+    level = "info" if record.closed else "warning"
     actions: list[Action] = [Note(f"worker ended with {how(code, number)}", level, keys)]
-    if broker is not None:
-        status = {"pid": record.pid, "code": code, "signal": number}
-        actions.append(Send(broker, {"op": "died", "lane_id": record.lane_id, **status}))
+    if broker is not None and not verdict.recovering:
+        status = {"pid": record.pid, "code": code, "signal": number, "reason": verdict.reason}
+        told = {"op": "died", "lane_id": record.lane_id, "recovering": False, "kept": verdict.kept}
+        actions.append(Send(broker, {**told, **status}))
     return actions

@@ -12,7 +12,7 @@ from typing import Any, Final
 from lanekeeper.keeper.daemons import Daemons
 from lanekeeper.keeper.events import KEEPER, WORKER, Message, answer
 from lanekeeper.keeper.pool import Pool
-from lanekeeper.keeper.states import Daemon
+from lanekeeper.keeper.states import Daemon, Worker
 
 PROCESSES_PAGE: Final = 200
 """Processes in one `status` message."""
@@ -88,6 +88,8 @@ def _processes(info: PlaneInfo, daemons: Daemons, pool: Pool) -> list[dict[str, 
         if record.running
     ]
     for record in pool:
+        if record.state is Worker.ENDING:
+            continue
         process = _process(WORKER, record.pid, record.start_time, record.state.value, 0)
         processes.append(process if record.lane is None else {**process, "lane": record.lane_id})
     return processes

@@ -14,10 +14,12 @@ import signal
 from collections.abc import Callable
 from typing import Any, Final
 
+from lanekeeper.keeper.beats import HANG_AFTER
+from lanekeeper.keeper.continuity import Continuity, Parts
 from lanekeeper.keeper.daemons import Daemons
+from lanekeeper.keeper.depository import DEPOSITORS, Depository, refuse_descriptors
 from lanekeeper.keeper.events import (
     BROKER,
-    COLLECTOR,
     DAEMONS,
     NURSERY,
     PEER_ROLES,
@@ -26,18 +28,22 @@ from lanekeeper.keeper.events import (
     Asked,
     Cleanse,
     Close,
+    Discard,
     Ended,
+    Entrust,
     Event,
     Finish,
     Launched,
     LaunchFailed,
     Message,
     Note,
+    Orphaned,
     PeerGone,
     PeerOpened,
     PeerSaid,
     RequestError,
     Send,
+    Stalled,
     Started,
     Sweep,
     Swept,
@@ -48,30 +54,39 @@ from lanekeeper.keeper.events import (
 )
 from lanekeeper.keeper.peers import Peer, Peers
 from lanekeeper.keeper.pool import Pool
+from lanekeeper.keeper.restarts import Restarts
 from lanekeeper.keeper.roster import how
-from lanekeeper.keeper.states import PLANE_TABLE, Plane, PlaneCause, follow
+from lanekeeper.keeper.states import PLANE_TABLE, Daemon, Plane, PlaneCause, follow
 from lanekeeper.keeper.status import PlaneInfo, status_messages, workers_messages
 from lanekeeper.keeper.sweeping import Sweeping
+from lanekeeper.keeper.vault import BROKER_OWNER, Vault
 from lanekeeper.keeper.wayup import WayUp
 
 EXIT_FAILED: Final = 1
-
-_REPLACED: Final = (BROKER, COLLECTOR, NURSERY)
 
 
 class Supervisor:
     """The keeper's core; `handle` is its one door."""
 
-    def __init__(self, info: PlaneInfo, warm: int) -> None:
+    def __init__(
+        self, info: PlaneInfo, warm: int, vault: Vault, hang_after: float = HANG_AFTER
+    ) -> None:
         """Supervise a plane that keeps `warm` workers ready."""
         self._info = info
         self._daemons = Daemons(DAEMONS)
-        self._pool = Pool(warm)
+        self._vault = vault
+        self._pool = Pool(warm, vault)
         self._peers = Peers()
         self._state = Plane.RUNNING
         self._way_up = WayUp()
         self._code = 0
         self._sweeping = Sweeping()
+        parts = Parts(self._daemons, self._pool, vault.held)
+        self._continuity = Continuity(parts, hang_after)
+        self._depository = Depository(vault, self._pool, self._peers, self._continuity)
+        self._restarts = Restarts(
+            self._daemons, self._pool, self._continuity, lambda: self._state is Plane.RUNNING
+        )
         self._events: dict[type[Event], Callable[[Any, float], list[Action]]] = {
             Started: self._on_started,
             Launched: self._on_launched,
@@ -83,19 +98,26 @@ class Supervisor:
             Asked: self._on_asked,
             Swept: self._on_swept,
             Tick: self._on_tick,
+            Stalled: self._on_stalled,
+            Orphaned: self._on_orphaned,
         }
         self._operations: dict[str, tuple[frozenset[str], _Operation]] = {
             "ready": (frozenset(DAEMONS), self._ready),
             "beat": (frozenset(PEER_ROLES), self._beat),
+            "ping": (frozenset({NURSERY}), self._ping),
             "grant": (frozenset({BROKER}), self._pool.grant),
             "fence": (frozenset({BROKER}), self._fence),
             "sweep": (frozenset({BROKER}), self._cleanse),
+            "recover": (frozenset({BROKER}), self._pool.recover),
+            "release": (DEPOSITORS, self._depository.release),
+            "closed": (frozenset({WORKER}), self._depository.closed),
             "forked": (frozenset({NURSERY}), self._forked),
             "failed": (frozenset({NURSERY}), self._fork_failed),
             "worker-exited": (frozenset({NURSERY}), self._worker_exited),
             "status": (frozenset(PEER_ROLES), self._status),
             "down": (frozenset(PEER_ROLES), self._down),
-            "restart": (frozenset(PEER_ROLES), self._restart),
+            "restart": (frozenset(PEER_ROLES), self._restarts.restart),
+            "whole": (frozenset(PEER_ROLES), self._restarts.whole),
             "error": (frozenset(PEER_ROLES), self._error),
         }
 
@@ -109,7 +131,7 @@ class Supervisor:
         if self._state is Plane.DONE:
             return []
         actions = self._events[type(event)](event, now)
-        return [*actions, *self._advance(now)]
+        return [*actions, *self._restarts.settle(), *self._advance(now)]
 
     def next_deadline(self) -> float | None:
         """Return when `Tick` is due, if anything is."""
@@ -119,12 +141,16 @@ class Supervisor:
             self._pool.deadline(),
             self._way_up.deadline,
             self._sweeping.deadline,
+            self._continuity.deadline,
         )
         return None if math.isinf(soonest) else soonest
 
     # The way up.
 
-    def _on_started(self, _: Started, now: float) -> list[Action]:
+    def _on_started(self, event: Started, now: float) -> list[Action]:
+        if event.found is not None:
+            self._way_up.skip()
+            return self._continuity.take_over(event.found, now)
         self._way_up.begin(now)
         return self._daemons.start()
 
@@ -154,14 +180,18 @@ class Supervisor:
     def _on_said(self, event: PeerSaid, now: float) -> list[Action]:
         peer = self._peers.get(event.peer)
         if peer is None:
-            return []
+            return [Discard(event.fds)] if event.fds else []
         try:
+            if event.message["op"] == "deposit":
+                return self._depository.deposit(event, now)
+            refuse_descriptors(event.fds)
             if event.message["op"] == "hello":
                 return self._hello(event.peer, peer, event.message, now)
             return self._operate(event.peer, peer, event.message, now)
         except RequestError as error:
             refusal = answer(event.message, "error", code=error.code, message=str(error))
-            actions: list[Action] = [Send(event.peer, refusal)]
+            actions: list[Action] = [Discard(event.fds)] if event.fds else []
+            actions.append(Send(event.peer, refusal))
             return actions if peer.role else [*actions, Close(event.peer)]
 
     def _hello(self, number: int, peer: Peer, message: Message, now: float) -> list[Action]:
@@ -170,14 +200,30 @@ class Supervisor:
         if role in DAEMONS:
             self._daemons.claim(role, pid, number)
         welcome = {"op": "welcome", "plane": self._info.plane, "keeper_pid": self._info.pid}
-        actions: list[Action] = [Send(number, welcome)]
-        if role == WORKER:
+        actions: list[Action] = []
+        if role == BROKER:
+            actions += self._vault.hand_over(BROKER_OWNER, number)
+            welcome["held"] = self._vault.held(BROKER_OWNER)
+        actions.append(Send(number, welcome))
+        if role == WORKER and self._continuity.returning(message):
+            self._pool.returned(number, message, now)
+            actions += self._renewed(number)
+        elif role == WORKER:
             actions += self._pool.arrived(number, pid, started, now)
         if role == BROKER:
             self._pool.broker = number
-            actions += [Send(number, page) for page in workers_messages(self._pool.lanes())]
+            if self._continuity.complete:
+                actions += [Send(number, page) for page in workers_messages(self._pool.lanes())]
+        if role == NURSERY:
+            actions.append(Entrust(number))
         self._peers.enter(number, role)
-        return actions
+        return [*actions, *self._continuity.greeted(number, role, message, now)]
+
+    def _renewed(self, number: int) -> list[Action]:
+        """Tell a worker that comes back of a broker that was started meanwhile."""
+        broker = self._daemons.get(BROKER)
+        fresh = broker is not None and not broker.adopted and broker.state is Daemon.READY
+        return [Send(number, {"op": "broker"})] if fresh else []
 
     def _operate(self, number: int, peer: Peer, message: Message, now: float) -> list[Action]:
         if peer.role is None:
@@ -194,6 +240,8 @@ class Supervisor:
         if peer is None:
             return []
         self._pool.peer_gone(event.peer)
+        self._continuity.left(event.peer)
+        self._restarts.left(event.peer)
         record = self._daemons.get(peer.role or "")
         if record is None or record.peer != event.peer:
             return []
@@ -205,24 +253,31 @@ class Supervisor:
     def _ready(self, number: int, _: Message, now: float) -> list[Action]:
         role = self._peers.role(number)
         actions = self._daemons.ready(role)
+        record = self._daemons.get(role)
         if role == NURSERY and self._state is Plane.RUNNING:
             actions += self._pool.nursery_ready(number, now)
-        if role == BROKER:
+        if role == BROKER and record is not None and not record.adopted:
             actions += self._pool.tell({"op": "broker"})
         return [*actions, *self._way_up.arrive(self._daemons)]
 
-    def _beat(self, number: int, _: Message, now: float) -> list[Action]:
-        record = self._daemons.get(self._peers.role(number))
-        if record is not None:
-            record.last_beat = now
+    def _beat(self, number: int, message: Message, now: float) -> list[Action]:
+        self._continuity.beat(number, message, now)
         return []
+
+    def _ping(self, number: int, message: Message, now: float) -> list[Action]:
+        self._continuity.beat(number, message, now)
+        return [Send(number, answer(message, "pong"))]
 
     def _fence(self, number: int, message: Message, _: float) -> list[Action]:
         return self._pool.fence(number, message)
 
     def _cleanse(self, number: int, message: Message, _: float) -> list[Action]:
         lane_id = require_text(message, "lane_id")
-        return [*self._pool.end_worker(lane_id), Cleanse(number, message, lane_id)]
+        nursery = self._daemons.get(NURSERY)
+        # What of it has ended waits there for a successor's claim; there will be none.
+        told = {"op": "forget", "lane_id": lane_id}
+        forget = [Send(nursery.peer, told)] if nursery and nursery.peer is not None else []
+        return [*self._pool.abandon(lane_id), *forget, Cleanse(number, message, lane_id)]
 
     def _forked(self, _: int, message: Message, now: float) -> list[Action]:
         return self._pool.forked(message, now)
@@ -242,19 +297,14 @@ class Supervisor:
     def _status(self, number: int, message: Message, _: float) -> list[Action]:
         wanted = self._state is Plane.RUNNING
         pages = status_messages(message, self._info, self._daemons, self._pool, wanted=wanted)
-        return [Send(number, page) for page in pages]
+        more, window = self._continuity.degraded(), self._continuity.window()
+        return [
+            Send(number, {**page, "degraded": [*page["degraded"], *more], "readopted": window})
+            for page in pages
+        ]
 
     def _down(self, number: int, message: Message, now: float) -> list[Action]:
         return [Send(number, answer(message, "stopping")), *self._begin_down(now)]
-
-    def _restart(self, number: int, message: Message, now: float) -> list[Action]:
-        role = require_text(message, "role")
-        record = self._daemons.get(role)
-        if record is None:
-            raise RequestError("INVALID_ARGUMENT", f"role is one of {', '.join(_REPLACED)}")
-        if self._state is not Plane.RUNNING:
-            raise RequestError("INVALID_TRANSITION", "the plane is being shut down")
-        return self._daemons.restart(record, number, message, now)
 
     def _error(self, number: int, message: Message, _: float) -> list[Action]:
         return [
@@ -267,6 +317,9 @@ class Supervisor:
         swept = self._sweeping.ended(event.pid)
         if swept:
             return swept
+        return [*self._continuity.ended(event.pid, now), *self._after(event, now)]
+
+    def _after(self, event: Ended, now: float) -> list[Action]:
         record = self._daemons.of_pid(event.pid)
         if record is not None:
             actions: list[Action] = []
@@ -291,11 +344,17 @@ class Supervisor:
 
     def _on_tick(self, _: Tick, now: float) -> list[Action]:
         actions = [*self._daemons.due(now), *self._pool.due(now), *self._give_up(now)]
-        actions += self._peers.late(now)
+        actions += [*self._peers.late(now), *self._continuity.due(now)]
         if self._sweeping.deadline <= now:
             more = self._sweeping.late(now)
             actions += self._abandon() if more is None else more
         return actions
+
+    def _on_orphaned(self, event: Orphaned, _: float) -> list[Action]:
+        return self._continuity.orphaned(event)
+
+    def _on_stalled(self, _: Stalled, now: float) -> list[Action]:
+        return self._continuity.stalled(now)
 
     # The way down.
 
@@ -303,7 +362,7 @@ class Supervisor:
         first = self._state is Plane.RUNNING
         self._state = follow(PLANE_TABLE, self._state, PlaneCause.DOWN)
         self._way_up.stop()
-        return self._pool.drain(now) if first else []
+        return [*self._continuity.abandon(), *self._pool.drain(now)] if first else []
 
     def _advance(self, now: float) -> list[Action]:
         actions: list[Action] = []

@@ -9,6 +9,7 @@ from typing import Final
 import zmq
 
 from lanekeeper.keeper import logs
+from lanekeeper.keeper.identity import current
 from lanekeeper.keeper.program import add_options
 from lanekeeper.keeper.rundir import Rundir, RundirError, resolve
 from lanekeeper.wire.codec import decode_body, decode_response, encode
@@ -20,6 +21,8 @@ from lanekeeper.wire.limits import DEFAULT_DEADLINE_MS
 from lanekeeper.wire.messages.events import Assignment
 from lanekeeper.wire.messages.plane import WorkspaceCreate, WorkspaceInfo, WorkspaceResult
 from lanekeeper.wire.version import VERSION
+from lanekeeper.workers.custody import Custody
+from lanekeeper.workers.estate import found
 from lanekeeper.workers.runner import Worker
 from lanekeeper.workers.sockets import Sockets
 
@@ -54,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
         generation=1,
         created=_timestamp(),
     )
-    return Worker(rundir, assignment, Sockets(str(rundir.path))).serve(None)
+    estate = found(assignment, rundir)
+    custody = Custody(rundir, current(), None)
+    return Worker(rundir, estate, Sockets(str(rundir.path)), custody).serve()
 
 
 def _complain(message: str, exit_code: int) -> int:

@@ -55,6 +55,12 @@ class SpawnRefused(Struct, frozen=True):
     reason: str
 
 
+class Ungated(Struct, frozen=True):
+    """The child went home from its gate: its worker died before it could run its program."""
+
+    terminal_id: str
+
+
 class Exited(Struct, frozen=True):
     """The child has ended; it is not reaped yet."""
 
@@ -151,6 +157,7 @@ Stimulus = (
     Frame
     | Forked
     | Executed
+    | Ungated
     | SpawnRefused
     | Exited
     | Drained

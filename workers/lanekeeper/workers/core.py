@@ -23,6 +23,7 @@ from lanekeeper.workers import (
     consumer_commands,
     life,
     recording_commands,
+    resuming,
     screen_commands,
     session_commands,
     terminal_commands,
@@ -53,8 +54,10 @@ from lanekeeper.workers.actions import (
     Tick,
     Timed,
     Undelivered,
+    Ungated,
 )
 from lanekeeper.workers.records import LaneIs
+from lanekeeper.workers.resuming import Left
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.turn import Pending, Starting, Surroundings, Turn
 
@@ -116,6 +119,15 @@ class LaneCore:
         turn.put(LaneIs(self.state.assignment))
         return turn.actions
 
+    def resume(self, left: Left, moment: Moment) -> list[Action]:
+        """Return the actions by which a successor takes a lane over, in its new generation."""
+        turn = Turn(self.state, moment, self._around)
+        turn.put(LaneIs(self.state.assignment))
+        resuming.resume(self, turn, left)
+        for command_id in left.done:
+            self._input_done(turn, Delivered(command_id, self.state.inputs[command_id].size))
+        return turn.actions
+
     def handle(self, stimulus: Stimulus, moment: Moment) -> list[Action]:
         """Take one stimulus and return what is to be done, in order."""
         turn = Turn(self.state, moment, self._around)
@@ -127,7 +139,7 @@ class LaneCore:
                 self._frame(turn, stimulus)
             case Delivered() | Undelivered():
                 self._input_done(turn, stimulus)
-            case Forked() | Executed() | SpawnRefused() | Exited() | Drained():
+            case Forked() | Executed() | Ungated() | SpawnRefused() | Exited() | Drained():
                 life.handle(self, turn, stimulus)
             case Queried() | Timed() | Located() | Throttle() | Demoted():
                 watching.noticed(self, turn, stimulus)

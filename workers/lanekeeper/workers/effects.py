@@ -11,11 +11,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-from lanekeeper.keeper.channel import ChannelError
+from lanekeeper.keeper.deposits import Deposits
 from lanekeeper.keeper.identity import Process, descendants
-from lanekeeper.keeper.journal import Journal as JournalFile
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.output import Kind, OutputMessage, encode_exit, encode_size
+from lanekeeper.wire.states import TerminalState
 from lanekeeper.workers.actions import (
     Action,
     Announce,
@@ -27,7 +27,6 @@ from lanekeeper.workers.actions import (
     End,
     Forget,
     Hangup,
-    Journal,
     Leave,
     Locate,
     OpenGate,
@@ -36,20 +35,21 @@ from lanekeeper.workers.actions import (
     Report,
     SendSignal,
     SetSize,
-    SpawnRefused,
     Start,
     Stimulus,
     Undelivered,
 )
+from lanekeeper.workers.book import Book
 from lanekeeper.workers.echo import Typed
 from lanekeeper.workers.output_log import OutputLog
-from lanekeeper.workers.records import InputIs, Record, encode_record
+from lanekeeper.workers.records import InputIs
 from lanekeeper.workers.screens import Screens
 from lanekeeper.workers.sockets import Sockets
 from lanekeeper.workers.spawner import Spawner
+from lanekeeper.workers.starter import Starter
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.sweep import Sweep
-from lanekeeper.workers.terminal_input import Lost
+from lanekeeper.workers.terminal_input import Lost, Planned
 from lanekeeper.workers.terminal_io import TerminalIO
 
 _LOG: Final = logging.getLogger(__name__)
@@ -61,31 +61,34 @@ class Effects:
 
     Attributes:
         terminals: descriptors by terminal id.
+        deposits: what of this lane is in the vault.
         sweeps: endings under way.
+        starter: programs on their way in and out.
         screens: what is drawn of the terminals' output.
         leaving: set when the lane is closed and the worker must exit.
     """
 
     sockets: Sockets
     spawner: Spawner
-    journal: JournalFile
+    book: Book
     state: LaneState
     terminals: dict[str, TerminalIO]
+    deposits: Deposits
     sweeps: list[Sweep] = field(default_factory=list)
     leaving: bool = False
     published_bytes: int = 0
     published_messages: int = 0
     screens: Screens = field(init=False)
+    starter: Starter = field(init=False)
 
     def __post_init__(self) -> None:
-        """Let screens be drawn from the logs."""
+        """Let screens be drawn from the logs, and programs be started."""
         self.screens = Screens(self.log, self.state, self._asked)
+        self.starter = Starter(self.spawner, self.deposits, self.state, self.terminals)
 
     def carry_out(self, action: Action) -> list[Stimulus]:
         """Do one action and return what followed from it."""
         match action:
-            case Journal():
-                self.journal.append(encode_record(action.record))
             case Reply():
                 self._reply(action)
             case Deliver():
@@ -93,9 +96,9 @@ class Effects:
             case Report():
                 self.sockets.to_broker(action.data)
             case Start():
-                return self._start(action)
+                return self.starter.start(action)
             case OpenGate():
-                self._open_gate(action)
+                self.starter.open_gate(action)
             case Reap():
                 self._reap(action)
             case Answer():
@@ -162,6 +165,21 @@ class Effects:
         )
         self.published_messages += 1
 
+    def welcome(self, topic: str) -> None:
+        """Send a fresh subscriber its token, or the head of its terminal, which may be the end."""
+        if topic.startswith("tok_"):
+            self.sockets.joined(topic, self.state.assignment.generation, time.time_ns())
+            return
+        io, terminal = self.terminals.get(topic), self.state.terminals.get(topic)
+        if io is None or terminal is None:
+            return
+        info = terminal.info
+        self.publish(io, time.monotonic())
+        if info.exit is not None and info.state == TerminalState.STOPPED:
+            self.message(io, Kind.END, io.log.head, encode_exit(info.exit))
+        else:
+            self.message(io, Kind.HEAD, io.log.head)
+
     def held(self, io: TerminalIO) -> bool:
         """Whether a consumer, or a screen that is being drawn, holds back a terminal's reading."""
         if io.closing:
@@ -178,7 +196,11 @@ class Effects:
 
     def write(self, io: TerminalIO, now: float, *, waited: bool = True) -> list[Stimulus]:
         """Give a program the input that waits for it, as far as it takes any."""
+        piped = io.input.piped
         done, lost = io.input.write(now, waited=waited)
+        if piped and not io.input.piped:
+            # Or the vault's duplicate would keep the end of the input from the program.
+            self.deposits.drop(io.terminal_id, ("stdin",))
         return [*(Delivered(e.command_id, e.size) for e in done), *_undelivered(lost)]
 
     def totals(self) -> dict[str, float]:
@@ -193,19 +215,16 @@ class Effects:
             "screen_failures": float(self.screens.failures),
         }
 
-    def compact(self) -> None:
-        """Rewrite the journal when it has doubled."""
-        if self.journal.needs_compaction:
-            self.journal.compact([encode_record(r) for r in self.state.snapshot()])
-
     def close(self) -> None:
         """Close every descriptor."""
         for sweep in self.sweeps:
             sweep.close()
         for io in self.terminals.values():
             io.close()
+        if self.leaving:
+            self.spawner.farewell(self.state.assignment.lane_id)
         self.spawner.close()
-        self.journal.close()
+        self.book.close()
         self.sockets.close()
 
     def _asked(self, terminal_id: str) -> int | None:
@@ -219,28 +238,6 @@ class Effects:
         else:
             self.sockets.reply(action.route, action.data)
 
-    def _start(self, action: Start) -> list[Stimulus]:
-        terminal_id = action.info.id
-        try:
-            io = self.terminals.get(terminal_id)
-            if io is None:
-                io = TerminalIO(terminal_id, action.spec.capacity)
-                self.terminals[terminal_id] = io
-            child = self.spawner.start(action.info, action.spec)
-        except (OSError, ChannelError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            _LOG.warning("no program started: %s", reason, extra={"stimulus": terminal_id})
-            return [SpawnRefused(terminal_id, reason or "out of resources")]
-        io.open(child.pty, child.stdin)
-        return []
-
-    def _open_gate(self, action: OpenGate) -> None:
-        self.spawner.open_gate(action.terminal_id)
-        io = self.terminals[action.terminal_id]
-        record = self.state.terminals[action.terminal_id]
-        if io.pty is not None and record.info.pid is not None:
-            io.pty.adopt(record.info.pid)
-
     def _reap(self, action: Reap) -> None:
         self.spawner.reap(action.terminal_id)
         io = self.terminals.get(action.terminal_id)
@@ -253,9 +250,8 @@ class Effects:
         waited = io.input.waiting
         try:
             planned = io.input.plan(action, io.log)
-            size, end = planned.entry.size, planned.end
             # Before the bytes: they never lie in the input log without their owner being known.
-            self._note(InputIs(action.command_id, action.terminal_id, end, size), now)
+            self.book.note(_accepted(action, planned, io), now)
             io.input.take(planned)
         except WireError as error:
             return [Undelivered(action.command_id, error)]
@@ -268,11 +264,6 @@ class Effects:
         # The line discipline echoes while the input is written: the echo leaves before the answer.
         self.take(io, now)
         return stimuli
-
-    def _note(self, record: Record, now: float) -> None:
-        """Change the state by a record of what only the descriptors can decide."""
-        self.journal.append(encode_record(record))
-        self.state.apply(record, now)
 
     def _answer(self, action: Answer) -> list[Stimulus]:
         io = self.terminals[action.terminal_id]
@@ -314,8 +305,7 @@ class Effects:
     def _hang_up(self, io: TerminalIO | None) -> list[Stimulus]:
         if io is None:
             return []
-        io.exited = None
-        return _undelivered(io.close_pty())
+        return _undelivered(self.starter.hang_up(io))
 
     def _changed(self, action: Changed) -> None:
         io = self.terminals.get(action.terminal_id)
@@ -335,8 +325,24 @@ class Effects:
 
     def _forget(self, action: Forget) -> list[Stimulus]:
         io = self.terminals.pop(action.terminal_id, None)
+        self.deposits.drop(action.terminal_id)
         drawn = self.screens.forget(action.terminal_id)
         return drawn if io is None else [*drawn, *_undelivered(io.close())]
+
+
+def _accepted(action: Deliver, planned: Planned, io: TerminalIO) -> InputIs:
+    entry = planned.entry
+    return InputIs(
+        action.command_id,
+        action.terminal_id,
+        planned.end,
+        entry.size,
+        entry.length,
+        io.log.head,
+        io.input.cursor,
+        entry.close,
+        entry.marked,
+    )
 
 
 def _undelivered(lost: list[Lost]) -> list[Stimulus]:

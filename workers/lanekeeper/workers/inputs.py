@@ -7,6 +7,7 @@ also when the mode changes while it waits.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,6 +88,17 @@ class InputQueue:
         self._bytes += entry.length
         self._raw = self._bytes if ends is None else self._raw
         self.ended = entry.close
+
+    def inherit(self, entries: Iterable[Entry], sent: int) -> None:
+        """Go on with what a predecessor had accepted, of which the kernel has `sent` bytes.
+
+        What they were checked against is not known: all of it is looked at again if the program
+        goes over to reading lines.
+        """
+        self._entries = deque(entries)
+        self._sent = sent
+        self._bytes = self._raw = sum(entry.length for entry in self._entries) - sent
+        self.ended = any(entry.close for entry in self._entries)
 
     def line_is_open(self) -> bool:
         """Whether the last accepted byte was not a newline: end-of-file then needs two marks."""

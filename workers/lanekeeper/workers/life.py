@@ -20,7 +20,9 @@ from lanekeeper.workers.actions import (
     OpenGate,
     Reap,
     SpawnRefused,
+    Start,
     Throttle,
+    Ungated,
 )
 from lanekeeper.workers.records import ConsumerIs, TerminalIs
 from lanekeeper.workers.turn import Turn
@@ -34,7 +36,7 @@ UNKNOWN = ExitStatus(kind="unknown")
 def handle(
     lane: "LaneCore",
     turn: Turn,
-    stimulus: Forked | Executed | SpawnRefused | Exited | Drained,
+    stimulus: Forked | Executed | Ungated | SpawnRefused | Exited | Drained,
 ) -> None:
     """Take one step in the life of a program; a terminal that is gone is ignored."""
     terminal = turn.state.terminals.get(stimulus.terminal_id)
@@ -50,8 +52,14 @@ def handle(
             turn.do(OpenGate(info.id))
         case Executed():
             _executed(lane, turn, terminal)
+        case Ungated():
+            info = replace(terminal.info, pid=None, start_time=None)
+            turn.put(replace(terminal, info=info))
+            turn.do(Start(info, terminal.spec))
         case SpawnRefused():
             _refused(lane, turn, terminal, f"{terminal.info.argv[0]}: {stimulus.reason}")
+        case Exited() if terminal.info.exit not in {None, UNKNOWN}:
+            turn.do(Reap(terminal.info.id))  # told once more to a successor, or not known any more
         case Exited():
             turn.put(replace(terminal, info=replace(terminal.info, exit=stimulus.status)))
             turn.do(Reap(terminal.info.id))

@@ -13,6 +13,7 @@ import errno
 import fcntl
 import mmap
 import os
+from collections.abc import Mapping
 from typing import Final
 
 from lanekeeper.wire.limits import MAX_CHUNK
@@ -23,6 +24,8 @@ PUNCH_STEP: Final = 256 * 1024
 """Pages go back in steps of this size: one system call per step, not per read."""
 SHORT: Final = 2048
 """A read this short has emptied the line discipline; asking again would only cost a system call."""
+KINDS: Final = ("log", "drain", "fill")
+"""The file, and the two ends of the pipe into it."""
 _KEEP_SIZE_PUNCH_HOLE: Final = 0x01 | 0x02
 _NONBLOCK: Final = 2
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
@@ -38,18 +41,37 @@ class OutputLog:
         tail: the first offset that is still kept, a multiple of the page size.
     """
 
-    def __init__(self, name: str, capacity: int) -> None:
-        """Make an empty log; OSError when descriptors or memory run out."""
+    def __init__(self, fds: Mapping[str, int], capacity: int) -> None:
+        """Go on with a log that nobody else writes to; its descriptors are closed by `close`.
+
+        What the last splice of a dead writer left in the pipe goes into the log first. The head is
+        the file's size, the tail the first page that was not given back.
+
+        Raises:
+            OSError: memory ran out.
+        """
         self.capacity = capacity
-        self.head = 0
-        self.tail = 0
-        self.fd = os.memfd_create(name, os.MFD_CLOEXEC)
+        self.fd, self._drain_end, self._fill_end = (fds[kind] for kind in KINDS)
+        self.head = os.fstat(self.fd).st_size
+        self._drain_rest()
+        self.tail = self._first_kept()
+
+    @classmethod
+    def create(cls, name: str, capacity: int) -> "OutputLog":
+        """Make an empty log; OSError when descriptors or memory run out."""
+        fd = os.memfd_create(name, os.MFD_CLOEXEC)
         try:
-            self._drain_end, self._fill_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            drain, fill = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError:
-            os.close(self.fd)
+            os.close(fd)
             raise
-        fcntl.fcntl(self._fill_end, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        fcntl.fcntl(fill, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        return cls(dict(zip(KINDS, (fd, drain, fill), strict=True)), capacity)
+
+    @property
+    def fds(self) -> dict[str, int]:
+        """The descriptors by kind; whoever holds duplicates can go on with the log."""
+        return dict(zip(KINDS, (self.fd, self._drain_end, self._fill_end), strict=True))
 
     def fill(self, source: int, budget: int) -> tuple[int, bool]:
         """Move what the PTY master `source` has into the log, up to about `budget` bytes.
@@ -113,6 +135,25 @@ class OutputLog:
             written += os.pwrite(self.fd, data[written:], self.head + written)
         self.head += written
         return written, not data
+
+    def _drain_rest(self) -> None:
+        """Move what a predecessor left in the pipe into the log."""
+        while True:
+            try:
+                moved = os.splice(
+                    self._drain_end, self.fd, PIPE_BYTES, offset_dst=self.head, flags=_NONBLOCK
+                )
+            except BlockingIOError:
+                return
+            self.head += moved
+
+    def _first_kept(self) -> int:
+        try:
+            return os.lseek(self.fd, 0, os.SEEK_DATA)
+        except OSError as error:  # ENXIO: there is nothing, not even a hole
+            if error.errno != errno.ENXIO:
+                raise
+            return self.head - self.head % mmap.PAGESIZE
 
     def _drain(self, count: int) -> None:
         while count:

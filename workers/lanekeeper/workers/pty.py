@@ -37,22 +37,28 @@ class Modes(NamedTuple):
 class Pty:
     """The master side of a PTY, with the slave open until the child has it."""
 
-    def __init__(self, cols: int, rows: int, *, raw_output: bool) -> None:
+    def __init__(self, master: int, slave: int = -1) -> None:
+        """Take over a master, and a slave that the child is still to get."""
+        self.master, self.slave = master, slave
+        self._process: PtyProcess | None = None
+
+    @classmethod
+    def open(cls, cols: int, rows: int, *, raw_output: bool) -> "Pty":
         """Open a PTY of this size; with `raw_output` it does not echo or post-process output.
 
         Raises:
             OSError: no PTY or descriptor is left.
         """
-        self.master, self.slave = os.openpty()
-        self._process: PtyProcess | None = None
+        pty = cls(*os.openpty())
         try:
-            os.set_blocking(self.master, False)
-            self.resize(cols, rows)
+            os.set_blocking(pty.master, False)
+            pty.resize(cols, rows)
             if raw_output:
-                self._silence()
+                pty.silence()
         except (OSError, termios.error):
-            self.close()
+            pty.close()
             raise
+        return pty
 
     def adopt(self, pid: int) -> None:
         """Note the child and close our end of the slave, so that the master sees its end."""
@@ -83,6 +89,11 @@ class Pty:
     def resize(self, cols: int, rows: int) -> None:
         """Set the size in character cells; the foreground process group gets SIGWINCH."""
         termios.tcsetwinsize(self.master, (rows, cols))
+
+    def size(self) -> tuple[int, int]:
+        """Columns and rows as they are set."""
+        rows, cols = termios.tcgetwinsize(self.master)
+        return cols, rows
 
     def modes(self) -> Modes:
         """What the line discipline does with input now; nothing when nobody has the slave."""
@@ -127,7 +138,8 @@ class Pty:
             os.close(self.master)
         self.master = -1
 
-    def _silence(self) -> None:
+    def silence(self) -> None:
+        """Pass output on as it is, and echo nothing; the slave is still open."""
         attributes = termios.tcgetattr(self.slave)
         attributes[_OFLAG] &= ~termios.OPOST
         attributes[_LFLAG] &= ~(termios.ECHO | termios.ECHOE | termios.ECHOK | termios.ECHONL)

@@ -1,10 +1,11 @@
 """What the worker's journal holds: the entities of its lane as they are after each change.
 
 A record replaces the one of the same entity, a `Gone` removes it; so replaying a journal, or a
-compacted one, gives the same state. Records are MessagePack with a tag; the journal adds length and
-checksum.
+compacted one, gives the same state. An entry of the journal is a MessagePack array of the records
+of one turn, so a turn is there whole or not at all; the journal adds length and checksum.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -31,13 +32,16 @@ class SessionIs(Struct, tag="session", frozen=True):
 class TerminalIs(Struct, tag="terminal", frozen=True):
     """A terminal after a change, with what it takes to start its program again.
 
-    `begin` is the offset at which the output of its present program begins.
+    `command_id` is the command that starts its program, `consumer_id` what it registered; `begin`
+    is the offset at which the output of this program begins.
     """
 
     info: TerminalInfo
     spec: Spawn
     correlation_id: str
     ended_at: float | None = None
+    command_id: str = ""
+    consumer_id: str | None = None
     begin: int = 0
 
 
@@ -59,15 +63,23 @@ class ConsumerIs(Struct, tag="consumer", frozen=True):
 
 
 class InputIs(Struct, tag="input", frozen=True):
-    """An accepted input of `size` bytes that is not answered; it ends at `end` of the input log.
+    """An input that is not answered: `length` bytes that end at `end` of the input log.
 
-    It was delivered when the log's cursor is there, accepted when the log reaches there.
+    It was delivered when the log's cursor is there, accepted when the log reaches there. `size` are
+    the caller's bytes, `head` is where the output ended; `close` ends the program's input, `marked`
+    ends in an end-of-file mark. Without a command id it is an answer to the program, nobody's
+    command; those before `cursor` need not be remembered.
     """
 
     command_id: str
     terminal_id: str
     end: int
     size: int
+    length: int
+    head: int
+    cursor: int
+    close: bool = False
+    marked: bool = False
 
 
 class WriterIs(Struct, tag="writer", frozen=True):
@@ -136,15 +148,15 @@ Record = (
     | Answered
     | Gone
 )
-_DECODER: Final[msgspec.msgpack.Decoder[Record]] = msgspec.msgpack.Decoder(Record)
+_DECODER: Final[msgspec.msgpack.Decoder[list[Record]]] = msgspec.msgpack.Decoder(list[Record])
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
-def encode_record(record: Record) -> bytes:
-    """Return the payload of one journal record."""
-    return _ENCODER.encode(record)
+def encode_records(records: Sequence[Record]) -> bytes:
+    """Return the payload of one journal entry: these records, all of them or none."""
+    return _ENCODER.encode(records)
 
 
-def decode_record(payload: bytes) -> Record:
-    """Return the record in a journal payload; msgspec.DecodeError when it is not one."""
+def decode_records(payload: bytes) -> list[Record]:
+    """Return the records of a journal entry; msgspec.DecodeError when it is not one."""
     return _DECODER.decode(payload)

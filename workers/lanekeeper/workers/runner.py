@@ -18,24 +18,23 @@ from typing import Any, Final
 
 import zmq
 
-from lanekeeper.keeper.channel import Channel, ChannelError
 from lanekeeper.keeper.identity import Process, current
-from lanekeeper.keeper.journal import Journal
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.codec import encode
 from lanekeeper.wire.envelope import Event, raw
 from lanekeeper.wire.ids import RANDOM_BYTES, make_id
-from lanekeeper.wire.messages.events import Assignment
 from lanekeeper.wire.sample import Sampler
 from lanekeeper.wire.topics import WORKER_REGISTERED
 from lanekeeper.wire.version import VERSION
 from lanekeeper.workers.actions import Action, Delivered, Drain, Frame, Moment, Stimulus, Tick
+from lanekeeper.workers.book import Book
 from lanekeeper.workers.core import LaneCore
+from lanekeeper.workers.custody import Custody
 from lanekeeper.workers.effects import Effects
+from lanekeeper.workers.estate import JOURNAL, LANE, Estate
 from lanekeeper.workers.flow import Flow
 from lanekeeper.workers.sockets import READ, WRITE, Sockets
 from lanekeeper.workers.spawner import Spawner
-from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.turn import Surroundings
 
 BEAT: Final = 7.0
@@ -53,17 +52,22 @@ _LOG: Final = logging.getLogger(__name__)
 class Worker:
     """One lane, served."""
 
-    def __init__(self, rundir: Rundir, assignment: Assignment, sockets: Sockets) -> None:
-        """Open the lane's sockets and its journal; OSError or zmq.ZMQError when that fails."""
+    def __init__(self, rundir: Rundir, estate: Estate, sockets: Sockets, custody: Custody) -> None:
+        """Open the lane's sockets; zmq.ZMQError when that fails."""
         self._me = current()
-        self._keeper: Channel | None = None
-        state = LaneState(assignment)
-        endpoints = sockets.open(assignment.lane_id)
+        self._custody = custody
+        self._estate = estate
+        endpoints = sockets.open(estate.state.assignment.lane_id, estate.listeners)
         self.effects = Effects(
-            sockets, Spawner(rundir), Journal.create("lanekeeper-lane"), state, {}
+            sockets,
+            Spawner(rundir),
+            Book(estate.journal, estate.state),
+            estate.state,
+            estate.terminals,
+            custody.deposits,
         )
         self.core = LaneCore(
-            state,
+            estate.state,
             Surroundings(
                 os.urandom, self.effects.log, endpoints, self.effects.typed, self.effects.samples
             ),
@@ -80,22 +84,36 @@ class Worker:
             Path(e.removeprefix("ipc://")) for e in (endpoints.output, endpoints.control)
         ]
 
-    def serve(self, keeper: Channel | None) -> int:
-        """Serve until the lane is closed; return the exit code."""
-        self._keeper = keeper
+    def serve(self) -> int:
+        """Serve until the lane is closed; return the exit code.
+
+        After an exception nothing is closed and nothing said: a successor goes on.
+        """
         self._watch_signals()
         sockets = self.effects.sockets
         for each in (sockets.output, sockets.control, sockets.broker):
             self._poller.register(each, READ)
         self._poller.register(self._wake_read.fileno(), READ)
-        self._do(self.core.first(moment()))
+        self._begin()
         self._register()
-        try:
-            while not self.effects.leaving:
-                self._turn()
-        finally:
-            self._close()
+        while not self.effects.leaving:
+            self._turn()
+        self._close()
         return 0
+
+    def _begin(self) -> None:
+        """Open a new lane, or go on with an inherited one."""
+        estate, custody = self._estate, self._custody
+        if not estate.entries:
+            custody.deposits.put(JOURNAL, {JOURNAL: estate.journal.fd})
+            custody.deposits.put(LANE, estate.listeners.fds)
+            self._do(self.core.first(moment()))
+            return
+        self._do(self.core.resume(estate.left(), moment()))
+        for program in estate.programs:
+            io = self.effects.starter.go_on(program)
+            self._stimuli += self.effects.write(io, time.monotonic())
+        self._settle()
 
     def _turn(self) -> None:
         self._poll_descriptors()
@@ -108,11 +126,12 @@ class Worker:
         self._tick()
         self._settle()
         self._stimuli += self.flow.due(time.monotonic())
+        self._stimuli += self.effects.spawner.due(time.monotonic())
         # What was asked about the cursor is known before more is drawn.
         self._settle()
         self._stimuli += self.effects.screens.turn(idle=not ready)
         self._settle()
-        self.effects.compact()
+        self.effects.book.compact()
 
     def _wait(self) -> list[tuple[Any, int]]:
         """Wait for something to be ready: awake for a moment after an input, then asleep."""
@@ -130,7 +149,7 @@ class Worker:
             self._do(self.core.handle(self._stimuli.popleft(), moment()))
 
     def _do(self, actions: list[Action]) -> None:
-        for action in actions:
+        for action in self.effects.book.record(actions):
             for stimulus in self.effects.carry_out(action):
                 if isinstance(stimulus, Delivered):
                     self._awake_until = time.monotonic() + AWAKE_SECONDS
@@ -139,9 +158,8 @@ class Worker:
     def _read_sockets(self, ready: dict[Any, int]) -> None:
         sockets = self.effects.sockets
         if sockets.output in ready:
-            for token in sockets.subscriptions():
-                epoch = self.core.state.assignment.generation
-                sockets.joined(token, epoch, time.time_ns())
+            for topic in sockets.subscriptions():
+                self.effects.welcome(topic)
         if sockets.control in ready:
             for frames in sockets.arrived(sockets.control):
                 self._command(frames[0], frames[1:])
@@ -158,33 +176,32 @@ class Worker:
     def _read_channels(self, ready: dict[Any, int]) -> None:
         if self._wake_read.fileno() in ready and self._signalled():
             self._stimuli.append(Drain())
-        keeper, spawner = self._keeper, self.effects.spawner
+        keeper, spawner = self._custody.channel, self.effects.spawner
         if keeper is not None and keeper.fileno() in ready:
-            self._read_keeper(keeper)
+            self._read_keeper()
         if spawner.channel is not None and spawner.channel.fileno() in ready:
             spawner.channel.flush()
             self._stimuli += spawner.receive()
-        for fd, child in spawner.watched().items():
+        for fd in spawner.watched():
             if fd in ready:
-                self._stimuli += spawner.ready(fd, child)
+                self._stimuli += spawner.ready(fd, time.monotonic())
 
-    def _read_keeper(self, keeper: Channel) -> None:
-        try:
-            keeper.flush()
-            for received in keeper.receive():
-                received.close()
-                match received.message["op"]:
-                    case "drain":
-                        self._stimuli.append(Drain())
-                    case "broker":
-                        self._register()
-        except ChannelError:
-            _LOG.exception("keeper broke the channel's rules")
-            keeper.closed = True
-        if keeper.closed:
-            _LOG.warning("keeper gone")
-            keeper.close()
-            self._keeper = None
+    def _read_keeper(self) -> None:
+        deposits = self._custody.deposits
+        for message in self._custody.receive(time.monotonic()):
+            match message["op"]:
+                case "drain":
+                    self._stimuli.append(Drain())
+                case "broker":
+                    self._register()
+                case "exited":
+                    self._stimuli += self.effects.spawner.told(message)
+                case "deposited" | "released":
+                    deposits.answered(message)
+                case "error":
+                    name, reason = deposits.answered(message), str(message.get("message"))
+                    self._stimuli += self.effects.starter.unvaulted(name or "", reason)
+        self.effects.starter.open_gates()
 
     def _register(self) -> None:
         told = registration(self.core, self._me, moment())
@@ -197,9 +214,9 @@ class Worker:
             self._stimuli.append(Tick())
         if now >= self._beat_at:
             self._beat_at = math.ceil((now + BEAT) / TOGETHER) * TOGETHER
-            if self._keeper is not None:
-                self._keeper.send({"op": "beat"})
+            self._custody.beat(now)
             self._sample(now)
+        self._custody.reconnect(now)
 
     def _sample(self, now: float) -> None:
         """Push the totals to the collector if anything has changed since the last time."""
@@ -215,7 +232,8 @@ class Worker:
         """Milliseconds until time alone makes something due."""
         if self.core.waits.behind() or self.effects.screens.behind:
             return 0
-        due = [self._beat_at, *self.flow.deadlines()]
+        due = [self._beat_at, self._custody.deadline, self.effects.spawner.deadline()]
+        due += self.flow.deadlines()
         core = self.core.deadline()
         if core is not None:
             due.append(core)
@@ -224,12 +242,11 @@ class Worker:
     def _poll_descriptors(self) -> None:
         """Poll exactly what can make progress now."""
         wanted = self.flow.wanted()
-        channels = [self._keeper, self.effects.spawner.channel]
+        channels = [self._custody.channel, self.effects.spawner.channel]
         for channel in channels:
             if channel is not None and not channel.closed:
                 wanted[channel.fileno()] = READ | (WRITE if channel.wants_write else 0)
-        for fd in self.effects.spawner.watched():
-            wanted[fd] = READ
+        wanted |= self.effects.spawner.watched()
         if wanted == self._polled:
             return
         for fd in self._polled.keys() - wanted.keys():
@@ -255,10 +272,11 @@ class Worker:
         self._wake_read.close()
         self._wake_write.close()
         self.effects.close()
+        self._estate.listeners.close()
         for path in self._paths:
             path.unlink(missing_ok=True)
-        if self._keeper is not None:
-            self._keeper.close()
+        self._custody.leave()
+        self._custody.close()
 
 
 def registration(core: LaneCore, me: Process, now: Moment) -> Event:

@@ -72,8 +72,12 @@ class Screens:
     def ask(self, action: Draw | Locate) -> list[Stimulus]:
         """Take a request; it is answered by a later turn, or refused at once."""
         log = self._log(action.terminal_id)
+        drawn = self._state.assignment.screen
         if isinstance(action, Locate):
-            return self._seek(action, log)
+            return self._seek(action, log if drawn else None)
+        if not drawn:
+            text = "this lane was recovered without screens: read the output instead"
+            return [_refused(action, WireError("INVALID_TRANSITION", text))]
         if log is None:
             return [_refused(action, WireError("INVALID_TRANSITION", "this terminal has no log"))]
         self._use(action.terminal_id).asked.append(Asked(action, log.head))

@@ -6,6 +6,7 @@ broker   DEALER  commands through the broker, answers and events to it
 metrics  PUSH  samples for the collector; dropped and counted when it is away
 """
 
+import os
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,6 +17,7 @@ from lanekeeper.wire.ids import PREFIXES, RANDOM_BYTES
 from lanekeeper.wire.limits import MAX_FRAME, MAX_ID, MAX_TOPICS, SEND_HIGH_WATER
 from lanekeeper.wire.messages.lane import Endpoints
 from lanekeeper.wire.output import Kind, OutputMessage, encode_output
+from lanekeeper.workers.listeners import Listeners
 
 READ: Final = int(zmq.POLLIN)
 WRITE: Final = int(zmq.POLLOUT)
@@ -55,17 +57,23 @@ class Sockets:
         self.dropped_samples = 0
         self.dropped_reports = 0
 
-    def open(self, lane_id: str) -> Endpoints:
-        """Bind the lane's own sockets.
+    def open(self, lane_id: str, listeners: Listeners) -> Endpoints:
+        """Serve the lane's own sockets; those who have connected already are in line.
 
         Raises:
-            zmq.ZMQError: the runtime directory is gone or descriptors ran out.
+            OSError: descriptors ran out.
+            zmq.ZMQError: ZeroMQ refuses a listener.
         """
         endpoints = Endpoints(
             output=self._plane.output(lane_id), control=self._plane.control(lane_id)
         )
-        self.output.bind(endpoints.output)
-        self.control.bind(endpoints.control)
+        bound = (
+            ("output", self.output, endpoints.output),
+            ("control", self.control, endpoints.control),
+        )
+        for kind, socket, endpoint in bound:
+            socket.setsockopt(zmq.USE_FD, os.dup(listeners.fds[kind]))
+            socket.bind(endpoint)
         return endpoints
 
     def wanted(self, topic: bytes) -> bool:
@@ -77,11 +85,11 @@ class Sockets:
         self.output.send_multipart(encode_output(message), zmq.NOBLOCK, copy=True)
 
     def subscriptions(self) -> list[str]:
-        """Take in subscription changes and return the tokens that came with them.
+        """Take in subscription changes and return the new tokens and terminals among them.
 
         A turn takes a bounded number; a topic that nothing can have is no token and no terminal.
         """
-        tokens: list[str] = []
+        fresh: list[str] = []
         for _ in range(SUBSCRIPTIONS_PER_TURN):
             try:
                 data = self.output.recv(zmq.NOBLOCK)
@@ -91,10 +99,12 @@ class Sockets:
             if len(topic) > MAX_ID or not topic.isascii():
                 continue
             if data[:1] == b"\x01" and topic.startswith(b"tok_"):
-                tokens.append(topic.decode("ascii"))
+                fresh.append(topic.decode("ascii"))
             elif not topic.startswith(b"tok_"):
-                self._follow(topic, wanted=data[:1] == b"\x01")
-        return tokens
+                wanted = data[:1] == b"\x01"
+                self._follow(topic, wanted=wanted)
+                fresh += [topic.decode("ascii")] if wanted else []
+        return fresh
 
     @staticmethod
     def arrived(socket: "zmq.Socket[bytes]") -> Iterator[list[bytes]]:

@@ -8,15 +8,15 @@ program runs: its end means yes, an error in it means no.
 import contextlib
 import json
 import logging
+import math
 import os
-from dataclasses import dataclass
 from typing import Any, Final
 
 from lanekeeper.keeper.channel import Channel, ChannelError, Received, connect
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.messages.terminal import ExitStatus, Spawn, TerminalInfo, Text
-from lanekeeper.workers.actions import Executed, Exited, Forked, SpawnRefused, Stimulus
-from lanekeeper.workers.life import UNKNOWN
+from lanekeeper.workers.actions import Executed, Exited, Forked, SpawnRefused, Stimulus, Ungated
+from lanekeeper.workers.children import GATE, Child, looked, reason, told, watched
 from lanekeeper.workers.pty import Pty
 
 _LOG: Final = logging.getLogger(__name__)
@@ -27,21 +27,6 @@ _NO_NURSERY: Final = (
 )
 
 
-@dataclass(slots=True)
-class Child:
-    """One program, from the request on. Descriptors are -1 once they are closed."""
-
-    terminal_id: str
-    pty: Pty
-    gate: int
-    errors: int
-    stdin: int
-    pid: int = 0
-    start_time: int = 0
-    pidfd: int = -1
-    exited: bool = False
-
-
 class Spawner:
     """The worker's side of the nursery."""
 
@@ -49,6 +34,7 @@ class Spawner:
         """Prepare; the connection is made with the first program."""
         self._rundir = rundir
         self._requests: dict[int, Child] = {}
+        self._claims: dict[int, Child] = {}
         self._children: dict[str, Child] = {}
         self._next = 0
         self.channel: Channel | None = None
@@ -62,7 +48,7 @@ class Spawner:
         """
         channel = self._connected()
         with contextlib.ExitStack() as undo, contextlib.ExitStack() as ours:
-            pty = Pty(info.cols, info.rows, raw_output=spec.output == "raw")
+            pty = Pty.open(info.cols, info.rows, raw_output=spec.output == "raw")
             undo.callback(pty.close)
             gate_read, gate = _pipe(undo)
             errors, errors_write = _pipe(undo)
@@ -72,7 +58,9 @@ class Spawner:
             fds = [description, pty.slave, gate_read, errors_write]
             fds += [stdin_read] if stdin_read >= 0 else []
             self._next += 1
-            channel.send({"op": "spawn", "id": self._next, "stdin": spec.stdin}, fds)
+            channel.send(
+                {"op": "spawn", "id": self._next, "stdin": spec.stdin, "lane": info.lane_id}, fds
+            )
             undo.pop_all()
             for fd in (gate_read, errors_write, stdin_read):
                 if fd >= 0:
@@ -82,9 +70,23 @@ class Spawner:
             if fd >= 0:
                 os.set_blocking(fd, False)
         pty.close_slave()
+        before = self._children.get(info.id)
+        if before is not None:  # it was let go at its gate, and this one is in its place
+            before.close("gate", "errors", "pidfd")
         self._requests[self._next] = child
         self._children[info.id] = child
         return child
+
+    def pidfd(self, terminal_id: str) -> int:
+        """Return the pidfd of a terminal's program, -1 when there is none."""
+        child = self._children.get(terminal_id)
+        return -1 if child is None else child.pidfd
+
+    def shut_gate(self, terminal_id: str) -> None:
+        """Let a child that waits at its gate go home."""
+        child = self._children.get(terminal_id)
+        if child is not None:
+            child.close("gate")
 
     def open_gate(self, terminal_id: str) -> None:
         """Let the child run its program, unless it is known already that it never will."""
@@ -93,31 +95,69 @@ class Spawner:
             return
         with contextlib.suppress(BrokenPipeError):  # it was killed at the gate; its exit follows
             os.write(child.gate, b"\n")
-        _close(child, "gate")
+        child.close("gate")
+
+    def inherit(self, child: Child) -> None:
+        """Take over a program of a worker that is dead, and ask its nursery to speak for it.
+
+        Its pid, start time and pidfd are known. Without a nursery, or with one that has not forked
+        it, the pidfd tells of its end.
+        """
+        self._children[child.terminal_id] = child
+        try:
+            channel = self._connected()
+            self._next += 1
+            who = {"pid": child.pid, "start_time": child.start_time}
+            channel.send({"op": "claim", "id": self._next, **who})
+        except (OSError, ChannelError) as error:
+            _LOG.warning("nobody speaks for pid %d: %s", child.pid, error)
+            return
+        child.nursery = channel
+        self._claims[self._next] = child
 
     def reap(self, terminal_id: str) -> None:
         """Tell the nursery that the exit status is safe."""
         child = self._children.pop(terminal_id, None)
         if child is None:
             return
-        if child.exited:
+        if child.exited and child.nursery is not None:
             self._send_reap(child.pid)
-        for name in ("gate", "errors", "pidfd"):
-            _close(child, name)
+        child.close("gate", "errors", "pidfd")
 
-    def watched(self) -> dict[int, Child]:
-        """The descriptors to poll for reading: error pipes, and pidfds while no nursery answers."""
-        fds = {c.errors: c for c in self._children.values() if c.gate < 0 <= c.errors}
-        if self.channel is None:
-            fds |= {c.pidfd: c for c in self._children.values() if c.pidfd >= 0}
-        return fds
+    def watched(self) -> dict[int, int]:
+        """The descriptors to poll, and for what."""
+        return watched(self._children.values())
 
-    def ready(self, fd: int, child: Child) -> list[Stimulus]:
+    def ready(self, fd: int, now: float) -> list[Stimulus]:
         """Say what a readable descriptor of `watched` means."""
-        if fd == child.errors:
-            return [self._executed(child)]
-        # The nursery is gone and with it who could have told; the status is not known here.
-        return [*self._finish_start(child), Exited(child.terminal_id, UNKNOWN)]
+        for child in self._children.values():
+            if fd == child.errors:
+                return [self._executed(child)]
+            if fd == child.pidfd:
+                return self._looked(child, now)
+        return []
+
+    def deadline(self) -> float:
+        """Return when `due` has something to say."""
+        ends = (child.given_up_at for child in self._children.values() if child.lonely)
+        return min((at for at in ends if at is not None), default=math.inf)
+
+    def due(self, now: float) -> list[Stimulus]:
+        """Give up on ends that nobody explains."""
+        late = [
+            child
+            for child in self._children.values()
+            if child.lonely and child.given_up_at is not None and child.given_up_at <= now
+        ]
+        return [stimulus for child in late for stimulus in self._looked(child, now)]
+
+    def told(self, message: dict[str, Any]) -> list[Stimulus]:
+        """Take the keeper's word on an end: with no nursery, the keeper is the parent."""
+        same = (message.get("pid"), message.get("start_time"))
+        for child in self._children.values():
+            if child.lonely and (child.pid, child.start_time) == same:
+                return self._ended(child, told(message))
+        return []
 
     def receive(self) -> list[Stimulus]:
         """Read what the nursery says; its death refuses what was being started."""
@@ -136,13 +176,21 @@ class Spawner:
             _LOG.warning("nursery gone")
             stimuli += [self._refuse(child, _NO_NURSERY) for child in self._requests.values()]
             self._requests.clear()
+            self._claims.clear()
+            for child in self._children.values():
+                child.nursery = None
         return stimuli
+
+    def farewell(self, lane_id: str) -> None:
+        """Tell the nursery that nobody will claim what this lane has left: it has ended."""
+        if self.channel is not None and not self.channel.closed:
+            with contextlib.suppress(ChannelError):
+                self.channel.send({"op": "forget", "lane_id": lane_id})
 
     def close(self) -> None:
         """Close every descriptor; children at their gate exit without running."""
         for child in self._children.values():
-            for name in ("gate", "errors", "pidfd"):
-                _close(child, name)
+            child.close("gate", "errors", "pidfd")
         if self.channel is not None:
             self.channel.close()
 
@@ -161,15 +209,19 @@ class Spawner:
             case "spawned":
                 child = self._requests.pop(message["id"])
                 child.pid, child.start_time = message["pid"], message["start_time"]
-                child.pidfd = received.fds[0]
+                child.pidfd, child.nursery = received.fds[0], self.channel
                 return [Forked(child.terminal_id, child.pid, child.start_time)]
             case "failed":
                 child = self._requests.pop(message["id"])
                 return [self._refuse(child, f"the child could not be forked: {message['message']}")]
             case "exited":
                 return self._exited(message)
-        received.close()
-        _LOG.warning("nursery said something unknown: %s", message["op"])
+        received.close()  # of what is claimed the vault's pidfd is held
+        claimed = self._claims.pop(message.get("id", 0), None)
+        if claimed is None:
+            _LOG.warning("nursery said something unknown: %s", message["op"])
+        elif message["op"] == "error":
+            claimed.nursery = None
         return []
 
     def _exited(self, message: dict[str, Any]) -> list[Stimulus]:
@@ -177,10 +229,18 @@ class Spawner:
         if child is None:  # it was refused, and forgotten before it ended
             self._send_reap(message["pid"])
             return []
+        return self._ended(child, told(message))
+
+    def _looked(self, child: Child, now: float) -> list[Stimulus]:
+        found = looked(child, now)
+        return [] if found is None else self._ended(child, found)
+
+    def _ended(self, child: Child, status: ExitStatus) -> list[Stimulus]:
         child.exited = True
-        status = _status(message)
         finished = self._finish_start(child)
-        if any(isinstance(s, SpawnRefused) for s in finished):
+        if any(isinstance(s, Ungated) for s in finished) and child.nursery is not None:
+            self._send_reap(child.pid)
+        if any(isinstance(s, SpawnRefused | Ungated) for s in finished):
             return finished
         return [*finished, Exited(child.terminal_id, status)]
 
@@ -198,19 +258,21 @@ class Spawner:
             said = self._refuse(child, "the child was killed before it ran its program")
         return [said]
 
-    def _executed(self, child: Child) -> Stimulus:
+    def _executed(self, child: Child) -> Executed | Ungated | SpawnRefused:
         try:
             data = os.read(child.errors, 4096)
         except BlockingIOError:
             data = b""
-        _close(child, "errors")
+        child.close("errors")
         if not data:
             return Executed(child.terminal_id)
-        return self._refuse(child, _reason(data))
+        stage, why = reason(data)
+        if stage == GATE:
+            return Ungated(child.terminal_id)
+        return self._refuse(child, why)
 
     def _refuse(self, child: Child, reason: str) -> SpawnRefused:
-        for name in ("gate", "errors"):
-            _close(child, name)
+        child.close("gate", "errors")
         return SpawnRefused(child.terminal_id, reason)
 
     def _describe(self, info: TerminalInfo, spec: Spawn) -> int:
@@ -238,31 +300,8 @@ def _directory(cwd: Text | None, env: dict[str, str]) -> str:
     return os.fsdecode(cwd) if cwd is not None else env.get("HOME", "/")
 
 
-def _status(message: dict[str, Any]) -> ExitStatus:
-    if message.get("signal") is not None:
-        return ExitStatus(kind="signaled", signal=message["signal"], core=bool(message.get("core")))
-    if message.get("code") is not None:
-        return ExitStatus(kind="exited", code=message["code"])
-    return UNKNOWN
-
-
-def _reason(data: bytes) -> str:
-    try:
-        said = json.loads(data)
-        return f"{said['stage']}: {said['strerror']} (errno {said['errno']})"
-    except (ValueError, KeyError, TypeError):
-        return "the child failed before it ran its program"
-
-
 def _pipe(undo: contextlib.ExitStack) -> tuple[int, int]:
     read, write = os.pipe2(os.O_CLOEXEC)
     undo.callback(os.close, read)
     undo.callback(os.close, write)
     return read, write
-
-
-def _close(child: Child, name: str) -> None:
-    fd: int = getattr(child, name)
-    if fd >= 0:
-        os.close(fd)
-        setattr(child, name, -1)

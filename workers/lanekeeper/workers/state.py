@@ -155,13 +155,6 @@ class LaneState:
         if record.info.id not in self.consumers:
             self.consumers[record.info.id] = Consumers(record.spec.capacity)
 
-    def _apply_input(self, record: InputIs | Answered) -> None:
-        if isinstance(record, InputIs):
-            self.inputs[record.command_id] = record
-            return
-        self.inputs.pop(record.command_id, None)
-        self.answers.restore(record.command_id, record.response, record.at)
-
     def _apply_client(self, record: ConsumerIs | WriterIs) -> None:
         consumers = self.consumers.get(record.terminal_id)
         match record:
@@ -169,6 +162,29 @@ class LaneState:
                 self.writers[record.terminal_id] = record
             case ConsumerIs() if consumers is not None:
                 consumers.put(Consumer(record.id, record.lease_id, record.policy, record.offset))
+
+    def _apply_input(self, record: InputIs | Answered) -> None:
+        """Remember an input; an answer to the program is nobody's, and goes when it is through."""
+        if isinstance(record, Answered):
+            self.inputs.pop(record.command_id, None)
+            self.answers.restore(record.command_id, record.response, record.at)
+            return
+        if not record.command_id:
+            past = [
+                name
+                for name, one in self.inputs.items()
+                if not one.command_id
+                and one.terminal_id == record.terminal_id
+                and one.end <= record.cursor
+            ]
+            for name in past:
+                del self.inputs[name]
+        self.inputs[record.command_id or f"{record.terminal_id}@{record.end}"] = record
+
+    def inputs_of(self, terminal_id: str) -> list[InputIs]:
+        """Return the inputs of a terminal that are not answered, in their order."""
+        own = (one for one in self.inputs.values() if one.terminal_id == terminal_id)
+        return sorted(own, key=lambda one: one.end)
 
     def _apply_resized(self, record: Resized) -> None:
         """Keep the sizes that output was written for: of several at one offset the last."""
@@ -193,7 +209,11 @@ class LaneState:
         self.timelines.pop(gone, None)
         self.consumers.pop(gone, None)
         self.writers.pop(gone, None)
-        self.inputs = {i: one for i, one in self.inputs.items() if one.terminal_id != gone}
+        self.inputs = {
+            name: one
+            for name, one in self.inputs.items()
+            if gone not in {name, one.command_id, one.terminal_id}
+        }
         for terminal_id in [t for t, one in self.writers.items() if one.id == gone]:
             del self.writers[terminal_id]
         for consumers in self.consumers.values():

@@ -98,12 +98,13 @@ def _start(
     info = terminal.info
     state = step(TERMINAL, TerminalState(info.state), "spawn", f"terminal {info.name}")
     info = replace(turn.current(info), state=str(state))
-    turn.put(replace(terminal, info=info, begin=info.head))
+    turn.put(replace(terminal, info=info, command_id=pending.command.id, begin=info.head))
     turn.report("terminal.spawn.started", terminal.correlation_id, Happened(terminal=info))
     consumer_id = None
     if consume is not None:
         start = info.head if consume.offset is None else max(info.tail, consume.offset)
         consumer_id = register(turn, info.id, consume, min(start, info.head))
+        turn.put(replace(turn.state.terminals[info.id], consumer_id=consumer_id))
     lane.starting[info.id] = Starting(pending, consumer_id)
     turn.do(Start(info, terminal.spec))
 

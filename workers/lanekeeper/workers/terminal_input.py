@@ -6,6 +6,7 @@ an owner. Owned by `TerminalIO`; called by `effects` and `flow`.
 """
 
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ from lanekeeper.workers.inputs import Entry, InputQueue, cut_line
 from lanekeeper.workers.output_log import OutputLog
 from lanekeeper.workers.paste import Bracketing, Paste
 from lanekeeper.workers.pty import Modes, Pty
+from lanekeeper.workers.records import InputIs
 
 WIPE_SECONDS: Final = 0.1
 """Delivered input stays in memory for this long after the last key, to be erased in one go."""
@@ -40,6 +42,14 @@ class Planned(Struct, frozen=True):
     end: int
     following: Paste
     shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """What became of a predecessor's inputs that were not answered: all there, or not accepted."""
+
+    done: list[Entry]
+    refused: list[Entry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +76,46 @@ class TerminalInput:
         self._wipe: float | None = None
 
     def open(self, pty: Pty, stdin: int, head: int) -> None:
-        """Lead to a fresh program, whose output begins at `head`; `stdin` is a pipe to it or -1."""
+        """Lead to a fresh program, whose output begins at `head`; `stdin` is a pipe to it or -1.
+
+        Raises:
+            OSError: descriptors ran out.
+        """
+        if self.log is None:
+            self.log = InputLog.create(self._name)
         self.queue = InputQueue()
         self._pty, self._stdin = pty, stdin
         self._paste, self._bracketing = Paste(), Bracketing(head)
+
+    def inherit(self, fds: Mapping[str, int], pty: Pty, inputs: Iterable[InputIs]) -> Inherited:
+        """Go on where a dead worker stopped; its descriptors `input` and `stdin` are taken over.
+
+        Of `inputs`, in their order, those that are whole in the input log wait again unless they
+        have left; an unfinished one is cut off, and is no input.
+        """
+        self._pty, self._stdin = pty, fds.get("stdin", -1)
+        self.log = InputLog(fds["input"])
+        done, waiting, refused = [], [], []
+        for one in inputs:
+            entry = Entry(one.command_id, one.length, one.size, one.marked, one.close)
+            if one.end <= self.log.cursor and (one.length or not one.close):
+                done.append(entry)
+            elif one.end <= self.log.head:
+                waiting.append(entry)
+            else:
+                refused.append(entry)
+                self.log.cut(max(one.end - one.length, self.log.cursor))
+        left = self.log.head - self.log.cursor
+        self.queue.inherit(waiting, sum(entry.length for entry in waiting) - left)
+        if any(entry.close for entry in done):
+            self._close_stdin()
+        return Inherited(done, refused)
+
+    @property
+    def fds(self) -> dict[str, int]:
+        """The descriptors that a successor needs, by kind."""
+        own = {} if self.log is None else {"input": self.log.fd}
+        return own if self._stdin < 0 else {**own, "stdin": self._stdin}
 
     @property
     def waiting(self) -> bool:
@@ -82,6 +128,11 @@ class TerminalInput:
         if self._stdin >= 0:
             return self._stdin
         return self._pty.master if self._pty is not None else -1
+
+    @property
+    def cursor(self) -> int:
+        """The offset in the input log up to which input has left."""
+        return 0 if self.log is None else self.log.cursor
 
     @property
     def piped(self) -> bool:
@@ -120,10 +171,8 @@ class TerminalInput:
         return Planned(entry, data, modes.ends, head + len(data), following, modes.shown)
 
     def take(self, planned: Planned) -> None:
-        """Take what was planned just now; OSError when memory or descriptors ran out."""
-        if planned.data:
-            if self.log is None:
-                self.log = InputLog.create(self._name)
+        """Take what was planned just now; OSError when memory ran out."""
+        if planned.data and self.log is not None:
             self.log.append(planned.data)
         self.queue.accept(planned.entry, planned.data, ends=planned.ends)
         self._paste = planned.following

@@ -4,6 +4,7 @@ A thin shell: the log splices, the input queue bounds, the consumers decide; thi
 between them. Publishing is a cursor over the log.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from lanekeeper.wire.limits import BEACON_SECONDS, MAX_CHUNK
@@ -36,10 +37,10 @@ class TerminalIO:
         exited: when the program's exit was seen (monotonic seconds), None while it runs.
     """
 
-    def __init__(self, terminal_id: str, capacity: int) -> None:
-        """Make the log; OSError when descriptors run out."""
+    def __init__(self, terminal_id: str, capacity: int, log: OutputLog | None = None) -> None:
+        """Use a log, or make one; OSError when descriptors run out."""
         self.terminal_id = terminal_id
-        self.log = OutputLog(f"lanekeeper-log-{terminal_id}", capacity)
+        self.log = log or OutputLog.create(f"lanekeeper-log-{terminal_id}", capacity)
         self.pty: Pty | None = None
         self.input = TerminalInput(f"lanekeeper-input-{terminal_id}")
         self.typed = Typed()
@@ -58,13 +59,39 @@ class TerminalIO:
         self._beacon: float | None = None
         self._hung_up = False
 
+    @classmethod
+    def inherit(cls, terminal_id: str, capacity: int, fds: Mapping[str, int]) -> "TerminalIO":
+        """Go on with the log that a dead worker left; OSError when memory ran out.
+
+        What was published of it nobody knows: whoever listens is told the head, and asks.
+        """
+        io = cls(terminal_id, capacity, OutputLog(fds, capacity))
+        io.published = io.log.head
+        return io
+
     def open(self, pty: Pty, stdin: int) -> None:
-        """Take over a fresh PTY, and the write end of a pipe for the program's input (or -1)."""
-        self.pty = pty
+        """Take over a fresh PTY, and the write end of a pipe for the program's input (or -1).
+
+        Raises:
+            OSError: descriptors ran out; nothing was taken over.
+        """
         self.input.open(pty, stdin, self.log.head)
+        self.pty = pty
         self.exited = None
         self._hung_up = False
         self.reading = True
+
+    def go_on(self, pty: Pty, now: float) -> None:
+        """Take over the PTY of a program that runs, or ran, under another worker."""
+        self.pty = pty
+        self.reading = True
+        self._last_output = now
+
+    @property
+    def fds(self) -> dict[str, int]:
+        """The descriptors that a successor needs, by kind."""
+        master = {} if self.master < 0 else {"master": self.master}
+        return {**self.log.fds, **self.input.fds, **master}
 
     @property
     def master(self) -> int:

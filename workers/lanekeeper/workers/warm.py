@@ -7,6 +7,8 @@ it is first written to, and that is done while nobody waits.
 
 import gc
 import os
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +25,9 @@ from lanekeeper.wire.messages.events import Assignment
 from lanekeeper.wire.messages.lane import Endpoints
 from lanekeeper.workers.actions import Journal
 from lanekeeper.workers.core import LaneCore
-from lanekeeper.workers.records import encode_record
+from lanekeeper.workers.custody import Custody
+from lanekeeper.workers.estate import Estate, InheritanceError, found, inherit, surplus
+from lanekeeper.workers.records import encode_records
 from lanekeeper.workers.runner import Worker, moment, registration
 from lanekeeper.workers.sockets import READ, Sockets
 from lanekeeper.workers.state import LaneState
@@ -37,6 +41,19 @@ _REHEARSED: Final = Assignment(
     generation=1,
     created="1970-01-01T00:00:00.000Z",
 )
+
+
+@dataclass(slots=True)
+class Legacy:
+    """What the keeper hands over before it assigns a lane, and how much it says that is."""
+
+    entries: dict[str, dict[str, int]] = field(default_factory=dict)
+    said: int = 0
+
+    @property
+    def held(self) -> int:
+        """How many descriptors came."""
+        return sum(len(entry) for entry in self.entries.values())
 
 
 def main(directory: str) -> int:
@@ -56,12 +73,30 @@ def main(directory: str) -> int:
     sockets = Sockets(directory)
     _rehearse(me)
     keeper.send({"op": "ready"})
-    assignment = _await_lane(keeper)
+    legacy = Legacy()
+    assignment = _await_lane(keeper, legacy)
     if assignment is None:
         keeper.close()
         sockets.close()
         return 0
-    return Worker(rundir, assignment, sockets).serve(keeper)
+    custody = Custody(rundir, me, keeper)
+    custody.serve(msgspec.to_builtins(assignment))
+    estate = _estate(assignment, rundir, legacy, custody)
+    return Worker(rundir, estate, sockets, custody).serve()
+
+
+def _estate(assignment: Assignment, rundir: Rundir, legacy: Legacy, custody: Custody) -> Estate:
+    """Begin a lane, or take over what there is of it; the vault has what was inherited."""
+    if not legacy.entries:
+        return found(assignment, rundir)
+    if legacy.held != legacy.said:
+        raise InheritanceError(f"{legacy.held} descriptors came of {legacy.said} in the vault")
+    estate = inherit(assignment, legacy.entries, time.monotonic())
+    for name, entry in legacy.entries.items():
+        custody.deposits.inherited(name, entry)
+    for name, kinds in surplus(legacy.entries, estate):
+        custody.deposits.drop(name, kinds)
+    return estate
 
 
 def _rehearse(me: Process) -> None:
@@ -72,21 +107,27 @@ def _rehearse(me: Process) -> None:
     journal = JournalFile.create("lanekeeper-rehearsal")
     for action in core.first(moment()):
         if isinstance(action, Journal):
-            journal.append(encode_record(action.record))
+            journal.append(encode_records([action.record]))
     encode(registration(core, me, moment()))
     journal.close()
 
 
-def _await_lane(keeper: Channel) -> Assignment | None:
+def _await_lane(keeper: Channel, legacy: Legacy) -> Assignment | None:
     """Wait, however long, for the keeper's `assign`; None when there will be none."""
     poller = zmq.Poller()
     poller.register(keeper.fileno(), READ)
     while not keeper.closed:
         poller.poll()
         for received in keeper.receive():
+            message = received.message
+            if message["op"] == "inherit":
+                pairs = zip(message["kinds"], received.fds, strict=True)
+                legacy.entries[message["name"]] = dict(pairs)
+                continue
             received.close()
-            if received.message["op"] == "assign":
-                return msgspec.convert(received.message["lane"], Assignment)
-            if received.message["op"] == "drain":
+            if message["op"] == "assign":
+                legacy.said = message.get("held", 0)
+                return msgspec.convert(message["lane"], Assignment)
+            if message["op"] == "drain":
                 return None
     return None

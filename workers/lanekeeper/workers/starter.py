@@ -1,0 +1,115 @@
+"""Programs on their way: started, vaulted, let through their gates, or taken over from the dead.
+
+Owns the gates that wait for the vault: no program runs whose terminal would die with this worker.
+Refuses nothing by itself: what fails comes back as a stimulus. Called by `effects` and `runner`.
+"""
+
+import logging
+import time
+from typing import Final
+
+from lanekeeper.keeper.channel import ChannelError
+from lanekeeper.keeper.deposits import Deposits
+from lanekeeper.workers.actions import OpenGate, SpawnRefused, Start, Stimulus
+from lanekeeper.workers.children import Child
+from lanekeeper.workers.estate import PROGRAM_KINDS, Program
+from lanekeeper.workers.spawner import Spawner
+from lanekeeper.workers.state import LaneState
+from lanekeeper.workers.terminal_input import Lost
+from lanekeeper.workers.terminal_io import TerminalIO
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Starter:
+    """The way of programs into their terminals, and out of them."""
+
+    def __init__(
+        self,
+        spawner: Spawner,
+        deposits: Deposits,
+        state: LaneState,
+        terminals: dict[str, TerminalIO],
+    ) -> None:
+        """Start programs through `spawner`, in `terminals`, which are in the vault."""
+        self._spawner = spawner
+        self._deposits = deposits
+        self._state = state
+        self._terminals = terminals
+        self._gates: set[str] = set()
+
+    def start(self, action: Start) -> list[Stimulus]:
+        """Open a PTY and have a child forked for it, which waits at its gate."""
+        terminal_id = action.info.id
+        try:
+            io = self._terminals.get(terminal_id)
+            if io is None:
+                io = TerminalIO(terminal_id, action.spec.capacity)
+                self._terminals[terminal_id] = io
+            if io.pty is not None:
+                self.hang_up(io)
+            child = self._spawner.start(action.info, action.spec)
+            self._open(io, child)
+            self._deposits.put(terminal_id, {**io.fds, "errors": child.errors})
+        except (OSError, ChannelError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            _LOG.warning("no program started: %s", reason, extra={"stimulus": terminal_id})
+            return [SpawnRefused(terminal_id, reason or "out of resources")]
+        return []
+
+    def _open(self, io: TerminalIO, child: Child) -> None:
+        try:
+            io.open(child.pty, child.stdin)
+        except OSError:
+            child.pty.close()
+            raise
+
+    def open_gate(self, action: OpenGate) -> None:
+        """Let a program run as soon as the vault has its terminal and its child."""
+        io = self._terminals[action.terminal_id]
+        record = self._state.terminals[action.terminal_id]
+        if io.pty is not None and record.info.pid is not None:
+            io.pty.adopt(record.info.pid)
+        pidfd = self._spawner.pidfd(action.terminal_id)
+        if pidfd >= 0:
+            self._deposits.put(action.terminal_id, {"pidfd": pidfd})
+        self._gates.add(action.terminal_id)
+        self.open_gates()
+
+    def open_gates(self) -> None:
+        """Let the programs run whose terminals are in the vault."""
+        for terminal_id in [name for name in self._gates if self._deposits.sure(name)]:
+            self._gates.discard(terminal_id)
+            self._spawner.open_gate(terminal_id)
+
+    def unvaulted(self, name: str, reason: str) -> list[Stimulus]:
+        """Note that the vault refused an entry: a program that waits for that never runs."""
+        _LOG.error("the vault refused %s: %s", name, reason)
+        if name not in self._gates:
+            return []
+        self._gates.discard(name)
+        self._spawner.shut_gate(name)
+        return [SpawnRefused(name, f"the keeper cannot keep its terminal: {reason}")]
+
+    def go_on(self, program: Program) -> TerminalIO:
+        """Go on with a program that a dead worker started; return its terminal."""
+        info, now = program.terminal.info, time.monotonic()
+        io = self._terminals[info.id]
+        if info.pid is not None:
+            program.pty.adopt(info.pid)
+        child = Child(info.id, program.pty, -1, program.errors, -1)
+        child.pid, child.start_time = info.pid or 0, info.start_time or 0
+        child.pidfd = program.pidfd
+        self._spawner.inherit(child)
+        if program.pty.size() != (info.cols, info.rows):
+            program.pty.resize(info.cols, info.rows)
+        if info.exit is not None:
+            io.program_exited(now)
+        io.consumers_changed = True
+        return io
+
+    def hang_up(self, io: TerminalIO) -> list[Lost]:
+        """Close what led to a program, here and in the vault; return the input it did not take."""
+        io.exited = None
+        self._deposits.drop(io.terminal_id, PROGRAM_KINDS)
+        return io.close_pty()
