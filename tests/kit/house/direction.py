@@ -74,8 +74,8 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "vault wayup",
     "workers": "actions closing consumer_commands consumers core echo emulation ending inputs "
     "knowledge life marks paste picture programs queries recording_commands records resuming "
-    "screen_commands search sequences session_commands state terminal_commands timeline turn waits "
-    "watching writer_commands",
+    "screen_commands search sequences session_commands shown state terminal_commands timeline turn "
+    "waits watching writer_commands",
 }
 CORES: Final[tuple[str, ...]] = (
     "lanekeeper.wire",
