@@ -69,6 +69,7 @@ VERBS: Final[dict[str, Entry]] = {
     "config": _entry("config_verb:config", "Show and check the settings.", _SHELL),
     "completion": _entry("completion:completion", "Print a shell's completion script.", _SHELL),
     "bench": _entry("bench:bench", "Measure this plane.", _SHELL),
+    "soak": _entry("soak:soak", "Long runs against a plane of their own.", _SHELL),
     "version": _entry("version:version", "Print the version.", _SHELL),
 }
 
@@ -111,11 +112,14 @@ CONFIG_VERBS: Final[dict[str, Entry]] = {
     "check": _entry("config_verb:check", "Check the configuration file."),
 }
 
+SOAK_VERBS: Final[dict[str, Entry]] = {
+    "faults": _entry("soak:faults", "Kill the processes of a plane and check the promise."),
+}
+
 LATER: Final[dict[str, str]] = {
     "diag": "the metrics step",
     "top": "the metrics step",
     "audit": "the hardening step",
     "provider": "the agents step",
-    "soak": "the recovery step",
 }
 """Verbs of the contract that this version refuses, and the step that brings each."""

@@ -15,8 +15,19 @@ from kit.house.tree import NAMESPACE, Module, product
 _LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}"
     for leaf in (
-        *("brand", "cgroups", "channel", "deposits", "facts", "findings", "framing", "identity"),
-        *("journal", "link", "logs", "pidfds", "program", "rundir", "scopes", "survey", "tidy"),
+        *("brand", "cgroups", "channel", "deposits", "facts", "findings", "framing", "hooks"),
+        *(
+            "identity",
+            "journal",
+            "link",
+            "logs",
+            "pidfds",
+            "program",
+            "rundir",
+            "scopes",
+            "survey",
+            "tidy",
+        ),
     )
 )
 _CLIENT_LEAVES: Final = tuple(
@@ -31,7 +42,13 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "wire": (),
     "keeper": (),
     "client": ("lanekeeper.wire", *_CLIENT_LEAVES),
-    "cli": ("lanekeeper.wire", "lanekeeper.client", "lanekeeper.bench", *_CLIENT_LEAVES),
+    "cli": (
+        "lanekeeper.wire",
+        "lanekeeper.client",
+        "lanekeeper.bench",
+        "lanekeeper.soak",
+        *_CLIENT_LEAVES,
+    ),
     "bench": ("lanekeeper.wire", "lanekeeper.client", *_CLIENT_LEAVES),
     "broker": ("lanekeeper.wire", *_LEAVES),
     "collector": ("lanekeeper.wire", *_LEAVES),

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import zmq
 
+from lanekeeper.keeper import hooks
 from lanekeeper.keeper.identity import Process, current
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.codec import encode
@@ -111,10 +112,12 @@ class Worker:
             self._do(self.core.first(moment()))
             return
         self._do(self.core.resume(estate.left(), moment()))
+        hooks.at("worker.heir.resumed")
         for program in estate.programs:
             io = self.effects.starter.go_on(program)
             self._stimuli += self.effects.write(io, time.monotonic())
         self._settle()
+        hooks.at("worker.heir.serves")
 
     def _turn(self) -> None:
         self._poll_descriptors()
