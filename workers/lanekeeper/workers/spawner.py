@@ -19,6 +19,7 @@ from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.messages.terminal import ExitStatus, Spawn, TerminalInfo, Text
 from lanekeeper.workers.actions import Executed, Exited, Forked, SpawnRefused, Stimulus, Ungated
 from lanekeeper.workers.children import GATE, Child, looked, reason, told, watched
+from lanekeeper.workers.origins import Origins
 from lanekeeper.workers.pty import Pty
 
 _LOG: Final = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Spawner:
         self._rundir = rundir
         self._deposits = deposits
         self._read: list[Child] = []
+        self.origins = Origins(rundir)
         self._requests: dict[int, Child] = {}
         self._claims: dict[int, Child] = {}
         self._children: dict[str, Child] = {}
@@ -314,6 +316,7 @@ class Spawner:
             "env": env,
             "umask": spec.umask,
             "limits": spec.limits,
+            **self.origins.given(info),
         }
         fd = os.memfd_create("lanekeeper-spawn", os.MFD_CLOEXEC)
         os.write(fd, json.dumps(document).encode("ascii"))
