@@ -68,7 +68,7 @@ The numbers in `signal` are values like any other.
 _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "broker": "addresses budget core deadlines desk door keepers lane lanes listings plane records "
     "registry replay routing state stimuli story workers",
-    "client": "awaiting effects errors feeding following items leases operations recording "
+    "client": "awaiting closing effects errors feeding following items leases operations recording "
     "session story stream tasks writing",
     "collector": "model",
     "keeper": "daemons events grants peers pool refill roster states status succession supervisor "
