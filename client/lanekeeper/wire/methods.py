@@ -9,7 +9,16 @@ from typing import Final
 
 from msgspec import Struct
 
-from lanekeeper.wire.messages import lane, plane, recording, screen, session, terminal, waiting
+from lanekeeper.wire.messages import (
+    lane,
+    orphans,
+    plane,
+    recording,
+    screen,
+    session,
+    terminal,
+    waiting,
+)
 
 
 class Executor(StrEnum):
@@ -126,6 +135,10 @@ METHODS: Final[dict[str, Method]] = {
     "lane.list": _broker(lane.LaneListRequest, lane.LaneList),
     "session.list": _broker(session.SessionListRequest, session.SessionList),
     "terminal.list": _broker(terminal.TerminalListRequest, terminal.TerminalList),
+    "orphans.list": _broker(plane.Nothing, orphans.OrphanList),
+    "orphans.clean": _change(
+        orphans.OrphanClean, orphans.OrphansCleaned, executor=_B, lifecycle=False
+    ),
     # the lane's
     "lane.cleanup": _known(lane.LaneCleanup, lane.Ended, _L, formal=True),
     "session.create": _change(session.SessionCreate, session.SessionResult, _L, formal=True),
@@ -177,8 +190,6 @@ METHODS: Final[dict[str, Method]] = {
     "zmx.checkpoint": _deferred(_SURFACE, _TOOL),
     "zmx.restore": _deferred(_SURFACE, _TOOL),
     "diagnostics.get": _deferred("the metrics step", formal=False),
-    "orphans.list": _deferred("the recovery step", formal=False),
-    "orphans.clean": _deferred("the recovery step", formal=False),
     "audit.list": _deferred("the hardening step", formal=False),
     "audit.export": _deferred("the hardening step", formal=False),
     "harness.status.get": _deferred(_AGENTS, formal=False),

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
+from lanekeeper.keeper import hooks
 from lanekeeper.keeper.deposits import Deposits
 from lanekeeper.keeper.identity import Process, descendants
 from lanekeeper.wire.errors import WireError
@@ -150,6 +151,7 @@ class Effects:
             io.look()
             io.skip()
             return
+        hooks.at("worker.output.logged")
         while (chunk := io.next_chunk()) is not None:
             offset, data = chunk
             self.message(io, Kind.DATA, offset, data)
@@ -201,6 +203,8 @@ class Effects:
         if piped and not io.input.piped:
             # Or the vault's duplicate would keep the end of the input from the program.
             self.deposits.drop(io.terminal_id, ("stdin",))
+        if done:
+            hooks.at("worker.input.answer")
         return [*(Delivered(e.command_id, e.size) for e in done), *_undelivered(lost)]
 
     def totals(self) -> dict[str, float]:
@@ -239,6 +243,7 @@ class Effects:
             self.sockets.reply(action.route, action.data)
 
     def _reap(self, action: Reap) -> None:
+        hooks.at("worker.exit.reap")
         self.spawner.reap(action.terminal_id)
         io = self.terminals.get(action.terminal_id)
         if io is not None:
@@ -252,7 +257,9 @@ class Effects:
             planned = io.input.plan(action, io.log)
             # Before the bytes: they never lie in the input log without their owner being known.
             self.book.note(_accepted(action, planned, io), now)
+            hooks.at("worker.input.journalled")
             io.input.take(planned)
+            hooks.at("worker.input.taken")
         except WireError as error:
             return [Undelivered(action.command_id, error)]
         except OSError as error:
@@ -276,7 +283,9 @@ class Effects:
         io = self.terminals[action.terminal_id]
         if io.pty is not None:
             self.publish(io, time.monotonic())
+            hooks.at("worker.resize")
             io.pty.resize(action.cols, action.rows)
+            hooks.at("worker.resized")
             data = encode_size(action.cols, action.rows)
             self.message(io, Kind.RESIZE, io.log.head, data)
 
@@ -321,12 +330,14 @@ class Effects:
                 io.closing = io.consumers_changed = True
             if info.pid is not None and info.start_time is not None:
                 programs.append(Process(info.pid, info.start_time))
-        self.sweeps.append(Sweep(action.ending_id, programs, action.marker, action.grace))
+        origin = self.spawner.origins.of(self.state.assignment.lane_id, action)
+        self.sweeps.append(Sweep(action.ending_id, programs, origin, action.grace))
 
     def _forget(self, action: Forget) -> list[Stimulus]:
         io = self.terminals.pop(action.terminal_id, None)
         self.deposits.drop(action.terminal_id)
         drawn = self.screens.forget(action.terminal_id)
+        self.spawner.origins.forget(self.state.assignment.lane_id, action.terminal_id)
         return drawn if io is None else [*drawn, *_undelivered(io.close())]
 
 

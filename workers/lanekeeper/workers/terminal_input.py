@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from lanekeeper.keeper import hooks
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.workers.actions import Deliver
@@ -193,6 +194,7 @@ class TerminalInput:
             except OSError:  # EIO, EPIPE: nobody reads any more
                 self._close_stdin()
                 return done, [*lost, *self._abandon()]
+            hooks.at("worker.input.written")
             self.bytes_in += count
             ended = self.queue.taken(count)
             done += ended
