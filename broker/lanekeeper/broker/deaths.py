@@ -40,14 +40,14 @@ class End:
     """How a worker ended and what the keeper has decided about its lane.
 
     Attributes:
-        pid: of the worker; None when nobody said.
+        generation: of the worker; None when nobody said.
         manner: its status in words.
         reason: why nobody follows.
         recovering: whether a successor has been or will be granted.
         kept: whether the vault holds the lane although nobody follows.
     """
 
-    pid: int | None
+    generation: int | None
     manner: str
     reason: str | None = None
     recovering: bool = False
@@ -61,7 +61,7 @@ def died(desk: Desk, lane_id: str, end: End) -> None:
     entry = desk.registry.lanes.get(lane_id)
     if entry is None or entry.state is LaneState.FAILED:
         return
-    if end.pid is not None and entry.info.pid not in {None, end.pid}:
+    if end.generation is not None and end.generation < entry.info.generation:
         # Its successor was quicker than the news of its death.
         return
     lane = desk.lanes[lane_id]

@@ -41,12 +41,12 @@ class Refused(Struct, tag_field="op", tag="refused"):
 class Died(Struct, tag_field="op", tag="died"):
     """The worker of a lane is dead.
 
-    A lane that is `recovering` gets a successor; one that failed while it is `kept` has everything
-    in the vault still, and can be recovered.
+    `generation` is that of the worker. A lane that is `recovering` gets a successor; one that
+    failed while it is `kept` has everything in the vault still, and can be recovered.
     """
 
     lane_id: str
-    pid: int | None = None
+    generation: int | None = None
     code: int | None = None
     signal: int | None = None
     recovering: bool = False
@@ -209,4 +209,4 @@ def _expect(desk: Desk, heard: Expected) -> None:
 
 def _end(heard: Died) -> deaths.End:
     manner = deaths.manner(heard.code, heard.signal)
-    return deaths.End(heard.pid, manner, heard.reason, heard.recovering, heard.kept)
+    return deaths.End(heard.generation, manner, heard.reason, heard.recovering, heard.kept)

@@ -56,6 +56,8 @@ EXTENSIONS: Final = frozenset(
         "session.detached",
         "terminal.closed",
         "terminal.writer.changed",
+        "orphan.found",
+        "orphan.cleaned",
     }
 )
 
@@ -67,6 +69,8 @@ PUBLISHED: Final = (
             "session.attach.started",
             "session.attached",
             "session.attach.failed",
+            "session.restore.started",
+            "session.restore.completed",
             "session.terminated",
             "terminal.spawn.started",
             "terminal.spawned",

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Final
 
-from lanekeeper.keeper import identity, launch, logs
+from lanekeeper.keeper import going, identity, launch, logs
 from lanekeeper.keeper.channel import ChannelError
 from lanekeeper.keeper.exits import become_subreaper
 from lanekeeper.keeper.keeper import Keeper, Surroundings, announce
@@ -45,7 +45,7 @@ def main(rundir: Rundir, options: launch.Options) -> int:
         return _refuse(options, str(error), EXIT_REFUSED)
     except LockedError as error:
         return _refuse(options, str(error), EXIT_CONFLICT)
-    left = [one for one in identity.plane_processes(rundir) if one[1].pid != os.getpid()]
+    left = _others(rundir, patient=options.listen_fd is None)
     if left and options.listen_fd is None:
         os.close(lock)
         return _refuse(options, _headless(rundir, left), EXIT_CONFLICT)
@@ -105,6 +105,15 @@ def clean(rundir: Rundir) -> None:
     """
     for path in (*rundir.sockets(), *launch.lane_files(rundir)):
         path.unlink(missing_ok=True)
+
+
+def _others(rundir: Rundir, *, patient: bool) -> list[tuple[str, identity.Process]]:
+    """Return the plane's processes; with patience without those that are on their way out."""
+
+    def search() -> list[tuple[str, identity.Process]]:
+        return [one for one in identity.plane_processes(rundir) if one[1].pid != os.getpid()]
+
+    return going.outwait(search, lambda one: one[1]) if patient else search()
 
 
 def _headless(rundir: Rundir, left: list[tuple[str, identity.Process]]) -> str:

@@ -29,10 +29,8 @@ from lanekeeper.keeper.rundir import Rundir, RundirError
 from lanekeeper.keeper.states import Plane
 from lanekeeper.keeper.status import PlaneInfo
 from lanekeeper.keeper.supervisor import Supervisor
+from lanekeeper.keeper.survivors import Survivors
 from lanekeeper.keeper.vault import Vault
-
-CLEANSE_SCANS: Final = 20
-"""Passes over /proc for one lane; what survives this many forks faster than we look."""
 
 _LOGGER: Final = logging.getLogger(__name__)
 _LEVELS: Final = logging.getLevelNamesMapping()
@@ -69,6 +67,7 @@ class Keeper:
         """
         self.retired = False
         self._rundir = rundir
+        self._survivors = Survivors(rundir)
         self._surroundings = surroundings
         self._ready_fd = options.ready_fd
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -116,6 +115,7 @@ class Keeper:
             self._turn()
         self._listener.close()
         self._loop.release()
+        self._survivors.tidy()
         return self._code
 
     def _turn(self) -> None:
@@ -279,21 +279,14 @@ class Keeper:
             self._loop.drop(channel)
 
     def _sweep(self, action: events.Sweep) -> None:
-        found = {*identity.plane_children(self._rundir), *identity.descendants(os.getpid())}
-        there = [process for process in found if self._watch_process(process)]
+        there = [process for process in self._survivors.everybody() if self._watch_process(process)]
         for process in there:
             self._kill(events.Kill(process.pid, action.signal))
         self._feed(events.Swept(tuple(process.pid for process in there)))
 
     def _cleanse(self, action: events.Cleanse) -> None:
-        # What was signalled may be between its signal and its end, or have forked: look again.
-        killed: set[identity.Process] = set()
-        for _ in range(CLEANSE_SCANS):
-            left = list(identity.marked(identity.LANE_MARKER, action.lane_id))
-            if not left:
-                break
-            killed.update(process for process in left if process.signal(signal.SIGKILL))
-        done = events.answer(action.request, "swept", killed=len(killed))
+        killed = self._survivors.cleanse(action.lane_id)
+        done = events.answer(action.request, "swept", killed=killed)
         self._send(events.Send(action.peer, done))
 
     def _announce(self, action: events.Announce) -> None:

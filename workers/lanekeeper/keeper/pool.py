@@ -344,7 +344,8 @@ class Pool(Lookups):
         record.verdict = self._succession.died(lane, now, asked=record.replaced)
         if not record.verdict.recovering:
             return []
-        told = {"op": "died", "lane_id": lane["lane_id"], "pid": record.pid, "recovering": True}
+        who = {"lane_id": lane["lane_id"], "pid": record.pid, "generation": record.generation}
+        told = {"op": "died", **who, "recovering": True}
         say = [] if self.broker is None else [Send(self.broker, told)]
         return [*say, *self._serve(now)]
 

@@ -62,6 +62,12 @@ class Record:
         """The lane it was granted."""
         return None if self.lane is None else str(self.lane["lane_id"])
 
+    @property
+    def generation(self) -> int | None:
+        """How many workers its lane has had with it, if the lane counts them."""
+        count = None if self.lane is None else self.lane.get("generation")
+        return count if isinstance(count, int) else None
+
     def move(self, cause: WorkerCause) -> None:
         """Follow the table."""
         self.state = follow(WORKER_TABLE, self.state, cause)
@@ -178,6 +184,7 @@ def died(
     actions: list[Action] = [Note(f"worker ended with {how(code, number)}", level, keys)]
     if broker is not None and not verdict.recovering:
         status = {"pid": record.pid, "code": code, "signal": number, "reason": verdict.reason}
-        told = {"op": "died", "lane_id": record.lane_id, "recovering": False, "kept": verdict.kept}
+        who = {"lane_id": record.lane_id, "generation": record.generation}
+        told = {"op": "died", **who, "recovering": False, "kept": verdict.kept}
         actions.append(Send(broker, {**told, **status}))
     return actions

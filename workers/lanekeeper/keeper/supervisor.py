@@ -117,6 +117,7 @@ class Supervisor:
             "failed": (frozenset({NURSERY}), _of_nursery(self._pool.fork_failed)),
             "worker-exited": (frozenset({NURSERY}), _of_nursery(self._pool.exited)),
             "status": (frozenset(PEER_ROLES), self._status),
+            "vault": (frozenset(PEER_ROLES), self._depository.listing),
             "down": (frozenset(PEER_ROLES), self._down),
             "named": (frozenset({BROKER}), self._continuity.named),
             "restart": (frozenset(PEER_ROLES), self._restarts.restart),
