@@ -194,7 +194,7 @@ class Continuity:
         if self._readoption.reason():
             found.append({"role": KEEPER, "reason": self._readoption.reason()})
         for heart in self._beats:
-            if heart.stuck and heart.role in _DEPOSITORS:
+            if heart.stuck and not heart.whole and heart.role in _DEPOSITORS:
                 reason = f"failed: stuck: pid {heart.pid} hangs, and the vault does not hold all"
                 found.append({"role": heart.role, "reason": reason, **self._lane(heart)})
         return found

@@ -7,7 +7,6 @@ lanekeeper.keeper`.
 
 import logging
 import os
-import secrets
 import shutil
 import sys
 import time
@@ -107,7 +106,7 @@ def introduce(rundir: Rundir, *, fresh: bool) -> PlaneInfo:
         OSError: it cannot be written.
     """
     known = None if fresh else read_wanted(rundir)
-    plane, started = known or (f"plane_{secrets.token_hex(8)}", time.time())
+    plane, started = known or (f"plane_{os.urandom(8).hex()}", time.time())
     own = identity.current()
     info = PlaneInfo(plane, own.pid, own.start_time, started)
     write_wanted(rundir, info)
