@@ -16,18 +16,8 @@ _LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}"
     for leaf in (
         *("brand", "cgroups", "channel", "deposits", "facts", "findings", "framing", "hooks"),
-        *(
-            "identity",
-            "journal",
-            "link",
-            "logs",
-            "pidfds",
-            "program",
-            "rundir",
-            "scopes",
-            "survey",
-            "tidy",
-        ),
+        *("identity", "journal", "link", "logs", "pidfds", "program", "rundir", "scopes"),
+        *("survey", "tidy"),
     )
 )
 _CLIENT_LEAVES: Final = tuple(

@@ -216,7 +216,11 @@ class Continuity:
         keys = {"worker": str(heart.pid), **self._lane(heart)} if heart.role == WORKER else {}
         if heart.role in _DEPOSITORS and not heart.whole and self._lane(heart, broker=True):
             text = f"{heart.role} pid {heart.pid} hangs; the vault does not hold all it has"
-            return [Note(text, "error", keys)]
+            broker, lane = self._pool.broker, self._lane(heart)
+            if broker is None or not lane:
+                return [Note(text, "error", keys)]
+            told = {"op": "stuck", "lane_id": lane["lane"], "pid": heart.pid}
+            return [Note(text, "error", keys), Send(broker, told)]
         text = f"{heart.role} pid {heart.pid} hangs: ending it"
         return [Note(text, "error", keys), Kill(heart.pid, signal.SIGKILL)]
 
