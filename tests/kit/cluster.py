@@ -231,6 +231,7 @@ class Plane:
             if where & {seen.variable("LANEKEEPER_PLANE"), seen.variable("LANEKEEPER_DIR")}
             and not (seen.zombie and seen.pid == self.keeper.pid)
         ]
+        found += [f"left behind: cgroup {path}" for path in places.cgroups_of(self.dir)]
         return found + [f"left behind: socket {path}" for path in places.sockets_below(self.dir)]
 
     def logs(self) -> str:
@@ -268,6 +269,7 @@ class Plane:
         if self._keeper is not None:
             self._keeper.kill()
             self._keeper.wait()
+        places.remove_cgroups(self.dir)
         places.remove(self.base)
 
 

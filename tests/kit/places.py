@@ -4,14 +4,17 @@ Owns their names: all of them carry the token of the run, so that whatever is le
 by looking, without a list that a crash would lose. Called by `kit.cluster` and `kit.leaks`.
 """
 
+import contextlib
 import os
 import secrets
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from kit.processes import RUN_MARKER
+from kit.waiting import wait_until
 
 ROOT: Final = Path("/", "tmp")
 """Not TMPDIR: a socket's path has at most 107 bytes."""
@@ -35,6 +38,32 @@ def private_directories() -> frozenset[Path]:
 def remove(directory: Path) -> None:
     """Remove a private directory and all in it; one that is gone is fine."""
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def cgroups_of(directory: Path) -> list[Path]:
+    """Return the cgroups that say they are of the plane in a runtime directory, outermost first."""
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    tops = [Path(line.split()[1]) for line in mounts if line.split()[2] == "cgroup2"]
+    found: list[Path] = []
+    for path in (path for top in tops for path in top.rglob("lanekeeper-*")):
+        with contextlib.suppress(OSError):
+            if os.getxattr(path, "user.lanekeeper.dir") == os.fsencode(directory):
+                found += [path, *sorted(each for each in path.rglob("*") if each.is_dir())]
+    return found
+
+
+def remove_cgroups(directory: Path) -> None:
+    """Kill what is in the cgroups of a plane, and remove them."""
+    for path in reversed(cgroups_of(directory)):
+        path.joinpath("cgroup.kill").write_text("1")
+        wait_until(partial(_removed, path), 5.0, f"removal of {path}")
+
+
+def _removed(cgroup: Path) -> bool:
+    """Remove a cgroup if it is empty; return whether it is gone."""
+    with contextlib.suppress(OSError):
+        cgroup.rmdir()
+    return not cgroup.exists()
 
 
 def sockets_below(directory: Path) -> list[Path]:

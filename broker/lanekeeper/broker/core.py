@@ -17,7 +17,17 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from lanekeeper.broker import door, keepers, lanes, plane, recovery, returning, routing, workers
+from lanekeeper.broker import (
+    door,
+    keepers,
+    lanes,
+    orphans,
+    plane,
+    recovery,
+    returning,
+    routing,
+    workers,
+)
 from lanekeeper.broker.desk import Cause, Desk, Ids
 from lanekeeper.broker.lane import Request
 from lanekeeper.broker.records import Genesis
@@ -30,12 +40,14 @@ from lanekeeper.broker.stimuli import (
     Instant,
     KeeperDown,
     KeeperUp,
+    Looked,
     Notice,
     Publish,
     Reply,
     Stimulus,
     Subscription,
     Tick,
+    Tidied,
     Undelivered,
 )
 from lanekeeper.broker.story import Chapter
@@ -67,6 +79,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     "lane.list": plane.lane_list,
     "session.list": plane.session_list,
     "terminal.list": plane.terminal_list,
+    "orphans.list": orphans.listed,
+    "orphans.clean": orphans.clean,
 }
 """What the broker does itself; `None` from a handler means that the answer comes later."""
 
@@ -111,6 +125,10 @@ class Core:
                 self._client(stimulus, chapter)
             case FromWorker():
                 workers.hear(desk, stimulus, chapter)
+            case Looked():
+                orphans.looked(desk, stimulus)
+            case Tidied():
+                orphans.tidied(desk, stimulus)
             case _:
                 self._notice(stimulus, chapter)
         while desk.again:
@@ -127,7 +145,8 @@ class Core:
                 routing.undelivered(desk, stimulus)
             case FromKeeper():
                 chapter.what = str(stimulus.message.get("op"))
-                keepers.hear(desk, stimulus.message)
+                if not orphans.status(desk, stimulus.message):
+                    keepers.hear(desk, stimulus.message)
             case KeeperUp():
                 keepers.up(desk)
             case KeeperDown():

@@ -20,6 +20,7 @@ class Due(StrEnum):
     DYING = "dying"
     SWEEP = "sweep"
     RETURN = "return"
+    LOOK = "look"
 
 
 class Key(NamedTuple):

@@ -18,6 +18,7 @@ from lanekeeper.broker.budget import Budget
 from lanekeeper.broker.deadlines import Deadlines, Due, Key
 from lanekeeper.broker.early import Early
 from lanekeeper.broker.lane import Lane, Pending, Request
+from lanekeeper.broker.looking import Looking
 from lanekeeper.broker.records import (
     Admitted,
     Answered,
@@ -93,6 +94,7 @@ class Desk:
         self.listed = True
         self.early = Early()
         self.abandoned: OrderedDict[str, None] = OrderedDict()
+        self.looking = Looking()
         self.keeper = False
         self.awaiting_keeper: list[Request] = []
         self.again: deque[Request] = deque()

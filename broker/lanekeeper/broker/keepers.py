@@ -202,6 +202,7 @@ def _expect(desk: Desk, heard: Expected) -> None:
     if not heard.more:
         desk.listed = True
         returning.listed(desk, desk.living)
+        returning.name_unlisted(desk, desk.living)
         desk.again.extend(desk.awaiting_keeper)
         desk.awaiting_keeper.clear()
 

@@ -13,7 +13,7 @@ from lanekeeper.broker.deadlines import Due, Key
 from lanekeeper.broker.desk import Desk
 from lanekeeper.broker.lane import Pending, Request
 from lanekeeper.broker.registry import LaneEntry
-from lanekeeper.broker.stimuli import INFO
+from lanekeeper.broker.stimuli import INFO, ToKeeper
 from lanekeeper.wire.codec import decode_command
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.methods import METHODS
@@ -21,6 +21,9 @@ from lanekeeper.wire.states import LaneState
 
 RETURN_SECONDS: Final = 2.0
 """For a lane that the keeper does not list: its worker is another keeper's, or dead."""
+
+NAMED_MOST: Final = 200
+"""Workers in one message to the keeper."""
 
 _NOT_FOUND: Final = frozenset({"LANE_NOT_FOUND", "SESSION_NOT_FOUND", "TERMINAL_NOT_FOUND"})
 _GONE: Final = frozenset({LaneState.FAILED, LaneState.CLOSED})
@@ -54,6 +57,20 @@ def listed(desk: Desk, living: set[str]) -> None:
             deaths.buried(desk, entry)
         else:
             desk.deadlines.set(Key(Due.RETURN, lane_id), desk.now + RETURN_SECONDS)
+
+
+def name_unlisted(desk: Desk, living: set[str]) -> None:
+    """Ask a new keeper to look after workers it does not know: one may have died unseen."""
+    unlisted = [
+        {"lane_id": lane_id, "pid": info.pid, "start_time": info.start_time}
+        for lane_id, lane in desk.lanes.items()
+        if lane_id not in living and lane.route is not None and lane.creating is None
+        for info in (desk.registry.lanes[lane_id].info,)
+        if info.pid is not None and info.start_time is not None
+    ]
+    for start in range(0, len(unlisted), NAMED_MOST):
+        workers = unlisted[start : start + NAMED_MOST]
+        desk.actions.append(ToKeeper({"op": "named", "workers": workers}))
 
 
 def overdue(desk: Desk, entry: LaneEntry) -> None:

@@ -4,7 +4,7 @@ Forwards the bytes unchanged: the envelope was decoded once, the payload never. 
 and what an undeliverable message means. Sans-IO handlers of the core.
 """
 
-from lanekeeper.broker import deaths, lanes, recovery, returning
+from lanekeeper.broker import deaths, lanes, orphans, recovery, returning
 from lanekeeper.broker.addresses import locate
 from lanekeeper.broker.deadlines import Due, Key
 from lanekeeper.broker.desk import Desk
@@ -71,6 +71,9 @@ def undelivered(desk: Desk, stimulus: Undelivered) -> None:
 
 def overdue(desk: Desk, key: Key) -> None:
     """Act on a deadline that has passed."""
+    if key.due is Due.LOOK:
+        orphans.conclude(desk)
+        return
     lane = desk.lanes.get(key.lane_id)
     entry = desk.registry.lanes.get(key.lane_id)
     if lane is None or entry is None:

@@ -28,6 +28,8 @@ from lanekeeper.broker.stimuli import (
     Instant,
     KeeperDown,
     KeeperUp,
+    Look,
+    Looked,
     NeedKeeper,
     Note,
     Publish,
@@ -35,12 +37,14 @@ from lanekeeper.broker.stimuli import (
     Stimulus,
     Subscription,
     Tick,
+    Tidied,
+    Tidy,
     ToKeeper,
     ToWorker,
     Undelivered,
     Write,
 )
-from lanekeeper.keeper import identity
+from lanekeeper.keeper import hooks, identity, survey, tidy
 from lanekeeper.keeper.journal import JournalError
 from lanekeeper.keeper.program import wakeup_pipe
 from lanekeeper.keeper.rundir import Rundir
@@ -62,6 +66,7 @@ class Server:
         self, rundir: Rundir, heritage: Heritage, wakeup: int, log_budget: int = LOG_BUDGET
     ) -> None:
         """Serve on bound sockets until the descriptor `wakeup` becomes readable."""
+        self._rundir = rundir
         self._sockets = heritage.sockets
         self._wakeup = wakeup
         self._link = heritage.link
@@ -103,7 +108,10 @@ class Server:
         now = _now()
         self._drain(self._sockets.workers, FromWorker, now)
         for message in self._link.turn():
-            self._feed(FromKeeper(message), now)
+            if message["op"] == "rebind":
+                self._rebind()
+            else:
+                self._feed(FromKeeper(message), now)
         self._follow_link(now)
         self._drain_subscriptions(now)
         self._drain(self._sockets.clients, FromClient, now)
@@ -114,6 +122,14 @@ class Server:
         if self._link.retry(now.monotonic):
             self._follow_link(now)
         self._sample(now.monotonic)
+
+    def _rebind(self) -> None:
+        """Listen anew where somebody has deleted our paths; the keeper says so."""
+        try:
+            if self._sockets.rebind(self._rundir):
+                self._link.deposit(SOCKETS, self._sockets.listeners)
+        except (OSError, zmq.ZMQError):
+            LOG.exception("could not listen anew")
 
     def _drain(
         self,
@@ -126,6 +142,8 @@ class Server:
                 route, *frames = sock.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
+            if sock is self._sockets.workers:
+                hooks.at("broker.worker.told")
             self._feed(stimulus(route, frames), now)
 
     def _drain_subscriptions(self, now: Instant) -> None:
@@ -167,10 +185,21 @@ class Server:
                     self._link.send(message)
                 case NeedKeeper():
                     self._open_link()
+                case Look() | Tidy():
+                    self._look_after(action)
                 case Note(level=level, text=text, lane=lane):
                     LOG.log(level, text, extra={"lane": lane})
 
+    def _look_after(self, action: Look | Tidy) -> None:
+        """Look for orphans or clean some: a pass over /proc, only when somebody asks for it."""
+        if isinstance(action, Look):
+            self._feed(Looked(survey.look(self._rundir)), _now())
+        else:
+            outcomes = [tidy.clean(one) for one in action.findings]
+            self._feed(Tidied(action.key, outcomes), _now())
+
     def _reply(self, route: bytes, data: bytes) -> None:
+        hooks.at("broker.answer")
         try:
             self._sockets.clients.send_multipart((route, data), zmq.NOBLOCK)
         except zmq.Again:
@@ -190,6 +219,7 @@ class Server:
                 raise
             full = False
         else:
+            hooks.at("broker.forwarded")
             return
         missed = Undelivered(action.route, action.lane_id, action.command_id, full)
         self._feed(missed, _now())

@@ -67,6 +67,30 @@ class Sockets:
     paths: tuple[Path, ...]
     listeners: dict[str, int]
 
+    def rebind(self, rundir: Rundir) -> bool:
+        """Listen anew where a path was deleted; who is connected stays so. Return whether any was.
+
+        Raises:
+            OSError: a path cannot be bound.
+            zmq.ZMQError: ZeroMQ does not take the socket.
+        """
+        endpoints = PlaneEndpoints(str(rundir.path))
+        places = (
+            (self.clients, endpoints.commands),
+            (self.workers, endpoints.workers),
+            (self.events, endpoints.events),
+        )
+        again = False
+        for path, (sock, endpoint) in zip(self.paths, places, strict=True):
+            if path.exists():
+                continue
+            again = True
+            close_all((self.listeners[path.name],))
+            self.listeners[path.name] = _listen(path)
+            sock.set(zmq.USE_FD, os.dup(self.listeners[path.name]))
+            sock.bind(endpoint)
+        return again
+
     def close(self) -> None:
         """Close all of them; what is queued lingers as their options say.
 

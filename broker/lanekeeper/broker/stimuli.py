@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from lanekeeper.keeper.facts import Facts, Finding, Outcome
+
 _NS: Final = 1_000_000_000
 
 
@@ -89,8 +91,23 @@ class Tick:
     """Time has passed: look at the deadlines."""
 
 
+@dataclass(slots=True)
+class Looked:
+    """What a `Look` saw."""
+
+    facts: Facts
+
+
+@dataclass(slots=True)
+class Tidied:
+    """What a `Tidy` did."""
+
+    key: str
+    outcomes: list[Outcome]
+
+
 Notice = FromKeeper | KeeperUp | KeeperDown | Subscription | Undelivered | Tick
-Stimulus = FromClient | FromWorker | Notice
+Stimulus = FromClient | FromWorker | Looked | Tidied | Notice
 
 
 @dataclass(slots=True)
@@ -132,6 +149,19 @@ class NeedKeeper:
 
 
 @dataclass(slots=True)
+class Look:
+    """Look for what has to do with planes, and tell the core with `Looked`."""
+
+
+@dataclass(slots=True)
+class Tidy:
+    """Clean findings of this moment, and tell the core with `Tidied`."""
+
+    key: str
+    findings: list[Finding]
+
+
+@dataclass(slots=True)
 class Write:
     """Append a record to the journal."""
 
@@ -148,7 +178,7 @@ class Note:
     request: str | None = None
 
 
-Action = Reply | ToWorker | Publish | ToKeeper | NeedKeeper | Write | Note
+Action = Reply | ToWorker | Publish | ToKeeper | NeedKeeper | Look | Tidy | Write | Note
 
 DEBUG: Final = 10
 INFO: Final = 20

@@ -31,6 +31,14 @@ def workspaces(
     return _matching(_live(ctx, "workspaces", incomplete), incomplete)
 
 
+def orphans(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the ids of orphans that begin with what was typed; called by click."""
+    del parameter
+    return _matching(_live(ctx, "orphans", incomplete), incomplete)
+
+
 def signals(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

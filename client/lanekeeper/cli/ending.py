@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lanekeeper.keeper.identity import Process, plane_children, plane_processes
+from lanekeeper.keeper import cgroups
+from lanekeeper.keeper.identity import Process, in_group, plane_children, plane_processes
 from lanekeeper.keeper.rundir import Rundir
 
 TERM_SECONDS: Final = 3.0
@@ -42,12 +43,16 @@ def end_all(rundir: Rundir) -> Outcome:
         stubborn = signal_and_wait(left, signal.SIGKILL, KILL_SECONDS)
         ended += len(found) - len(stubborn)
         killed += len(left) - len(stubborn)
+    for group in cgroups.of_directory(str(rundir.path)):
+        cgroups.remove(group, KILL_SECONDS)
     return Outcome(ended, killed)
 
 
 def everything(rundir: Rundir) -> list[Process]:
     """Return the plane's own processes and what its terminals started, without this one."""
     found = {process for _, process in plane_processes(rundir)} | set(plane_children(rundir))
+    for group in cgroups.of_directory(str(rundir.path)):
+        found |= set(in_group(group))
     return [process for process in found if process.pid != os.getpid()]
 
 

@@ -19,6 +19,7 @@ LOCAL: Final[dict[str, int]] = {
     "UNREACHABLE": 7,
     "NO_PLANE": 7,
     "PLANE_RUNS": 5,
+    "ORPHAN_NOT_FOUND": 4,
     "CONFIRMATION_NEEDED": 3,
     "CONFIG": 3,
     "RUNTIME_DIR": 3,

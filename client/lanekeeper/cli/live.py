@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from lanekeeper.cli.orphans import look
 from lanekeeper.cli.plane import connected
 from lanekeeper.cli.settings import Settings
 from lanekeeper.wire.messages.session import SessionList
@@ -38,3 +39,9 @@ def addresses(settings: Settings, incomplete: str) -> list[str]:
             terminals = plane.call("terminal.list", result=TerminalList).terminals
             found += [f"{lanes[t.lane_id]}.{t.name}" for t in terminals if t.lane_id in lanes]
         return sorted(found)
+
+
+def orphans(settings: Settings, incomplete: str) -> list[str]:
+    """Return the ids of what is left over."""
+    del incomplete
+    return [one.id for one in look(settings).orphans]

@@ -18,6 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from lanekeeper.keeper import cgroups
 from lanekeeper.keeper.identity import plane_children, plane_processes
 from lanekeeper.keeper.lock import holder
 from lanekeeper.keeper.rundir import Rundir, RundirError, RundirMissingError, resolve
@@ -84,6 +85,17 @@ def kernel() -> Iterator[Finding]:
     weaker = "output is read and written: what is between the two when a worker is killed is lost"
     yield _tried("splice from a tty", _splice, Grade.WARN, weaker)
     needed = "programs cannot be typed to: allow sendfile to terminals (seccomp?)"
+    why = cgroups.usable()
+    yield Finding(
+        Grade.WARN if why else Grade.OK,
+        "cgroup",
+        f"none for programs ({why}); what they start is found by session, marker and brand"
+        if why
+        else f"one for each terminal, below {cgroups.outside()}",
+        "`systemd-run --user --scope -p Delegate=yes lane up` gives the plane one of its own"
+        if why
+        else "",
+    )
     yield _tried("sendfile to a tty", _sendfile, Grade.FAIL, needed)
 
 

@@ -57,6 +57,7 @@ VERBS: Final[dict[str, Entry]] = {
     "events": _entry("events:events", "Show what happened, and follow it.", _LOOK),
     "context": _entry("context:context", "Show the active context.", _LOOK),
     "logs": _entry("logs:logs", "Show a daemon's log.", _LOOK),
+    "orphans": _entry("orphans:orphans", "What is left over, and cleaning it.", _LOOK),
     "doctor": _entry("doctor:doctor", "Check what a plane needs of this machine.", _LOOK),
     "up": _entry("up:up", "Start the plane.", _PLANE),
     "down": _entry("down:down", "Stop the plane with everything in it.", _PLANE),
@@ -68,6 +69,7 @@ VERBS: Final[dict[str, Entry]] = {
     "config": _entry("config_verb:config", "Show and check the settings.", _SHELL),
     "completion": _entry("completion:completion", "Print a shell's completion script.", _SHELL),
     "bench": _entry("bench:bench", "Measure this plane.", _SHELL),
+    "soak": _entry("soak:soak", "Long runs against a plane of their own.", _SHELL),
     "version": _entry("version:version", "Print the version.", _SHELL),
 }
 
@@ -100,17 +102,24 @@ WORKSPACE_VERBS: Final[dict[str, Entry]] = {
     "ls": _entry("workspace:ls", "List workspaces."),
 }
 
+ORPHANS_VERBS: Final[dict[str, Entry]] = {
+    "list": _entry("orphans:list_orphans", "List what is left over, with a remedy each."),
+    "clean": _entry("orphans:clean", "Kill and remove what is left over."),
+}
+
 CONFIG_VERBS: Final[dict[str, Entry]] = {
     "show": _entry("config_verb:show", "Show the settings in force."),
     "check": _entry("config_verb:check", "Check the configuration file."),
 }
 
+SOAK_VERBS: Final[dict[str, Entry]] = {
+    "faults": _entry("soak:faults", "Kill the processes of a plane and check the promise."),
+}
+
 LATER: Final[dict[str, str]] = {
     "diag": "the metrics step",
     "top": "the metrics step",
-    "orphans": "the recovery step",
     "audit": "the hardening step",
     "provider": "the agents step",
-    "soak": "the recovery step",
 }
 """Verbs of the contract that this version refuses, and the step that brings each."""

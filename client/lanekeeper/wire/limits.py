@@ -81,6 +81,9 @@ MAX_IN_FLIGHT: Final = 1024
 """Commands the broker has forwarded and not yet answered, per lane."""
 TIMELINE_PAGE: Final = 4096
 """Times of one `terminal.timeline` answer; `next` continues it."""
+MAX_CLEANED: Final = 200
+"""Orphans cleaned by one command."""
+
 MAX_LIST: Final = 500
 """Entries of one listing; `next` continues it."""
 

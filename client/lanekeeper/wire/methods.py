@@ -9,7 +9,16 @@ from typing import Final
 
 from msgspec import Struct
 
-from lanekeeper.wire.messages import lane, plane, recording, screen, session, terminal, waiting
+from lanekeeper.wire.messages import (
+    lane,
+    orphans,
+    plane,
+    recording,
+    screen,
+    session,
+    terminal,
+    waiting,
+)
 
 
 class Executor(StrEnum):
@@ -39,6 +48,7 @@ class Method(Struct, frozen=True):
         lifecycle: whether the envelope must carry a `correlation_id`.
         formal: whether the specification names it.
         one_way: whether success is not answered.
+        by_broker: whether a lane takes it from the broker alone, which has to know of it first.
         phase: for a deferred method, when it comes.
     """
 
@@ -50,6 +60,7 @@ class Method(Struct, frozen=True):
     lifecycle: bool = False
     formal: bool = False
     one_way: bool = False
+    by_broker: bool = False
     boundary: Boundary = Boundary.LOCAL
     phase: str = ""
 
@@ -81,6 +92,22 @@ def _change(  # the arguments are the columns of the table below
     )
 
 
+def _known(
+    payload: type[Struct], result: type[Struct], *requires: str, formal: bool = False
+) -> Method:
+    """Return a method that changes what the broker counts or keeps, and passes it first."""
+    return Method(
+        payload,
+        result,
+        Executor.LANE,
+        requires,
+        mutates=True,
+        lifecycle=True,
+        formal=formal,
+        by_broker=True,
+    )
+
+
 def _deferred(phase: str, boundary: Boundary = Boundary.LOCAL, *, formal: bool = True) -> Method:
     return Method(formal=formal, boundary=boundary, phase=phase)
 
@@ -108,8 +135,12 @@ METHODS: Final[dict[str, Method]] = {
     "lane.list": _broker(lane.LaneListRequest, lane.LaneList),
     "session.list": _broker(session.SessionListRequest, session.SessionList),
     "terminal.list": _broker(terminal.TerminalListRequest, terminal.TerminalList),
+    "orphans.list": _broker(plane.Nothing, orphans.OrphanList),
+    "orphans.clean": _change(
+        orphans.OrphanClean, orphans.OrphansCleaned, executor=_B, lifecycle=False
+    ),
     # the lane's
-    "lane.cleanup": _change(lane.LaneCleanup, lane.Ended, _L, formal=True),
+    "lane.cleanup": _known(lane.LaneCleanup, lane.Ended, _L, formal=True),
     "session.create": _change(session.SessionCreate, session.SessionResult, _L, formal=True),
     "session.attach": _change(
         session.SessionAttach, session.SessionAttached, _W, _L, _S, formal=True
@@ -117,8 +148,8 @@ METHODS: Final[dict[str, Method]] = {
     "session.detach": _change(session.Lease, plane.Nothing, _L, _S),
     "session.terminate": _change(session.SessionTerminate, lane.Ended, _L, _S, formal=True),
     "lease.renew": Method(session.Lease, plane.Nothing, Executor.LANE, (_L,), one_way=True),
-    "terminal.spawn": _change(terminal.Spawn, terminal.Spawned, _W, _L, _S, formal=True),
-    "terminal.respawn": _change(terminal.Respawn, terminal.Spawned, _T),
+    "terminal.spawn": _known(terminal.Spawn, terminal.Spawned, _W, _L, _S, formal=True),
+    "terminal.respawn": _known(terminal.Respawn, terminal.Spawned, _T),
     "terminal.close": _change(terminal.Close, lane.Ended, _T),
     "terminal.input": _change(
         terminal.Input, terminal.InputResult, _T, lifecycle=False, formal=True
@@ -159,8 +190,6 @@ METHODS: Final[dict[str, Method]] = {
     "zmx.checkpoint": _deferred(_SURFACE, _TOOL),
     "zmx.restore": _deferred(_SURFACE, _TOOL),
     "diagnostics.get": _deferred("the metrics step", formal=False),
-    "orphans.list": _deferred("the recovery step", formal=False),
-    "orphans.clean": _deferred("the recovery step", formal=False),
     "audit.list": _deferred("the hardening step", formal=False),
     "audit.export": _deferred("the hardening step", formal=False),
     "harness.status.get": _deferred(_AGENTS, formal=False),

@@ -56,6 +56,8 @@ EXTENSIONS: Final = frozenset(
         "session.detached",
         "terminal.closed",
         "terminal.writer.changed",
+        "orphan.found",
+        "orphan.cleaned",
     }
 )
 

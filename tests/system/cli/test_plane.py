@@ -111,7 +111,7 @@ def test_no_second_plane_beside_one_that_lost_its_keeper(idle: Plane) -> None:
     behead(idle)
     refused = idle.lane("up", "--detach")
     assert refused.returncode == 5
-    assert "worker" in refused.stderr
+    assert "worker" in refused.stderr, (idle.dir / "log" / "worker.log").read_text()
     assert "lane down" in refused.stderr
     assert "kept" in idle.lane("ls").stdout
     assert idle.lane("down", "--yes").returncode == 0

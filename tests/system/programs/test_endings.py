@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -145,10 +146,16 @@ def test_a_polite_program_says_goodbye(lane: Lane) -> None:
     assert ended.killed == 0
 
 
+DAEMON = 'sh -c "echo away \\$\\$; exec sleep 600 >/dev/null 2>&1 </dev/null"'
 ESCAPES = {
     "setsid": "setsid sh -c 'echo away $$; exec sleep 600' & wait",
-    "double fork": "(setsid sh -c '(echo away $$; exec sleep 600) & exit' &) ; sleep 600",
+    "double fork": f"(setsid sh -c '{DAEMON} & exit' &) ; sleep 600",
     "nohup": "nohup sh -c 'echo away $$ >/dev/tty; exec sleep 600' >/dev/null 2>&1 & wait",
+    "wiped": f"(setsid env -i PATH=/usr/bin:/bin sh -c '{DAEMON} & exit' &) ; sleep 600",
+    "renamed": (
+        "(LANEKEEPER_TERMINAL=x LANEKEEPER_SESSION=x LANEKEEPER_LANE=x "
+        f"setsid sh -c '{DAEMON} & exit' &) ; sleep 600"
+    ),
     "deaf": (
         "setsid sh -c \"trap '' HUP TERM; echo away \\$\\$; while :; do sleep 600; done\" & wait"
     ),
@@ -170,6 +177,19 @@ def test_what_a_program_leaves_elsewhere_is_ended_with_it(lane: Lane, way: str, 
     assert gone(pid)
     left = [s for s in processes.everybody() if s.variable("LANEKEEPER_TERMINAL") == terminal.id]
     assert [str(one) for one in left if not one.zombie] == []
+
+
+def test_strangers_are_left_alone(lane: Lane) -> None:
+    ending, neighbour = (lane.spawn(["sh", "-c", ESCAPES["wiped"]]) for _ in range(2))
+    (own,), (other,) = (numbers_after(one, b"away", 1) for one in (ending, neighbour))
+    with subprocess.Popen(["sleep", "600"], env={}, start_new_session=True) as stranger:
+        ending.close(0.3)
+        assert gone(own)
+        assert not gone(other)
+        assert stranger.poll() is None
+        stranger.kill()
+    lane.session("main").terminate(0.3)
+    assert gone(other)
 
 
 def test_a_daemon_outlives_its_program_and_not_its_lane(lane: Lane) -> None:

@@ -25,8 +25,11 @@ from lanekeeper.keeper.events import (
     Note,
     Orphaned,
     Reap,
+    RequestError,
     Send,
     Watch,
+    require_number,
+    require_text,
 )
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.readoption import Readoption
@@ -57,6 +60,7 @@ class Continuity:
         self._hang_after = hang_after
         self._beats = Beats(hang_after)
         self._readoption = Readoption()
+        self._named: dict[int, str] = {}
 
     @property
     def deadline(self) -> float:
@@ -118,7 +122,30 @@ class Continuity:
 
     def ended(self, pid: int, now: float) -> list[Action]:
         """Note that a process has ended: it is not missed any more."""
-        return self._whole() if self._readoption.gone(pid, now) else []
+        actions = self._whole() if self._readoption.gone(pid, now) else []
+        lane_id = self._named.pop(pid, None)
+        broker = self._pool.broker
+        if lane_id is None or broker is None or self._pool.of_lane(lane_id) is not None:
+            return actions
+        reason = "its worker died while the plane had no keeper"
+        told = {"op": "died", "lane_id": lane_id, "pid": pid, "recovering": False}
+        return [*actions, Send(broker, {**told, "reason": reason})]
+
+    def named(self, _: int, message: Message, __: float) -> list[Action]:
+        """Look after workers that the broker knows and this keeper does not; each is watched.
+
+        Raises:
+            RequestError: the list is wrong.
+        """
+        workers = message.get("workers")
+        if not isinstance(workers, list) or not all(isinstance(one, dict) for one in workers):
+            raise RequestError("INVALID_ARGUMENT", "'workers' must be a list of objects")
+        actions: list[Action] = []
+        for one in workers:
+            pid, started = require_number(one, "pid"), require_number(one, "start_time")
+            self._named[pid] = require_text(one, "lane_id")
+            actions.append(Watch(pid, started))
+        return actions
 
     def orphaned(self, event: Orphaned) -> list[Action]:
         """Tell a lane's worker how a program of it ended; nothing while there is none."""
@@ -136,7 +163,7 @@ class Continuity:
 
     def whole(self) -> bool:
         """Whether every daemon serves, every lane has its worker, and the vault holds all."""
-        if not (self.complete and self._daemons.serving and self._pool.settled):
+        if not (self.complete and self._daemons.serving and not self._pool.waiting):
             return False
         served = [record for record in self._pool if record.lane is not None]
         return all(self.fenceable(record) for record in served)

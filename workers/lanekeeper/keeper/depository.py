@@ -14,10 +14,15 @@ from lanekeeper.keeper.events import (
     Message,
     PeerSaid,
     RequestError,
+    Send,
+    answer,
 )
 from lanekeeper.keeper.peers import Peers
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.vault import BROKER_OWNER, Vault
+
+LISTED: Final = 500
+"""Owners in one `vault` message."""
 
 DEPOSITORS: Final = frozenset({BROKER, WORKER})
 """Roles that have something in the vault."""
@@ -40,6 +45,23 @@ class Depository:
     def release(self, number: int, message: Message, _: float) -> list[Action]:
         """Let go of what a peer names; RequestError when it has nothing there."""
         return self._vault.release(number, self._owner(number), message)
+
+    def listing(self, number: int, message: Message, _: float) -> list[Action]:
+        """Say what is held, owner by owner; all messages but the last say `more`."""
+        entries = [{"owner": owner, "held": self._vault.held(owner)} for owner in self._vault]
+        starts = range(0, max(1, len(entries)), LISTED)
+        return [
+            Send(
+                number,
+                answer(
+                    message,
+                    "vault",
+                    entries=entries[start : start + LISTED],
+                    more=start != starts[-1],
+                ),
+            )
+            for start in starts
+        ]
 
     def closed(self, number: int, _: Message, __: float) -> list[Action]:
         """Let go of all of a lane that has ended."""

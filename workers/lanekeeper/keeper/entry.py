@@ -5,8 +5,6 @@ one that has a keeper, and one where a plane runs on without its own. Called by 
 lanekeeper.keeper`.
 """
 
-import contextlib
-import json
 import logging
 import os
 import secrets
@@ -15,11 +13,12 @@ import sys
 import time
 from typing import Final
 
-from lanekeeper.keeper import identity, launch, logs
+from lanekeeper.keeper import going, identity, launch, logs
 from lanekeeper.keeper.channel import ChannelError
 from lanekeeper.keeper.exits import become_subreaper
 from lanekeeper.keeper.keeper import Keeper, Surroundings, announce
 from lanekeeper.keeper.lock import LockedError, acquire
+from lanekeeper.keeper.premises import read_wanted, write_wanted
 from lanekeeper.keeper.rundir import Rundir, RundirError
 from lanekeeper.keeper.status import PlaneInfo
 
@@ -46,7 +45,7 @@ def main(rundir: Rundir, options: launch.Options) -> int:
         return _refuse(options, str(error), EXIT_REFUSED)
     except LockedError as error:
         return _refuse(options, str(error), EXIT_CONFLICT)
-    left = [one for one in identity.plane_processes(rundir) if one[1].pid != os.getpid()]
+    left = _others(rundir, patient=options.listen_fd is None)
     if left and options.listen_fd is None:
         os.close(lock)
         return _refuse(options, _headless(rundir, left), EXIT_CONFLICT)
@@ -90,18 +89,12 @@ def introduce(rundir: Rundir, *, fresh: bool) -> PlaneInfo:
     Raises:
         OSError: it cannot be written.
     """
-    plane, started = f"plane_{secrets.token_hex(8)}", time.time()
-    if not fresh:
-        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-            known = json.loads(rundir.wanted.read_text("ascii"))
-            plane, started = str(known["plane"]), float(known["started"])
+    known = None if fresh else read_wanted(rundir)
+    plane, started = known or (f"plane_{secrets.token_hex(8)}", time.time())
     own = identity.current()
-    # In one step: a keeper that is killed here must leave either the old file or the new one.
-    written = rundir.wanted.with_suffix(".new")
-    written.touch(mode=0o600)
-    written.write_text(json.dumps({"plane": plane, "started": started}), "ascii")
-    written.replace(rundir.wanted)
-    return PlaneInfo(plane, own.pid, own.start_time, started)
+    info = PlaneInfo(plane, own.pid, own.start_time, started)
+    write_wanted(rundir, info)
+    return info
 
 
 def clean(rundir: Rundir) -> None:
@@ -112,6 +105,15 @@ def clean(rundir: Rundir) -> None:
     """
     for path in (*rundir.sockets(), *launch.lane_files(rundir)):
         path.unlink(missing_ok=True)
+
+
+def _others(rundir: Rundir, *, patient: bool) -> list[tuple[str, identity.Process]]:
+    """Return the plane's processes; with patience without those that are on their way out."""
+
+    def search() -> list[tuple[str, identity.Process]]:
+        return [one for one in identity.plane_processes(rundir) if one[1].pid != os.getpid()]
+
+    return going.outwait(search, lambda one: one[1]) if patient else search()
 
 
 def _headless(rundir: Rundir, left: list[tuple[str, identity.Process]]) -> str:

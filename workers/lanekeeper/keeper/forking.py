@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
-from lanekeeper.keeper import identity, logs
+from lanekeeper.keeper import brand, identity, logs
+from lanekeeper.keeper.cloning import fork_into
 
 SPEC_MAX: Final = 4 * 1024 * 1024
 """Bytes of one spawn specification; the kernel's limit for arguments and environment is less."""
@@ -61,6 +62,8 @@ class Spec:
     env: dict[str, str]
     umask: int
     limits: Limits
+    brand: int | None = None
+    cgroup: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class ChildFds:
 
 
 def parse_spec(data: bytes, inherited: Inherited) -> Spec:
-    """Decode a specification: a JSON object with argv, cwd, env, umask and limits.
+    """Decode a specification: a JSON object with argv, cwd, env, umask, limits, brand and cgroup.
 
     Raises:
         SpecError: something is missing or of the wrong type.
@@ -92,6 +95,8 @@ def parse_spec(data: bytes, inherited: Inherited) -> Spec:
             env=env,
             umask=inherited.umask if umask is None else int(umask) & 0o777,
             limits=_limits(limits, inherited),
+            brand=None if fields.get("brand") is None else int(fields["brand"]),
+            cgroup=None if fields.get("cgroup") is None else str(fields["cgroup"]),
         )
     except (
         LookupError,
@@ -151,7 +156,7 @@ def fork_child(spec: Spec, fds: ChildFds) -> int:
         OSError: the kernel does not fork.
     """
     with _signals_blocked():
-        pid = os.fork()
+        pid = fork_into(spec.cgroup)
         if pid == 0:
             _become_child(spec, fds)
     return pid
@@ -213,6 +218,8 @@ def _become_child(spec: Spec, fds: ChildFds) -> NoReturn:
         stage = "limits"
         for number, soft, hard in spec.limits:
             resource.setrlimit(number, (soft, hard))
+        if spec.brand is not None:
+            brand.put(spec.brand)
         stage = "chdir"
         os.chdir(spec.cwd)
         stage = "gate"

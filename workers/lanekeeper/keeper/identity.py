@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lanekeeper.keeper import brand, cgroups, scopes
 from lanekeeper.keeper.rundir import Rundir
 
 WORKER_COMM: Final = "lane-worker"
@@ -208,13 +209,37 @@ def plane_children(rundir: Rundir) -> list[Process]:
     """Return the live processes that the terminals of this runtime directory started.
 
     They carry a terminal's marker and no role: what they started inherits that, in whatever
-    session it put itself.
+    session it put itself. Those that wiped their environment have their brand.
     """
+    directory = str(rundir.path)
+    scope = scopes.plane(directory)
     return [
         process
-        for process, environ in _marked(DIR_MARKER, str(rundir.path))
-        if TERMINAL_MARKER in environ and ROLE_MARKER not in environ
+        for process, environ in owned()
+        if ROLE_MARKER not in environ
+        and environ.get(DIR_MARKER, directory) == directory
+        and (
+            (DIR_MARKER in environ and TERMINAL_MARKER in environ)
+            or scope.covers(brand.read(process.pid))
+        )
     ]
+
+
+def lane_children(rundir: Rundir, lane_id: str) -> list[Process]:
+    """Return the live processes that the terminals of one lane started, by marker or brand."""
+    scope = scopes.lane(str(rundir.path), lane_id)
+    return [
+        process
+        for process, environ in owned()
+        if ROLE_MARKER not in environ
+        and (environ.get(LANE_MARKER) == lane_id or scope.covers(brand.read(process.pid)))
+    ]
+
+
+def in_group(path: Path) -> list[Process]:
+    """Return the live processes in a cgroup and in all below it."""
+    started = ((pid, start_time(pid)) for pid in cgroups.members(path))
+    return [Process(pid, when) for pid, when in started if when is not None]
 
 
 def _role(process: Process, marked_role: str) -> str:
@@ -223,13 +248,18 @@ def _role(process: Process, marked_role: str) -> str:
 
 
 def _marked(name: str, value: str) -> Iterator[tuple[Process, dict[str, str]]]:
+    return ((process, environ) for process, environ in owned() if environ.get(name) == value)
+
+
+def owned() -> Iterator[tuple[Process, dict[str, str]]]:
+    """Yield the live processes of this uid with the environment each was started with."""
     uid = os.getuid()
     for pid in _pids():
         with contextlib.suppress(OSError):
             if Path(f"/proc/{pid}").stat().st_uid != uid:
                 continue
             environ = environment(pid)
-            if environ is None or environ.get(name) != value:
+            if environ is None:
                 continue
             started = start_time(pid)
             if started is not None:

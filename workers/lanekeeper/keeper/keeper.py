@@ -6,13 +6,15 @@ and to decide. Made by `entry`.
 
 import contextlib
 import logging
+import math
 import os
 import resource
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from lanekeeper.keeper import events, identity, launch, logs
@@ -22,14 +24,13 @@ from lanekeeper.keeper.exits import Orphans, reap
 from lanekeeper.keeper.framing import close_all
 from lanekeeper.keeper.loop import Handlers, Loop
 from lanekeeper.keeper.parentage import Parentage
+from lanekeeper.keeper.premises import Premises
 from lanekeeper.keeper.rundir import Rundir, RundirError
 from lanekeeper.keeper.states import Plane
 from lanekeeper.keeper.status import PlaneInfo
 from lanekeeper.keeper.supervisor import Supervisor
+from lanekeeper.keeper.survivors import Survivors
 from lanekeeper.keeper.vault import Vault
-
-CLEANSE_SCANS: Final = 20
-"""Passes over /proc for one lane; what survives this many forks faster than we look."""
 
 _LOGGER: Final = logging.getLogger(__name__)
 _LEVELS: Final = logging.getLevelNamesMapping()
@@ -66,6 +67,7 @@ class Keeper:
         """
         self.retired = False
         self._rundir = rundir
+        self._survivors = Survivors(rundir)
         self._surroundings = surroundings
         self._ready_fd = options.ready_fd
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -84,6 +86,7 @@ class Keeper:
         self._loop = Loop(limit // 4)
         self._clock = Clock(time.monotonic)
         self._listener = Listener(rundir.keeper_sock, options.listen_fd)
+        self._premises = Premises(rundir, self._loop, info, self._clock)
         self._handlers = Handlers(self._on_message, self._on_gone)
         self._actions: dict[type[events.Action], Callable[[Any], None]] = {
             events.Launch: self._launch,
@@ -112,11 +115,13 @@ class Keeper:
             self._turn()
         self._listener.close()
         self._loop.release()
+        self._survivors.tidy()
         return self._code
 
     def _turn(self) -> None:
         now = self._clock.now()
         dues = [due for due in (self._core.next_deadline(), self._orphans.deadline) if due]
+        dues += [self._premises.deadline] if self._premises.deadline < math.inf else []
         patience = max(0.0, min(dues) - now) if dues else None
         self._clock.wait(patience)
         self._loop.turn(patience)
@@ -128,10 +133,31 @@ class Keeper:
         due = self._core.next_deadline()
         if due is not None and due <= self._clock.now():
             self._feed(events.Tick())
+        self._repair()
         if self._core.state is not Plane.RUNNING and self._wanted:
+            self._premises.forget()
             # From here on nobody starts a keeper to bring this plane up again.
             self._wanted = False
             self._rundir.wanted.unlink(missing_ok=True)
+
+    def _repair(self) -> None:
+        """Bind again what somebody deleted, and let the others do so."""
+        missing = self._premises.look(self._expected)
+        if self._rundir.keeper_sock in missing:
+            self._loop.forget(self._listener.fileno())
+            self._listener.close()
+            self._listener = Listener(self._rundir.keeper_sock)
+            self._loop.listen(self._listener, self._on_connect)
+            self._feed(events.Damaged(keeper=True))
+        elif missing:
+            self._feed(events.Damaged(keeper=False))
+
+    def _expected(self) -> Iterator[Path]:
+        roles, lanes = self._core.serving()
+        for role in ("keeper", *roles):
+            yield from self._rundir.sockets_of(role)
+        for lane_id in lanes:
+            yield from (self._rundir.lane_out(lane_id), self._rundir.lane_in(lane_id))
 
     def _found(self) -> tuple[events.Found, ...] | None:
         found = self._surroundings.found
@@ -253,21 +279,14 @@ class Keeper:
             self._loop.drop(channel)
 
     def _sweep(self, action: events.Sweep) -> None:
-        found = {*identity.plane_children(self._rundir), *identity.descendants(os.getpid())}
-        there = [process for process in found if self._watch_process(process)]
+        there = [process for process in self._survivors.everybody() if self._watch_process(process)]
         for process in there:
             self._kill(events.Kill(process.pid, action.signal))
         self._feed(events.Swept(tuple(process.pid for process in there)))
 
     def _cleanse(self, action: events.Cleanse) -> None:
-        # What was signalled may be between its signal and its end, or have forked: look again.
-        killed: set[identity.Process] = set()
-        for _ in range(CLEANSE_SCANS):
-            left = list(identity.marked(identity.LANE_MARKER, action.lane_id))
-            if not left:
-                break
-            killed.update(process for process in left if process.signal(signal.SIGKILL))
-        done = events.answer(action.request, "swept", killed=len(killed))
+        killed = self._survivors.cleanse(action.lane_id)
+        done = events.answer(action.request, "swept", killed=killed)
         self._send(events.Send(action.peer, done))
 
     def _announce(self, action: events.Announce) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from lanekeeper.keeper import identity
+from lanekeeper.keeper import brand, cgroups, identity
 from lanekeeper.keeper.beats import HANG_AFTER
 from lanekeeper.keeper.events import BROKER, COLLECTOR, NURSERY
 from lanekeeper.keeper.forking import Inherited
@@ -79,6 +79,8 @@ def prepare() -> Inherited:
         if number > _STDERR:
             with contextlib.suppress(OSError):
                 fcntl.fcntl(number, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    brand.shed()
+    cgroups.leave()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return Inherited(umask=os.umask(0o077), nofile=(soft, hard))

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from lanekeeper.keeper import identity, logs
+from lanekeeper.keeper import hooks, identity, logs
 from lanekeeper.keeper.beats import HANG_AFTER
 from lanekeeper.keeper.brood import Brood
 from lanekeeper.keeper.channel import Channel, Listener, Received, connect
@@ -78,6 +78,7 @@ class Nursery:
             "reap": self._reap,
             "claim": self._claim,
             "forget": self._forget,
+            "rebind": self._rebind,
         }
 
     def run(self) -> int:
@@ -194,6 +195,7 @@ class Nursery:
             spec = read_spec(fds[0], self._inherited)
             stdin = fds[4] if message["stdin"] == "pipe" else None
             pid = fork_child(spec, ChildFds(fds[1], fds[2], fds[3], stdin))
+            hooks.at("nursery.forked")
             lane = str(message.get("lane", ""))
             offspring = self._brood.adopt(pid, channel, worker=False, lane=lane)
         except SpecError as error:
@@ -213,6 +215,15 @@ class Nursery:
     def _claim(self, channel: Channel, received: Received) -> None:
         if not self._brood.claim(channel, received.message):
             self._refuse(channel, received.message, "there is no such child", "NOT_FOUND")
+
+    def _rebind(self, channel: Channel, _: Received) -> None:
+        """Listen anew where our socket was deleted; who is connected stays so."""
+        if channel is not self._keeper or self._rundir.nursery_sock.exists():
+            return
+        self._loop.forget(self._listener.fileno())
+        self._listener.close()
+        self._listener = Listener(self._rundir.nursery_sock)
+        self._loop.listen(self._listener, self._on_connect)
 
     def _forget(self, _: Channel, received: Received) -> None:
         self._brood.forget(str(received.message.get("lane_id")))

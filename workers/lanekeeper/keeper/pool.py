@@ -8,8 +8,6 @@ the time.
 
 import math
 import signal
-from collections.abc import Iterator
-from typing import Any
 
 from lanekeeper.keeper.daemons import STEADY
 from lanekeeper.keeper.events import (
@@ -25,76 +23,38 @@ from lanekeeper.keeper.events import (
     require_number,
     require_text,
 )
-from lanekeeper.keeper.grants import Grants
+from lanekeeper.keeper.lookups import Lookups
 from lanekeeper.keeper.refill import Refill
 from lanekeeper.keeper.roster import (
     ARRIVAL_TIMEOUT,
     DRAIN_TIMEOUT,
     STATUS_TIMEOUT,
     Record,
-    Roster,
     died,
     fenced,
     how,
     refused,
 )
 from lanekeeper.keeper.states import Worker, WorkerCause
-from lanekeeper.keeper.succession import Succession, Verdict
+from lanekeeper.keeper.succession import Verdict
 from lanekeeper.keeper.vault import Vault
 
 
-class Pool:
+class Pool(Lookups):
     """All workers of a plane."""
 
     def __init__(self, target: int, vault: Vault) -> None:
         """Keep `target` workers warm, once there is a nursery; lanes are in the vault."""
+        super().__init__()
         self._vault = vault
-        self._roster = Roster()
-        self._grants = Grants()
-        self._succession = Succession()
         self._forks = Refill(target)
         self._open = True
         self.broker: int | None = None
-
-    def __iter__(self) -> Iterator[Record]:
-        """Yield the records, oldest first."""
-        return iter(self._roster)
-
-    @property
-    def empty(self) -> bool:
-        """Whether no worker is left."""
-        return not self._roster
 
     @property
     def reason(self) -> str:
         """Why there are too few workers; empty when there are enough."""
         return self._forks.reason
-
-    def of_peer(self, peer: int) -> Record | None:
-        """Return the record of a channel."""
-        return self._roster.of_peer(peer)
-
-    def of_lane(self, lane_id: str) -> Record | None:
-        """Return the record of a lane's worker."""
-        return self._roster.of_lane(lane_id)
-
-    def succeeds(self, lane_id: str) -> bool:
-        """Whether a lane waits for a successor."""
-        return any(lane["lane_id"] == lane_id for lane in self._succession.lanes())
-
-    @property
-    def settled(self) -> bool:
-        """Whether no lane waits for a worker."""
-        return not self._waiting
-
-    def lanes(self) -> list[dict[str, Any]]:
-        """Return every lane that has a worker, or waits for the next one, for a new broker."""
-        served = [
-            {"lane": dict(record.lane), "pid": record.pid, "start_time": record.start_time}
-            for record in self
-            if record.lane is not None and record.state is not Worker.ENDING
-        ]
-        return [*served, *({"lane": dict(lane)} for lane in self._succession.lanes())]
 
     def nursery_ready(self, peer: int, now: float) -> list[Action]:
         """Fork through this peer from now on."""
@@ -133,6 +93,20 @@ class Pool:
             record.move(WorkerCause.DRAIN)
             return [*actions, Kill(pid, signal.SIGKILL)]
         return [*actions, *self._arrive(record, now)]
+
+    def exited(self, message: Message, now: float) -> list[Action]:
+        """Note the nursery's word on how a worker ended.
+
+        Raises:
+            RequestError: there is no pid in it.
+        """
+        code, number = message.get("code"), message.get("signal")
+        return self.ended(
+            require_number(message, "pid"),
+            code if isinstance(code, int) else None,
+            number if isinstance(number, int) else None,
+            now,
+        )
 
     def fork_failed(self, message: Message, now: float) -> list[Action]:
         """Note that the nursery could not fork; try again later.
@@ -293,7 +267,7 @@ class Pool:
 
     def deadline(self) -> float:
         """Return when something is due."""
-        fork = self._forks.due(self._spare(), self._waiting) if self._open else math.inf
+        fork = self._forks.due(self._spare(), self.waiting) if self._open else math.inf
         held = self._grants.deadline()
         return min(held, fork, min(self._roster.deadlines.values(), default=math.inf))
 
@@ -329,7 +303,7 @@ class Pool:
         actions: list[Action] = []
         warm = [one for one in self._roster.spares.values() if one.state is Worker.WARM]
         for record in warm:
-            if not self._waiting:
+            if not self.waiting:
                 break
             if record.peer is None:
                 continue
@@ -375,18 +349,13 @@ class Pool:
         say = [] if self.broker is None else [Send(self.broker, told)]
         return [*say, *self._serve(now)]
 
-    @property
-    def _waiting(self) -> int:
-        """How many lanes wait for a worker."""
-        return len(self._grants) + len(self._succession)
-
     def _spare(self) -> int:
         coming = {Worker.STARTING, Worker.WARM}
         return sum(one.forked and one.state in coming for one in self._roster.spares.values())
 
     def _refill(self, now: float) -> list[Action]:
         """Ask for workers, if some are missing and it is time to."""
-        return self._forks.ask(self._spare(), self._waiting, now) if self._open else []
+        return self._forks.ask(self._spare(), self.waiting, now) if self._open else []
 
     def _let_go(self, record: Record, now: float) -> list[Action]:
         if not record.forked:

@@ -28,6 +28,7 @@ from lanekeeper.keeper.events import (
     Asked,
     Cleanse,
     Close,
+    Damaged,
     Discard,
     Ended,
     Entrust,
@@ -98,6 +99,7 @@ class Supervisor:
             Asked: self._on_asked,
             Swept: self._on_swept,
             Tick: self._on_tick,
+            Damaged: self._on_damaged,
             Stalled: self._on_stalled,
             Orphaned: self._on_orphaned,
         }
@@ -111,15 +113,22 @@ class Supervisor:
             "recover": (frozenset({BROKER}), self._pool.recover),
             "release": (DEPOSITORS, self._depository.release),
             "closed": (frozenset({WORKER}), self._depository.closed),
-            "forked": (frozenset({NURSERY}), self._forked),
-            "failed": (frozenset({NURSERY}), self._fork_failed),
-            "worker-exited": (frozenset({NURSERY}), self._worker_exited),
+            "forked": (frozenset({NURSERY}), _of_nursery(self._pool.forked)),
+            "failed": (frozenset({NURSERY}), _of_nursery(self._pool.fork_failed)),
+            "worker-exited": (frozenset({NURSERY}), _of_nursery(self._pool.exited)),
             "status": (frozenset(PEER_ROLES), self._status),
+            "vault": (frozenset(PEER_ROLES), self._depository.listing),
             "down": (frozenset(PEER_ROLES), self._down),
+            "named": (frozenset({BROKER}), self._continuity.named),
             "restart": (frozenset(PEER_ROLES), self._restarts.restart),
             "whole": (frozenset(PEER_ROLES), self._restarts.whole),
             "error": (frozenset(PEER_ROLES), self._error),
         }
+
+    def serving(self) -> tuple[list[str], list[str]]:
+        """Return the roles and the lanes that are served, whose sockets should be there."""
+        roles = [record.role for record in self._daemons if record.state is Daemon.READY]
+        return roles, self._pool.served()
 
     @property
     def state(self) -> Plane:
@@ -279,21 +288,6 @@ class Supervisor:
         forget = [Send(nursery.peer, told)] if nursery and nursery.peer is not None else []
         return [*self._pool.abandon(lane_id), *forget, Cleanse(number, message, lane_id)]
 
-    def _forked(self, _: int, message: Message, now: float) -> list[Action]:
-        return self._pool.forked(message, now)
-
-    def _fork_failed(self, _: int, message: Message, now: float) -> list[Action]:
-        return self._pool.fork_failed(message, now)
-
-    def _worker_exited(self, _: int, message: Message, now: float) -> list[Action]:
-        code, number = message.get("code"), message.get("signal")
-        return self._pool.ended(
-            require_number(message, "pid"),
-            code if isinstance(code, int) else None,
-            number if isinstance(number, int) else None,
-            now,
-        )
-
     def _status(self, number: int, message: Message, _: float) -> list[Action]:
         wanted = self._state is Plane.RUNNING
         pages = status_messages(message, self._info, self._daemons, self._pool, wanted=wanted)
@@ -353,6 +347,12 @@ class Supervisor:
     def _on_orphaned(self, event: Orphaned, _: float) -> list[Action]:
         return self._continuity.orphaned(event)
 
+    def _on_damaged(self, event: Damaged, _: float) -> list[Action]:
+        nursery = self._daemons.get(NURSERY)
+        entrust = event.keeper and nursery is not None and nursery.peer is not None
+        given = [Entrust(nursery.peer)] if entrust and nursery and nursery.peer else []
+        return [*given, *self._peers.rebind()]
+
     def _on_stalled(self, _: Stalled, now: float) -> list[Action]:
         return self._continuity.stalled(now)
 
@@ -387,6 +387,10 @@ class Supervisor:
         self._state = follow(PLANE_TABLE, self._state, PlaneCause.SWEPT)
         self._sweeping.stop()
         return [Finish(self._code)]
+
+
+def _of_nursery(note: Callable[[Message, float], list[Action]]) -> "_Operation":
+    return lambda _, message, now: note(message, now)
 
 
 _Operation = Callable[[int, Message, float], list[Action]]

@@ -43,6 +43,9 @@ class Child:
     pid: int = 0
     start_time: int = 0
     pidfd: int = -1
+    said: bool = False
+    """Whether its error pipe was read."""
+
     exited: bool = False
     nursery: Channel | None = None
     """Who tells how it ends; None when that nursery has gone."""
@@ -68,7 +71,7 @@ def watched(children: Iterable[Child]) -> dict[int, int]:
     """Return the descriptors to poll, and for what: error pipes, and pidfds nobody speaks for."""
     fds: dict[int, int] = {}
     for child in children:
-        if child.gate < 0 <= child.errors:
+        if child.gate < 0 <= child.errors and not child.said:
             fds[child.errors] = READ
         if child.lonely:
             fds[child.pidfd] = READ if child.given_up_at is None else REAPED

@@ -12,11 +12,14 @@ import math
 import os
 from typing import Any, Final
 
+from lanekeeper.keeper import hooks
 from lanekeeper.keeper.channel import Channel, ChannelError, Received, connect
+from lanekeeper.keeper.deposits import Deposits
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.messages.terminal import ExitStatus, Spawn, TerminalInfo, Text
 from lanekeeper.workers.actions import Executed, Exited, Forked, SpawnRefused, Stimulus, Ungated
 from lanekeeper.workers.children import GATE, Child, looked, reason, told, watched
+from lanekeeper.workers.origins import Origins
 from lanekeeper.workers.pty import Pty
 
 _LOG: Final = logging.getLogger(__name__)
@@ -30,9 +33,15 @@ _NO_NURSERY: Final = (
 class Spawner:
     """The worker's side of the nursery."""
 
-    def __init__(self, rundir: Rundir) -> None:
-        """Prepare; the connection is made with the first program."""
+    def __init__(self, rundir: Rundir, deposits: Deposits) -> None:
+        """Prepare; the connection is made with the first program.
+
+        What is closed here is released from `deposits` first.
+        """
         self._rundir = rundir
+        self._deposits = deposits
+        self._read: list[Child] = []
+        self.origins = Origins(rundir)
         self._requests: dict[int, Child] = {}
         self._claims: dict[int, Child] = {}
         self._children: dict[str, Child] = {}
@@ -50,6 +59,7 @@ class Spawner:
         with contextlib.ExitStack() as undo, contextlib.ExitStack() as ours:
             pty = Pty.open(info.cols, info.rows, raw_output=spec.output == "raw")
             undo.callback(pty.close)
+            hooks.at("worker.pty.opened")
             gate_read, gate = _pipe(undo)
             errors, errors_write = _pipe(undo)
             stdin_read, stdin = _pipe(undo) if spec.stdin == "pipe" else (-1, -1)
@@ -61,6 +71,7 @@ class Spawner:
             channel.send(
                 {"op": "spawn", "id": self._next, "stdin": spec.stdin, "lane": info.lane_id}, fds
             )
+            hooks.at("worker.child.asked")
             undo.pop_all()
             for fd in (gate_read, errors_write, stdin_read):
                 if fd >= 0:
@@ -93,8 +104,10 @@ class Spawner:
         child = self._children.get(terminal_id)
         if child is None or child.gate < 0:
             return
+        hooks.at("worker.child.gate")
         with contextlib.suppress(BrokenPipeError):  # it was killed at the gate; its exit follows
             os.write(child.gate, b"\n")
+        hooks.at("worker.child.runs")
         child.close("gate")
 
     def inherit(self, child: Child) -> None:
@@ -122,11 +135,20 @@ class Spawner:
             return
         if child.exited and child.nursery is not None:
             self._send_reap(child.pid)
+        self._deposits.drop(terminal_id, ("errors", "pidfd"))
         child.close("gate", "errors", "pidfd")
 
     def watched(self) -> dict[int, int]:
         """The descriptors to poll, and for what."""
         return watched(self._children.values())
+
+    def tidy(self) -> None:
+        """Close the error pipes that were read; after what they said is in the journal."""
+        for child in self._read:
+            if child.errors >= 0:
+                self._deposits.drop(child.terminal_id, ("errors",))
+                child.close("errors")
+        self._read.clear()
 
     def ready(self, fd: int, now: float) -> list[Stimulus]:
         """Say what a readable descriptor of `watched` means."""
@@ -207,6 +229,7 @@ class Spawner:
         message = received.message
         match message["op"]:
             case "spawned":
+                hooks.at("worker.child.forked")
                 child = self._requests.pop(message["id"])
                 child.pid, child.start_time = message["pid"], message["start_time"]
                 child.pidfd, child.nursery = received.fds[0], self.channel
@@ -236,6 +259,7 @@ class Spawner:
         return [] if found is None else self._ended(child, found)
 
     def _ended(self, child: Child, status: ExitStatus) -> list[Stimulus]:
+        hooks.at("worker.exit.told")
         child.exited = True
         finished = self._finish_start(child)
         if any(isinstance(s, Ungated) for s in finished) and child.nursery is not None:
@@ -250,7 +274,7 @@ class Spawner:
 
     def _finish_start(self, child: Child) -> list[Stimulus]:
         """The child is dead: what its error pipe says is complete, and comes before the exit."""
-        if child.errors < 0:
+        if child.errors < 0 or child.said:
             return []
         at_the_gate = child.gate >= 0
         said = self._executed(child)
@@ -263,7 +287,8 @@ class Spawner:
             data = os.read(child.errors, 4096)
         except BlockingIOError:
             data = b""
-        child.close("errors")
+        child.said = True
+        self._read.append(child)
         if not data:
             return Executed(child.terminal_id)
         stage, why = reason(data)
@@ -272,7 +297,9 @@ class Spawner:
         return self._refuse(child, why)
 
     def _refuse(self, child: Child, reason: str) -> SpawnRefused:
-        child.close("gate", "errors")
+        child.close("gate")
+        child.said = True
+        self._read.append(child)
         return SpawnRefused(child.terminal_id, reason)
 
     def _describe(self, info: TerminalInfo, spec: Spawn) -> int:
@@ -289,6 +316,7 @@ class Spawner:
             "env": env,
             "umask": spec.umask,
             "limits": spec.limits,
+            **self.origins.given(info),
         }
         fd = os.memfd_create("lanekeeper-spawn", os.MFD_CLOEXEC)
         os.write(fd, json.dumps(document).encode("ascii"))

@@ -1,7 +1,8 @@
 """Finds and ends everything that terminals started, daemons in their own sessions too.
 
 A process belongs to an ending when it is the program of a terminal, a descendant of a member, in
-the session of a program, or carries the ending's marker in the environment it was started with.
+the session of a program, in the cgroup of a terminal, or carries the ending's marker in the
+environment it was started with or the brand of a terminal.
 Each step of `Ending` scans anew and signals through pidfds, whose readiness tells the runner at
 once when a process has gone.
 """
@@ -10,9 +11,37 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 
+from lanekeeper.keeper import brand, cgroups, scopes
 from lanekeeper.keeper.identity import Process, Stat, environment, every_stat
 from lanekeeper.workers.ending import Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How to tell that a process comes from what is being ended, wherever it is now."""
+
+    marker: tuple[str, str]
+    """A variable of the environment it was started with."""
+
+    brands: tuple[scopes.Scope, ...] = ()
+    groups: tuple[Path, ...] = ()
+    """Their cgroups, where they have some."""
+
+    def claims(self, pid: int) -> bool:
+        """Whether a process carries the marker or a brand."""
+        found = brand.read(pid)
+        if any(scope.covers(found) for scope in self.brands):
+            return True
+        name, value = self.marker
+        environ = environment(pid)
+        return environ is not None and environ.get(name) == value
+
+    def inside(self) -> set[int]:
+        """Return the pids in the cgroups."""
+        return {pid for group in self.groups for pid in cgroups.members(group)}
 
 
 class Sweep:
@@ -25,14 +54,14 @@ class Sweep:
     """
 
     def __init__(
-        self, ending_id: str, programs: Iterable[Process], marker: tuple[str, str], grace: float
+        self, ending_id: str, programs: Iterable[Process], origin: Origin, grace: float
     ) -> None:
         """Prepare to end `programs` and all that belongs to them; nothing is signalled yet."""
         self.ending_id = ending_id
         self.processes = 0
         self.killed = 0
         self._programs = {p.pid: p.start_time for p in programs}
-        self._marker = marker
+        self._origin = origin
         self._ending = Ending(grace)
         self._seen: set[Process] = set()
         self._killed: set[Process] = set()
@@ -58,11 +87,16 @@ class Sweep:
             return False
         left = self._scan()
         if not left:
+            for group in self._origin.groups:
+                cgroups.remove(group)
             self.close()
             return True
         signals = self._ending.advance(now) if self._ending.due(now) else ()
         for process in left:
             self._signal(process, signals)
+        if signal.SIGKILL in signals:
+            for group in self._origin.groups:
+                cgroups.kill(group)
         return False
 
     def close(self) -> None:
@@ -91,6 +125,7 @@ class Sweep:
     def _scan(self) -> list[Process]:
         table = {stat.pid: stat for stat in every_stat()}
         members = {pid for pid, stat in table.items() if self._is_member(stat)}
+        members |= self._origin.inside() & table.keys()
         members |= _descending(table, members)
         members.discard(os.getpid())
         return [
@@ -103,12 +138,10 @@ class Sweep:
         started = self._programs.get(stat.session)
         if started is not None and stat.start_time >= started:
             return True
-        name, value = self._marker
-        environ = environment(stat.pid) if self._may_be_ours(stat) else None
-        return environ is not None and environ.get(name) == value
+        return self._may_be_ours(stat) and self._origin.claims(stat.pid)
 
     def _may_be_ours(self, stat: Stat) -> bool:
-        # What is older than the oldest program was not started by one: its environment is not read.
+        # What is older than the oldest program was not started by one: it is not looked into.
         return not stat.gone and stat.start_time >= min(self._programs.values(), default=0)
 
 

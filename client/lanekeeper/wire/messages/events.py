@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from lanekeeper.wire.errors import ErrorInfo
 from lanekeeper.wire.messages.lane import Ended, Endpoints, LaneInfo
+from lanekeeper.wire.messages.orphans import Orphan
 from lanekeeper.wire.messages.plane import Context, WorkspaceInfo
 from lanekeeper.wire.messages.session import SessionInfo, TerminalOutcome
 from lanekeeper.wire.messages.terminal import TerminalInfo
@@ -27,6 +28,7 @@ class Happened(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=T
     error: ErrorInfo | None = None
     ended: Ended | None = None
     restored: list[TerminalOutcome] | None = None
+    orphan: Orphan | None = None
 
 
 class Assignment(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):

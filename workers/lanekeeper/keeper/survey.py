@@ -1,0 +1,153 @@
+"""Looking for what has to do with planes of this uid: processes, runtime directories, sockets.
+
+Owns one pass over /proc and one over each directory that a plane is known by. Refuses to judge and
+to change anything, and to look into directories that are not safe. Called by the broker, and by the
+command line, which must find what is left when nothing of ours runs any more.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from lanekeeper.keeper import brand, cgroups, identity, lock
+from lanekeeper.keeper.facts import Facts, Group, Place, Seen
+from lanekeeper.keeper.rundir import Rundir, RundirError, resolve
+
+PLACES_MAX: Final = 1000
+"""Runtime directories looked into; the own one comes first."""
+
+_LISTENING: Final = 0x10000
+"""SO_ACCEPTCON in the flags of /proc/net/unix."""
+
+_SIGNS: Final = ("keeper.sock", "nursery.sock", "broker.sock")
+"""Sockets by which a runtime directory shows that somebody listens in it."""
+
+_UNIX_FIELDS: Final = 8
+
+
+def look(rundir: Rundir) -> Facts:
+    """Return what there is, seen from the plane of `rundir`, which need not exist."""
+    processes = tuple(_processes())
+    listening = _listening()
+    trees = list(cgroups.trees())
+    places = tuple(_places(rundir, processes, listening, trees))
+    names = {cgroups.name(place.directory): place.directory for place in places}
+    groups = tuple(_groups(trees, names))
+    return Facts(str(rundir.path), processes, places, groups)
+
+
+def still(identities: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Return those of these processes that live now."""
+    return tuple(one for one in identities if identity.Process(*one).alive())
+
+
+def _processes() -> Iterator[Seen]:
+    own, clock = os.getpid(), os.sysconf("SC_CLK_TCK")
+    uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
+    for process, environ in identity.owned():
+        mark = brand.read(process.pid)
+        group = cgroups.of_process(process.pid)
+        role = environ.get(identity.ROLE_MARKER, "")
+        terminal = environ.get(identity.TERMINAL_MARKER, "")
+        stat = identity.read_stat(process.pid)
+        if process.pid == own or stat is None or not (role or terminal or group or mark):
+            continue
+        where = identity.PLANE_MARKER if role else identity.DIR_MARKER
+        yield Seen(
+            (process.pid, process.start_time),
+            stat.ppid,
+            stat.comm,
+            uptime - process.start_time / clock,
+            role="worker" if role and stat.comm == identity.WORKER_COMM else role,
+            directory=environ.get(where, ""),
+            lane_id="" if role else environ.get(identity.LANE_MARKER, ""),
+            terminal_id="" if role else terminal,
+            brand=mark,
+            cgroup=group,
+        )
+
+
+def _listening() -> frozenset[str]:
+    """Return the paths of all unix sockets that somebody listens on."""
+    found: set[str] = set()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/net/unix").read_bytes().splitlines()[1:]:
+            fields = line.split(maxsplit=_UNIX_FIELDS - 1)
+            if len(fields) == _UNIX_FIELDS and int(fields[3], 16) & _LISTENING:
+                found.add(os.fsdecode(fields[7]))
+    return frozenset(found)
+
+
+def _places(
+    rundir: Rundir,
+    processes: tuple[Seen, ...],
+    listening: frozenset[str],
+    trees: list[cgroups.Tree],
+) -> Iterator[Place]:
+    yield _place(rundir, listening)
+    known = {rundir.path}
+    uid = os.getuid()
+    environments: tuple[Mapping[str, str], ...] = (os.environ, {})
+    candidates = [resolve(None, given, uid).path for given in environments]
+    candidates += [Path(one.directory) for one in processes if one.directory]
+    candidates += [Path(tree.directory) for tree in trees if tree.directory]
+    candidates += [Path(path).parent for path in listening if path.endswith(_SIGNS)]
+    for path in candidates[:PLACES_MAX]:
+        if path in known:
+            continue
+        known.add(path)
+        other = Rundir(path)
+        named = str(path) in {one.directory for one in processes} | {t.directory for t in trees}
+        with contextlib.suppress(RundirError, OSError):
+            other.check()
+            yield _place(other, listening)
+            continue
+        if named:
+            yield _place(other, frozenset(), readable=False)
+
+
+def _place(rundir: Rundir, listening: frozenset[str], *, readable: bool = True) -> Place:
+    if not readable:
+        return Place(str(rundir.path), None)
+    sockets = [path for path in (*rundir.sockets(), *_lane_sockets(rundir)) if _there(path)]
+    files = [*sockets, *(path for path in (rundir.wanted, rundir.lock) if _there(path))]
+    return Place(
+        str(rundir.path),
+        lock.holder(rundir.lock),
+        wanted=_there(rundir.wanted),
+        files=tuple(map(str, files)),
+        unheard=tuple(str(path) for path in sockets if str(path) not in listening),
+    )
+
+
+def _groups(trees: Iterable[cgroups.Tree], names: Mapping[str, str]) -> Iterator[Group]:
+    """Yield the cgroups of planes, then of their lanes and terminals."""
+    for tree in trees:
+        directory = tree.directory or names.get(tree.path.name, "")
+        yield _group(tree.path, directory)
+        for lane in cgroups.children(tree.path):
+            yield _group(lane, directory, lane.name)
+            for terminal in cgroups.children(lane):
+                yield _group(terminal, directory, lane.name, terminal.name)
+
+
+def _group(path: Path, directory: str, lane_id: str = "", terminal_id: str = "") -> Group:
+    inside = tuple(cgroups.members(path))
+    age = 0.0
+    with contextlib.suppress(OSError):
+        age = time.time() - path.stat().st_ctime
+    return Group(str(path), directory, lane_id, terminal_id, inside, age)
+
+
+def _lane_sockets(rundir: Rundir) -> list[Path]:
+    try:
+        return sorted(rundir.lanes.iterdir())
+    except OSError:
+        return []
+
+
+def _there(path: Path) -> bool:
+    return os.path.lexists(path)
