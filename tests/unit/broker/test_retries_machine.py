@@ -79,12 +79,11 @@ class World(RuleBasedStateMachine):
                 self.workers[lane_id] = Worker(message["lane"])
             elif message["op"] == "grant":
                 self.bench.keeper(op="refused", id=number, code="ALREADY_EXISTS")
-            elif message["op"] == "fence":
-                self.bench.keeper(op="fenced", id=number)
-            elif message["op"] == "sweep":
+            else:
                 if worker is not None:
                     worker.ended = True
-                self.bench.keeper(op="swept", id=number, killed=0)
+                fencing = message["op"] == "fence"
+                self.bench.keeper(op="fenced" if fencing else "swept", id=number)
         if self.bench.asked:
             self._keeper()
 
@@ -142,7 +141,9 @@ class World(RuleBasedStateMachine):
     def work(self, which: int, *, heard: bool, answered: bool) -> None:
         """Let a worker take a command; it or its answer may get lost."""
         action = self.bench.sent.pop(which % len(self.bench.sent))
-        worker = self.workers[action.lane_id]
+        worker = self.workers.get(action.lane_id)
+        if worker is None:
+            return  # the refusal of a registration
         if not heard or worker.ended or action.route != worker.route:
             return
         result = worker.execute(decode_command(action.data))
