@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from kit.cluster import Plane
+from kit.killing import give_up
 from kit.waiting import wait_until
 from lanekeeper.client import (
     Busy,
@@ -212,15 +213,13 @@ def _known(client: Connected) -> bool:
         return False
 
 
-def test_the_worker_is_killed_and_everybody_who_waits_is_told(plane: Plane) -> None:
+def test_a_lane_is_given_up_and_everybody_who_waits_is_told(plane: Plane) -> None:
     with plane.connect() as client:
         lane = client.lane("build")
         terminal = lane.spawn(["sleep", "60"])
         output = terminal.output(policy="drop")
         assert output.poll(0) == []
-        pid = lane.refresh().pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+        give_up(plane, lane)
         with pytest.raises(LaneError):
             terminal.wait(20)
         with pytest.raises(LaneError):
@@ -229,12 +228,11 @@ def test_the_worker_is_killed_and_everybody_who_waits_is_told(plane: Plane) -> N
             terminal.send("x", timeout=20)
 
 
-def test_a_lane_whose_worker_died_can_be_cleaned_up(plane: Plane) -> None:
+def test_a_lane_that_was_given_up_can_be_cleaned_up(plane: Plane) -> None:
     with plane.connect() as client:
         lane = client.lane("build")
         lane.spawn(["sleep", "60"])
-        plane.kill("worker", signal.SIGKILL, lane=lane.id)
-        wait_until(lambda: lane.refresh().status == "failed", 10, "the lane to be failed")
+        give_up(plane, lane)
         lane.cleanup(1.0)
         assert client.lanes() == []
 

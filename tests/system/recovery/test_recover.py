@@ -4,38 +4,10 @@ import os
 import signal
 
 from kit.cluster import Plane
+from kit.killing import give_up, worker
 from kit.waiting import wait_until
-from lanekeeper.client import Event, Lane
+from lanekeeper.client import Event
 from lanekeeper.wire.messages.session import SessionAttach, SessionAttached
-
-DEATHS = 5
-
-
-def worker(plane: Plane, lane: Lane) -> int | None:
-    """Return the pid of the worker that serves a lane now."""
-    pids = plane.pids("worker", lane.id)
-    return pids[0] if pids else None
-
-
-def successor(plane: Plane, lane: Lane, last: int | None) -> int:
-    """Return the pid of the worker that came after another one."""
-
-    def found() -> int | None:
-        pid = worker(plane, lane)
-        return None if pid == last else pid
-
-    pid = wait_until(found, 10, "a worker")
-    assert pid is not None
-    return pid
-
-
-def give_up(plane: Plane, lane: Lane) -> None:
-    """Kill a lane's workers until the keeper gives the lane up."""
-    last: int | None = None
-    for _ in range(DEATHS):
-        last = successor(plane, lane, last)
-        os.kill(last, signal.SIGKILL)
-    wait_until(lambda: lane.refresh().status == "failed", 10, "the lane to be given up")
 
 
 def story(plane: Plane) -> list[Event]:
