@@ -61,6 +61,15 @@ class Budget:
         self._pending: dict[str, int] = {}
         self._admitted: OrderedDict[str, None] = OrderedDict()
 
+    def restore(self, admitted: Iterable[str]) -> None:
+        """Let the retries of spawns pass that a predecessor has let pass, oldest first."""
+        self._admitted.update(dict.fromkeys(admitted))
+
+    @staticmethod
+    def counts(command: Command) -> bool:
+        """Return whether a command starts a program."""
+        return command.method in {_SPAWN, _RESPAWN}
+
     def used(self, terminals: Iterable[TerminalInfo]) -> int:
         """Return the bytes that are spoken for."""
         return sum(map(share, terminals)) + sum(self._pending.values())
@@ -71,7 +80,7 @@ class Budget:
         Raises:
             WireError: LIMIT_EXCEEDED, the log would not fit into the budget.
         """
-        if command.method not in {_SPAWN, _RESPAWN} or command.id in self._admitted:
+        if not self.counts(command) or command.id in self._admitted:
             return
         known = {info.id: info for info in terminals}
         again = known.get(command.terminal_id or "")

@@ -17,7 +17,17 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from lanekeeper.broker import door, keepers, lanes, orphans, plane, routing, workers
+from lanekeeper.broker import (
+    door,
+    keepers,
+    lanes,
+    orphans,
+    plane,
+    recovery,
+    returning,
+    routing,
+    workers,
+)
 from lanekeeper.broker.desk import Cause, Desk, Ids
 from lanekeeper.broker.lane import Request
 from lanekeeper.broker.records import Genesis
@@ -49,7 +59,6 @@ from lanekeeper.wire.limits import MAX_ID
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.messages.plane import WorkspaceInfo
 from lanekeeper.wire.methods import Executor
-from lanekeeper.wire.states import LANE
 from lanekeeper.wire.version import VERSION
 
 Handler = Callable[[Desk, Request], Struct | None]
@@ -66,6 +75,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "lane.create": lanes.create,
     "lane.attach": lanes.attach,
     "lane.cleanup": lanes.cleanup,
+    "lane.recover": recovery.recover,
     "lane.list": plane.lane_list,
     "session.list": plane.session_list,
     "terminal.list": plane.terminal_list,
@@ -101,10 +111,7 @@ class Core:
             )
             cause = Cause(desk.new_id("correlation"))
             desk.publish("workspace.created", Happened(workspace=info), Ids(info.id), cause)
-        for entry in desk.registry.lanes.values():
-            edge = "lost" if "lost" in LANE[entry.state] else "fail"
-            if edge in LANE[entry.state]:
-                desk.change_lane(entry, edge, desk.own_cause(), "the broker was restarted")
+        returning.begin(desk)
         return self._actions()
 
     def handle(self, stimulus: Stimulus, now: Instant) -> list[Action]:
@@ -204,7 +211,8 @@ class Core:
             if result is not None:
                 desk.answer(request, [request.route], result)
         except WireError as error:
-            desk.refuse(request, [request.route], error.info, keep=executed)
+            refusal = returning.perhaps(desk, error)
+            desk.refuse(request, [request.route], refusal.info, keep=executed)
 
     def _answer_again(self, request: Request) -> bool:
         """Answer a repeated command, or add its caller to those who wait; raises INDETERMINATE."""

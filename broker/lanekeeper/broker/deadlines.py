@@ -20,6 +20,7 @@ class Due(StrEnum):
     DYING = "dying"
     SWEEP = "sweep"
     LOOK = "look"
+    RETURN = "return"
 
 
 class Key(NamedTuple):

@@ -5,6 +5,7 @@ events, the answers, and the actions of the present turn. Handlers (`plane`, `la
 `workers`, `routing`) are functions that take it. Sans-IO: time and randomness are given to it.
 """
 
+import math
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +16,18 @@ from msgspec.structs import replace
 
 from lanekeeper.broker.budget import Budget
 from lanekeeper.broker.deadlines import Deadlines, Due, Key
+from lanekeeper.broker.early import Early
 from lanekeeper.broker.lane import Lane, Pending, Request
 from lanekeeper.broker.looking import Looking
-from lanekeeper.broker.records import Answered, Happening, Record, Registered, encode_record
+from lanekeeper.broker.records import (
+    Admitted,
+    Answered,
+    Happening,
+    Record,
+    Registered,
+    Taken,
+    encode_record,
+)
 from lanekeeper.broker.registry import LaneEntry
 from lanekeeper.broker.state import State
 from lanekeeper.broker.stimuli import Action, Instant, Note, Publish, Reply, Write
@@ -73,12 +83,16 @@ class Desk:
         self.events_endpoint = PlaneEndpoints(directory).events
         self.registry = state.registry
         self.budget = Budget()
+        self.budget.restore(state.admitted)
         self.deadlines = Deadlines()
         self.story = Story()
         self.lanes = {lane_id: Lane(lane_id) for lane_id in state.registry.lanes}
         self.routes: dict[bytes, str] = {}
         self.creating: dict[str, str] = {}
         self.expected: set[str] = set()
+        self.living: set[str] = set()
+        self.listed = True
+        self.early = Early()
         self.abandoned: OrderedDict[str, None] = OrderedDict()
         self.looking = Looking()
         self.keeper = False
@@ -204,10 +218,25 @@ class Desk:
         for caller in callers:
             self.actions.append(Reply(caller, data))
 
-    def patience(self, lane_id: str, command: Command) -> None:
-        """Set the deadline of a command that a lane has taken."""
+    def undertake(self, lane: Lane, request: Request) -> None:
+        """Take on a command that the broker itself sees to the end, past its own death.
+
+        Raises:
+            WireError: BACKPRESSURE, too many are in flight.
+        """
+        lane.send(request, lasting=True)
+        self.record(Taken(lane.id, request.data))
+        self.patience(lane.id, request.command)
+
+    def admitted(self, command: Command) -> None:
+        """Keep that the log budget has let a command pass, if it counts there."""
+        if self.budget.counts(command) and command.id not in self.state.admitted:
+            self.record(Admitted(command.id))
+
+    def patience(self, lane_id: str, command: Command, at_most: float = math.inf) -> None:
+        """Set the deadline of a command that a lane has taken, `at_most` seconds from now."""
         seconds = (command.deadline_ms or DEFAULT_DEADLINE_MS) / 1000
-        self.deadlines.set(Key(Due.COMMAND, lane_id, command.id), self.now + seconds)
+        self.deadlines.set(Key(Due.COMMAND, lane_id, command.id), self.now + min(seconds, at_most))
 
     def take(self, lane: Lane, command_id: str) -> Pending | None:
         """Take a command out of flight."""
@@ -215,6 +244,8 @@ class Desk:
         self.budget.settle(command_id)
         if pending is not None:
             self.deadlines.clear(Key(Due.COMMAND, lane.id, command_id))
+            if pending.lasting:
+                self.record(Taken(lane.id, None))
         return pending
 
     def release(self, lane: Lane) -> None:
@@ -226,10 +257,13 @@ class Desk:
     def forget_lane(self, lane: Lane) -> None:
         """Drop a lane that has left the registry."""
         self.release(lane)
+        if lane.id in self.state.taken:
+            self.record(Taken(lane.id, None))
+        self.expected.discard(lane.id)
         for command_id in lane.pending:
             self.budget.settle(command_id)
             self.deadlines.clear(Key(Due.COMMAND, lane.id, command_id))
-        for due in (Due.CREATE, Due.DYING, Due.SWEEP):
+        for due in (Due.CREATE, Due.DYING, Due.SWEEP, Due.RETURN):
             self.deadlines.clear(Key(due, lane.id))
         if lane.route is not None:
             self.routes.pop(lane.route, None)

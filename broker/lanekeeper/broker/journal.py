@@ -1,15 +1,31 @@
 """The broker's journal on its memfd: records in, a state out.
 
 The shell's side of `records`: appends what the core says, compacts when the records have doubled,
-and folds a predecessor's journal. Called by `server`.
+and folds a predecessor's journal. The records of one turn are one payload, so a broker killed at
+any instant leaves all of a turn or nothing of it. Called by `server`.
 """
 
-from lanekeeper.broker.records import decode_record, encode_record
-from lanekeeper.broker.state import State
-from lanekeeper.keeper.journal import Journal
+from collections.abc import Iterable, Iterator
+from typing import Final
 
-JOURNAL_NAME = "lanekeeper-broker"
+import msgspec
+
+from lanekeeper.broker.records import RecordError, decode_record, encode_record
+from lanekeeper.broker.state import State
+from lanekeeper.keeper.journal import PAYLOAD_MAX, Journal
+
+JOURNAL_NAME: Final = "lanekeeper-broker"
 """Shows in /proc/PID/fd."""
+
+COMPACT_SIZE: Final = 64 * 1024
+"""Bytes of one payload of a compacted journal."""
+
+OVERHEAD: Final = 16
+OVERHEAD_EACH: Final = 5
+"""Bytes that MessagePack needs around a list, and around each record in it, at most."""
+
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_DECODER: Final = msgspec.msgpack.Decoder(list[bytes])
 
 
 def load(journal: Journal) -> State:
@@ -21,17 +37,49 @@ def load(journal: Journal) -> State:
     """
     state = State()
     for payload in journal.records():
-        state.apply(decode_record(payload))
+        for record in unpack(payload):
+            state.apply(decode_record(record))
     return state
 
 
-def append(journal: Journal, record: bytes, state: State) -> None:
-    """Append a record that `state` has taken in already; compacts when it is time.
+def append(journal: Journal, records: list[bytes], state: State) -> None:
+    """Append the records of a turn, which `state` has taken in; compacts when it is time.
 
     Raises:
-        OSError: memory ran out; the record is not there.
-        JournalError: the record is too large.
+        OSError: memory ran out; the turn is not there.
+        JournalError: a record is too large.
     """
-    journal.append(record)
+    for payload in pack(records):
+        journal.append(payload)
     if journal.needs_compaction:
-        journal.compact(encode_record(kept) for kept in state.snapshot())
+        journal.compact(pack((encode_record(kept) for kept in state.snapshot()), COMPACT_SIZE))
+
+
+def pack(records: Iterable[bytes], size: int = PAYLOAD_MAX - OVERHEAD) -> Iterator[bytes]:
+    """Yield payloads that hold the records in order: one, unless they have more than `size` bytes.
+
+    A turn that is too large for one payload is cut; all but monstrous ones fit.
+    """
+    batch: list[bytes] = []
+    total = 0
+    for record in records:
+        length = len(record) + OVERHEAD_EACH
+        if batch and total + length > size:
+            yield _ENCODE(batch)
+            batch, total = [], 0
+        batch.append(record)
+        total += length
+    if batch:
+        yield _ENCODE(batch)
+
+
+def unpack(payload: bytes) -> list[bytes]:
+    """Return the records in a payload.
+
+    Raises:
+        RecordError: it is none of ours.
+    """
+    try:
+        return _DECODER.decode(payload)
+    except msgspec.DecodeError as error:
+        raise RecordError(f"not a payload of the broker's journal: {error}") from None

@@ -16,7 +16,7 @@ from lanekeeper.wire.codec import encode
 from lanekeeper.wire.envelope import Command
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import MAX_IN_FLIGHT
-from lanekeeper.wire.methods import Method
+from lanekeeper.wire.methods import METHODS, Executor, Method
 from lanekeeper.wire.states import LaneState
 
 CALLERS_MAX: Final = 8
@@ -68,7 +68,7 @@ _READINESS: Final = {
     LaneState.RUNNING: Readiness.OPEN,
     LaneState.BLOCKED: Readiness.OPEN,
     LaneState.SHARED: Readiness.OPEN,
-    LaneState.RECOVERING: Readiness.AWAY,
+    LaneState.RECOVERING: Readiness.WAIT,
     LaneState.FAILED: Readiness.AWAY,
     LaneState.CLEANING: Readiness.ENDING,
     LaneState.CLOSED: Readiness.AWAY,
@@ -78,9 +78,12 @@ _READINESS: Final = {
 def readiness(state: LaneState, method: Method) -> Readiness:
     """Return what a command of `method` can do in this state.
 
-    While a lane ends, what changes its lifecycle waits; the rest still goes to the worker.
+    While a lane ends, what changes its lifecycle waits; the rest still goes to the worker. A lane
+    that recovers can be cleaned up.
     """
     ready = _READINESS[state]
+    if state is LaneState.RECOVERING and method is METHODS["lane.cleanup"]:
+        return Readiness.AWAY
     if ready is Readiness.ENDING:
         return Readiness.WAIT if method.lifecycle else Readiness.OPEN
     return ready
@@ -95,6 +98,7 @@ class Lane:
         worker_workspace: the workspace id that the worker uses for it.
         ending: the id of the `lane.cleanup` in progress.
         creating: the id of the `lane.create` in progress.
+        reviving: the id of the `lane.recover` in progress.
         sweeping: whether the keeper ends it, in place of its worker.
         obituary: how its worker ended, while its last words may still be on their way.
     """
@@ -104,6 +108,7 @@ class Lane:
     worker_workspace: str | None = None
     ending: str | None = None
     creating: str | None = None
+    reviving: str | None = None
     sweeping: bool = False
     obituary: str | None = None
     pending: dict[str, Pending] = field(default_factory=dict)
@@ -143,6 +148,14 @@ class Lane:
         if request.command.workspace_id in {None, self.worker_workspace}:
             return request.data
         return encode(replace(request.command, workspace_id=self.worker_workspace))
+
+    def forwarded(self) -> list[Request]:
+        """Return what a worker has been given and has not answered, in order."""
+        return [
+            pending.request
+            for pending in self.pending.values()
+            if pending.request.method.executor is Executor.LANE
+        ]
 
     def wait(self, request: Request) -> None:
         """Let a command wait until the lane's state has changed.

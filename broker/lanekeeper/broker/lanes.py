@@ -5,6 +5,7 @@ or ended. A lane without a worker is ended by the keeper's sweep. Sans-IO handle
 the keeper answers arrives in `keepers`, what workers say in `workers`.
 """
 
+import math
 from typing import Final
 
 import msgspec
@@ -18,7 +19,7 @@ from lanekeeper.broker.registry import LaneEntry
 from lanekeeper.broker.stimuli import NeedKeeper, ToKeeper, ToWorker
 from lanekeeper.wire.codec import decode_body
 from lanekeeper.wire.errors import ErrorInfo, WireError
-from lanekeeper.wire.limits import MAX_LANES
+from lanekeeper.wire.limits import MAX_IN_FLIGHT, MAX_LANES
 from lanekeeper.wire.messages.events import Assignment, Happened
 from lanekeeper.wire.messages.lane import Ended, LaneCleanup, LaneCreate, LaneInfo, LaneResult
 from lanekeeper.wire.messages.plane import Context, Nothing
@@ -26,6 +27,9 @@ from lanekeeper.wire.states import LaneState
 
 CREATE_SECONDS: Final = 10.0
 """From the grant to the registration; a warm worker takes milliseconds."""
+
+AWAY_SECONDS: Final = 2.0
+"""How long a command waits for a lane whose worker is away: a successor takes milliseconds."""
 
 SWEEP_SECONDS: Final = 20.0
 """For the keeper to end what a dead worker has left."""
@@ -59,9 +63,11 @@ def create(desk: Desk, request: Request) -> Struct | None:
             f"there are {MAX_LANES} lanes already; clean one up with lane.cleanup",
             limit=MAX_LANES,
         )
-    if not desk.keeper:
-        desk.awaiting_keeper.append(request)
-        desk.actions.append(NeedKeeper())
+    if desk.expected - desk.lanes.keys():
+        # A lane of this name may be among those that are not back yet.
+        raise WireError("WORKER_LOST", "lanes are still coming back; try again shortly")
+    if not (desk.keeper and desk.listed):
+        _await_keeper(desk, request)
         return None
     info = LaneInfo(
         id=desk.new_id("lane"),
@@ -74,8 +80,17 @@ def create(desk: Desk, request: Request) -> Struct | None:
         created=desk.instant.ts,
         updated=desk.instant.ts,
     )
-    _provision(desk, request, info, workspace.name)
+    _provision(desk, request, info)
     return None
+
+
+def _await_keeper(desk: Desk, request: Request) -> None:
+    """Let a command wait for a keeper, and for its list of the lanes that live."""
+    if len(desk.awaiting_keeper) >= MAX_IN_FLIGHT:
+        raise WireError("BACKPRESSURE", "too many commands wait for the keeper; try again shortly")
+    desk.awaiting_keeper.append(request)
+    if not desk.keeper:
+        desk.actions.append(NeedKeeper())
 
 
 def attach(desk: Desk, request: Request) -> Struct | None:
@@ -111,7 +126,8 @@ def cleanup(desk: Desk, request: Request) -> Struct | None:
     lane = desk.lanes[entry.info.id]
     decode_body(request.command.payload, LaneCleanup, request.command.method)
     ready = readiness(entry.state, request.method)
-    if ready is Readiness.WAIT:
+    returning = ready is Readiness.OPEN and lane.route is None and lane.id in desk.expected
+    if ready is Readiness.WAIT or returning:
         wait(desk, entry, request)
         return None
     route = lane.route if ready is Readiness.OPEN else None
@@ -119,8 +135,7 @@ def cleanup(desk: Desk, request: Request) -> Struct | None:
         raise WireError(
             "WORKER_LOST", f"lane {entry.info.name} has no worker, and {no_keeper(desk)}"
         )
-    lane.send(request, lasting=True)
-    desk.patience(lane.id, request.command)
+    desk.undertake(lane, request)
     lane.ending = request.command.id
     desk.change_lane(entry, "clean", desk.cause(request.command))
     if route is not None:
@@ -152,7 +167,8 @@ def wait(desk: Desk, entry: LaneEntry, request: Request) -> None:
     if lane.join(request):
         return
     lane.wait(request)
-    desk.patience(lane.id, request.command)
+    away_now = entry.state is LaneState.RECOVERING or lane.id in desk.expected
+    desk.patience(lane.id, request.command, AWAY_SECONDS if away_now else math.inf)
 
 
 def away(entry: LaneEntry) -> WireError:
@@ -245,8 +261,8 @@ def drop_pending(desk: Desk, lane: Lane, error: ErrorInfo) -> None:
 def _existing(
     desk: Desk, request: Request, body: LaneCreate, entry: LaneEntry
 ) -> LaneResult | None:
-    ending = entry.state is LaneState.CLEANING
-    if ending or (body.ensure and entry.state is LaneState.PROVISIONING):
+    coming = entry.state in {LaneState.PROVISIONING, LaneState.RECOVERING}
+    if entry.state is LaneState.CLEANING or (body.ensure and coming):
         wait(desk, entry, request)
         return None
     if not body.ensure:
@@ -260,26 +276,30 @@ def _existing(
     return LaneResult(lane=entry.view())
 
 
-def _provision(desk: Desk, request: Request, info: LaneInfo, workspace: str) -> None:
+def _provision(desk: Desk, request: Request, info: LaneInfo) -> None:
     command = request.command
     cause = desk.cause(command)
     lane = Lane(info.id, creating=command.id)
-    lane.send(request, lasting=True)
+    desk.undertake(lane, request)
     desk.lanes[lane.id] = lane
     desk.creating[command.id] = lane.id
     desk.publish("lane.create.started", Happened(lane=info), Ids(info.workspace_id, info.id), cause)
     desk.change_lane(desk.registry.lanes[lane.id], "provision", cause)
+    grant(desk, info, cause.correlation_id)
+
+
+def grant(desk: Desk, info: LaneInfo, correlation_id: str) -> None:
+    """Ask the keeper for a worker for a lane that is being made."""
     assignment = Assignment(
         lane_id=info.id,
         workspace_id=info.workspace_id,
-        workspace=workspace,
+        workspace=desk.registry.workspaces[info.workspace_id].name,
         name=info.name,
         generation=info.generation,
         created=info.created,
         project=info.project,
         provider=info.provider,
-        correlation_id=cause.correlation_id,
+        correlation_id=correlation_id,
     )
-    ask_keeper(desk, "grant", lane.id, lane=msgspec.to_builtins(assignment))
-    desk.patience(lane.id, command)
-    desk.deadlines.set(Key(Due.CREATE, lane.id), desk.now + CREATE_SECONDS)
+    ask_keeper(desk, "grant", info.id, lane=msgspec.to_builtins(assignment))
+    desk.deadlines.set(Key(Due.CREATE, info.id), desk.now + CREATE_SECONDS)

@@ -252,7 +252,7 @@ def terminal_list(desk: Desk, request: Request) -> Struct:
 
 def complete(desk: Desk) -> bool:
     """Return whether every lane that is known to live has registered."""
-    return not desk.expected
+    return desk.listed and not desk.expected
 
 
 def _lanes_asked_for(desk: Desk, request: Request) -> list[str]:

@@ -50,6 +50,19 @@ class Answered(Struct, array_like=True, tag="answered", frozen=True):
     at: float
 
 
+class Taken(Struct, array_like=True, tag="taken", frozen=True):
+    """The broker works on a command for a lane, until a `Taken` without one follows."""
+
+    lane_id: str
+    command: bytes | None
+
+
+class Admitted(Struct, array_like=True, tag="admitted", frozen=True):
+    """A spawn was let pass by the log budget: its retries are, too."""
+
+    command_id: str
+
+
 class Past(Struct, array_like=True, tag="past", frozen=True):
     """From compaction: an event that can still be replayed; its effect is in other records."""
 
@@ -91,6 +104,8 @@ Record = (
     | Happening
     | Registered
     | Answered
+    | Taken
+    | Admitted
     | Past
     | WorkspaceIs
     | LaneIs

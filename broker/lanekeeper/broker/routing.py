@@ -4,7 +4,7 @@ Forwards the bytes unchanged: the envelope was decoded once, the payload never. 
 and what an undeliverable message means. Sans-IO handlers of the core.
 """
 
-from lanekeeper.broker import keepers, lanes, orphans
+from lanekeeper.broker import deaths, lanes, orphans, recovery, returning
 from lanekeeper.broker.addresses import locate
 from lanekeeper.broker.deadlines import Due, Key
 from lanekeeper.broker.desk import Desk
@@ -21,14 +21,15 @@ def forward(desk: Desk, request: Request) -> None:
         WireError: a NOT_FOUND, WORKER_LOST or BACKPRESSURE.
     """
     command = request.command
-    if command.lane_id in desk.expected:
-        raise WireError("WORKER_LOST", f"lane {command.lane_id} is coming back; try again shortly")
+    if command.lane_id in desk.expected and command.lane_id not in desk.registry.lanes:
+        raise returning.coming(desk)
     entry = locate(desk.registry, command)
     lane = desk.lanes[entry.info.id]
     if lane.join(request):
         return
     ready = readiness(entry.state, request.method)
-    if ready is Readiness.WAIT:
+    here = lane.route is not None or lane.id not in desk.expected
+    if ready is Readiness.WAIT or not here:
         lanes.wait(desk, entry, request)
     elif ready is Readiness.AWAY or lane.route is None:
         raise lanes.away(entry)
@@ -39,6 +40,7 @@ def forward(desk: Desk, request: Request) -> None:
         except WireError:
             desk.budget.withdraw(command.id)
             raise
+        desk.admitted(command)
         if not request.method.one_way:
             desk.patience(lane.id, command)
         desk.counters["commands.forwarded"] += 1
@@ -60,10 +62,11 @@ def undelivered(desk: Desk, stimulus: Undelivered) -> None:
     lane.route = None
     if "lost" in LANE[entry.state]:
         desk.change_lane(entry, "lost", desk.own_cause(), "its worker is not connected")
-        lanes.drop_pending(desk, lane, lanes.away(entry).info)
+        if not desk.keeper:
+            lanes.drop_pending(desk, lane, lanes.away(entry).info)
     elif entry.state is LaneState.CLEANING:
         lane.obituary = "its worker is not connected"
-        keepers.buried(desk, entry)
+        deaths.buried(desk, entry)
 
 
 def overdue(desk: Desk, key: Key) -> None:
@@ -84,7 +87,11 @@ def overdue(desk: Desk, key: Key) -> None:
         )
         lanes.creation_failed(desk, entry, error.info)
     elif key.due is Due.DYING and entry.state is LaneState.CLEANING:
-        keepers.buried(desk, entry)
+        deaths.buried(desk, entry)
+    elif key.due is Due.RETURN and lane.reviving is not None:
+        recovery.overdue(desk, entry)
+    elif key.due is Due.RETURN:
+        returning.overdue(desk, entry)
     elif key.due is Due.SWEEP and entry.state is LaneState.CLEANING:
         error = WireError("TIMEOUT", "the keeper has not ended what the lane's worker left")
         lanes.cleanup_failed(desk, entry, error.info)
@@ -92,8 +99,14 @@ def overdue(desk: Desk, key: Key) -> None:
 
 def _time_out(desk: Desk, key: Key) -> None:
     lane = desk.lanes[key.lane_id]
-    pending = lane.pending.get(key.command_id) or lane.waiting.pop(key.command_id, None)
+    waiting = lane.waiting.pop(key.command_id, None)
+    pending = waiting or lane.pending.get(key.command_id)
     if pending is None:
+        return
+    entry = desk.registry.lanes[key.lane_id]
+    if waiting is not None and (entry.state is LaneState.RECOVERING or lane.id in desk.expected):
+        # Nobody was given it yet, so nothing is unknown about it.
+        desk.refuse(waiting.request, waiting.callers, lanes.away(entry).info)
         return
     callers = pending.callers
     if pending.lasting:

@@ -19,7 +19,7 @@ import zmq
 
 from lanekeeper.broker import journal as journals
 from lanekeeper.broker.core import Core
-from lanekeeper.broker.sockets import Sockets, bind
+from lanekeeper.broker.heritage import SOCKETS, Heritage, take_over
 from lanekeeper.broker.stimuli import (
     Action,
     FromClient,
@@ -45,8 +45,7 @@ from lanekeeper.broker.stimuli import (
     Write,
 )
 from lanekeeper.keeper import identity, survey, tidy
-from lanekeeper.keeper.journal import Journal, JournalError
-from lanekeeper.keeper.link import Link
+from lanekeeper.keeper.journal import JournalError
 from lanekeeper.keeper.program import wakeup_pipe
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.limits import LOG_BUDGET
@@ -64,15 +63,16 @@ class Server:
     """The running broker."""
 
     def __init__(
-        self, rundir: Rundir, sockets: Sockets, wakeup: int, log_budget: int = LOG_BUDGET
+        self, rundir: Rundir, heritage: Heritage, wakeup: int, log_budget: int = LOG_BUDGET
     ) -> None:
         """Serve on bound sockets until the descriptor `wakeup` becomes readable."""
-        self._sockets = sockets
+        self._rundir = rundir
+        self._sockets = heritage.sockets
         self._wakeup = wakeup
         self._rundir = rundir
-        self._link = Link(rundir, _ROLE)
-        self._journal = Journal.create(journals.JOURNAL_NAME)
-        self._state = journals.load(self._journal)
+        self._link = heritage.link
+        self._journal = heritage.journal
+        self._state = heritage.state
         self._core = Core(self._state, os.urandom, str(rundir.path))
         me = identity.current()
         self._sampler = Sampler(_ROLE, me.pid, me.start_time)
@@ -88,7 +88,9 @@ class Server:
             poller.register(sock, zmq.POLLIN)
         poller.register(self._wakeup, zmq.POLLIN)
         self._carry_out(self._core.start(_now()))
-        self._open_link()
+        self._follow_link(_now())
+        self._turn()
+        self._link.serve()
         LOG.info("served")
         while True:
             self._watch_link()
@@ -98,6 +100,7 @@ class Server:
                 break
         self._turn()
         self._sample(math.inf)
+        self._link.deposits.drop(SOCKETS)
         self._link.close()
         self._journal.close()
         LOG.info("stopped; %s", dict(self._core.desk.counters))
@@ -106,7 +109,10 @@ class Server:
         now = _now()
         self._drain(self._sockets.workers, FromWorker, now)
         for message in self._link.turn():
-            self._feed(FromKeeper(message), now)
+            if message["op"] == "rebind":
+                self._rebind()
+            else:
+                self._feed(FromKeeper(message), now)
         self._follow_link(now)
         self._drain_subscriptions(now)
         self._drain(self._sockets.clients, FromClient, now)
@@ -114,7 +120,17 @@ class Server:
         if deadline is not None and deadline <= now.monotonic:
             self._feed(Tick(), now)
         self._link.beat(now.monotonic)
+        if self._link.retry(now.monotonic):
+            self._follow_link(now)
         self._sample(now.monotonic)
+
+    def _rebind(self) -> None:
+        """Listen anew where somebody has deleted our paths; the keeper says so."""
+        try:
+            if self._sockets.rebind(self._rundir):
+                self._link.deposit(SOCKETS, self._sockets.listeners)
+        except (OSError, zmq.ZMQError):
+            LOG.exception("could not listen anew")
 
     def _drain(
         self,
@@ -152,14 +168,16 @@ class Server:
         self._carry_out(actions)
 
     def _carry_out(self, actions: list[Action]) -> None:
+        """Do what a turn says: all its records first, as one, then the rest in order."""
+        records = [action.record for action in actions if isinstance(action, Write)]
+        if records:
+            self._write(records)
         for action in actions:
             match action:
                 case Reply(route=route, data=data):
                     self._reply(route, data)
                 case ToWorker():
                     self._to_worker(action)
-                case Write(record=record):
-                    self._write(record)
                 case Publish(topic=topic, data=data):
                     self._sockets.events.send_multipart((topic, data), zmq.NOBLOCK)
                 case ToKeeper(message=message):
@@ -203,9 +221,9 @@ class Server:
         missed = Undelivered(action.route, action.lane_id, action.command_id, full)
         self._feed(missed, _now())
 
-    def _write(self, record: bytes) -> None:
+    def _write(self, records: list[bytes]) -> None:
         try:
-            journals.append(self._journal, record, self._state)
+            journals.append(self._journal, records, self._state)
         except (OSError, JournalError):
             self._core.desk.counters["journal.failed"] += 1
             LOG.exception("could not write to the journal")
@@ -222,19 +240,16 @@ class Server:
 
     def _open_link(self) -> None:
         now = _now()
-        opened = self._link.open(now.monotonic)
-        self._keeper_known = opened
-        self._feed(KeeperUp() if opened else KeeperDown(), now)
+        self._keeper_known = self._link.open(now.monotonic)
+        self._feed(KeeperUp() if self._keeper_known else KeeperDown(), now)
 
     def _follow_link(self, now: Instant) -> None:
-        """Tell the core when the channel has closed since the last turn."""
-        if self._keeper_known and not self._link.is_open:
-            self._keeper_known = False
-            LOG.warning("lost the keeper")
-            self._feed(KeeperDown(), now)
-        if not self._keeper_known and self._link.returns(now.monotonic):
-            self._keeper_known = True
-            self._feed(KeeperUp(), now)
+        """Tell the core when the channel has closed or opened since the last turn."""
+        if self._keeper_known == self._link.is_open:
+            return
+        self._keeper_known = self._link.is_open
+        LOG.info("found the keeper" if self._keeper_known else "lost the keeper")
+        self._feed(KeeperUp() if self._keeper_known else KeeperDown(), now)
 
     def _watch_link(self) -> None:
         """Poll the channel as it is now: gone, open, or with messages that wait."""
@@ -254,7 +269,7 @@ class Server:
         """Return milliseconds until something is due, rounded up; None to wait for messages."""
         due = (
             self._core.next_deadline(),
-            self._link.next_beat(),
+            self._link.deadline(),
             self._sampler.due(self._core.desk.counters),
         )
         moments = [moment for moment in due if moment is not None]
@@ -268,17 +283,18 @@ def serve(rundir: Rundir, log_budget: int = LOG_BUDGET) -> None:
 
     Raises:
         AlreadyRunningError: another broker serves this directory.
+        OSError: the keeper does not answer, or a path cannot be bound.
         zmq.ZMQError: a socket cannot be bound.
     """
     raise_descriptor_limit()
     wakeup = wakeup_pipe()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:
-        sockets = bind(context, rundir)
+        heritage = take_over(context, rundir)
         try:
-            Server(rundir, sockets, wakeup, log_budget).run()
+            Server(rundir, heritage, wakeup, log_budget).run()
         finally:
-            sockets.close()
+            heritage.sockets.close()
     finally:
         context.destroy()
 

@@ -1,17 +1,22 @@
-"""The broker's sockets: how they are bound and bounded.
+"""The broker's sockets: how they are bound and bounded, and how they outlive a broker.
 
-Owns every ZeroMQ option of the broker, each with its reason. Refuses to bind where another broker
-listens: binding an ipc path silently takes it away from whoever has it. Called by `server`.
+Owns every ZeroMQ option of the broker, each with its reason. The listening sockets are made here
+rather than by ZeroMQ, so that duplicates can be kept in the vault: whoever connects while there is
+no broker waits in their queues, and the next broker finds them there. Refuses to bind where another
+broker listens. Called by `server`.
 """
 
+import os
 import socket
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import zmq
 
+from lanekeeper.keeper.framing import close_all
 from lanekeeper.keeper.program import AlreadyRunningError
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.endpoints import PlaneEndpoints
@@ -50,13 +55,41 @@ _OWNER_ONLY: Final = stat.S_IRUSR | stat.S_IWUSR
 
 @dataclass(frozen=True, slots=True)
 class Sockets:
-    """The bound sockets, and the one that is connected to the collector."""
+    """The bound sockets, and the one that is connected to the collector.
+
+    `listeners` are our own descriptors of what the sockets listen on, by the name of the path.
+    """
 
     clients: zmq.Socket[bytes]
     workers: zmq.Socket[bytes]
     events: zmq.Socket[bytes]
     samples: zmq.Socket[bytes]
     paths: tuple[Path, ...]
+    listeners: dict[str, int]
+
+    def rebind(self, rundir: Rundir) -> bool:
+        """Listen anew where a path was deleted; who is connected stays so. Return whether any was.
+
+        Raises:
+            OSError: a path cannot be bound.
+            zmq.ZMQError: ZeroMQ does not take the socket.
+        """
+        endpoints = PlaneEndpoints(str(rundir.path))
+        places = (
+            (self.clients, endpoints.commands),
+            (self.workers, endpoints.workers),
+            (self.events, endpoints.events),
+        )
+        again = False
+        for path, (sock, endpoint) in zip(self.paths, places, strict=True):
+            if path.exists():
+                continue
+            again = True
+            close_all((self.listeners[path.name],))
+            self.listeners[path.name] = _listen(path)
+            sock.set(zmq.USE_FD, os.dup(self.listeners[path.name]))
+            sock.bind(endpoint)
+        return again
 
     def close(self) -> None:
         """Close all of them; what is queued lingers as their options say.
@@ -65,19 +98,26 @@ class Sockets:
         """
         for path in self.paths:
             path.unlink(missing_ok=True)
+        close_all(self.listeners.values())
         for sock in (self.clients, self.workers, self.events, self.samples):
             sock.close()
 
 
-def bind(context: zmq.Context[zmq.Socket[bytes]], rundir: Rundir) -> Sockets:
-    """Bind the broker's sockets, mode 0600.
+def bind(
+    context: zmq.Context[zmq.Socket[bytes]], rundir: Rundir, inherited: Mapping[str, int]
+) -> Sockets:
+    """Bind the broker's sockets, mode 0600, to what a predecessor listened on if it is all there.
+
+    The inherited descriptors are taken over.
 
     Raises:
         AlreadyRunningError: somebody listens there.
-        zmq.ZMQError: a path cannot be bound.
+        OSError: a path cannot be bound.
+        zmq.ZMQError: ZeroMQ does not take the socket.
     """
-    refuse_second(rundir)
     endpoints = PlaneEndpoints(str(rundir.path))
+    paths = (rundir.broker_sock, rundir.workers_sock, rundir.events_sock)
+    listeners = _listeners(rundir, paths, inherited)
     clients = _router(context, CLIENT_HIGH_WATER)
     workers = _router(context, WORKER_HIGH_WATER)
     workers.set(zmq.MAXMSGSIZE, MAX_REGISTRATION)
@@ -86,13 +126,41 @@ def bind(context: zmq.Context[zmq.Socket[bytes]], rundir: Rundir) -> Sockets:
     events.set(zmq.XPUB_VERBOSE, 1)
     _bound(events, 0)
     events.set(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES)
-    clients.bind(endpoints.commands)
-    workers.bind(endpoints.workers)
-    events.bind(endpoints.events)
-    paths = (rundir.broker_sock, rundir.workers_sock, rundir.events_sock)
-    for path in paths:
+    places = (
+        (clients, endpoints.commands),
+        (workers, endpoints.workers),
+        (events, endpoints.events),
+    )
+    for (sock, endpoint), fd in zip(places, listeners.values(), strict=True):
+        # ZeroMQ closes what it is given.
+        sock.set(zmq.USE_FD, os.dup(fd))
+        sock.bind(endpoint)
+    samples = _samples(context, endpoints.collector)
+    return Sockets(clients, workers, events, samples, paths, listeners)
+
+
+def _listeners(
+    rundir: Rundir, paths: tuple[Path, ...], inherited: Mapping[str, int]
+) -> dict[str, int]:
+    names = [path.name for path in paths]
+    if set(names) == set(inherited) and all(path.is_socket() for path in paths):
+        return {name: inherited[name] for name in names}
+    close_all(inherited.values())
+    refuse_second(rundir)
+    return {path.name: _listen(path) for path in paths}
+
+
+def _listen(path: Path) -> int:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        listener.bind(str(path))
         path.chmod(_OWNER_ONLY)
-    return Sockets(clients, workers, events, _samples(context, endpoints.collector), paths)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener.detach()
 
 
 def refuse_second(rundir: Rundir) -> None:

@@ -5,9 +5,12 @@ equals the live one. `snapshot` gives the few records that compaction keeps inst
 past. Sans-IO; the core decides which records there are, the shell stores them.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator
 
+from lanekeeper.broker.budget import ADMITTED_KEPT
 from lanekeeper.broker.records import (
+    Admitted,
     Answered,
     ContextIs,
     Genesis,
@@ -17,6 +20,7 @@ from lanekeeper.broker.records import (
     Record,
     Registered,
     SessionIs,
+    Taken,
     TerminalIs,
     WorkspaceIs,
 )
@@ -29,13 +33,20 @@ from lanekeeper.wire.messages.events import Happened
 
 
 class State:
-    """The fold of a journal."""
+    """The fold of a journal.
+
+    Attributes:
+        taken: the encoded command that the broker works on, by lane.
+        admitted: ids of the spawns that the log budget has let pass.
+    """
 
     def __init__(self) -> None:
         """Start empty: without an epoch, before any record."""
         self.registry = Registry()
         self.history = History()
         self.answers = Answers(ANSWERS_KEPT, ANSWER_SECONDS, TOMBSTONES_KEPT)
+        self.taken: dict[str, bytes] = {}
+        self.admitted: OrderedDict[str, None] = OrderedDict()
 
     def happen(self, data: bytes, topic: str, happened: Happened) -> None:
         """Apply a `Happening` whose event is already decoded."""
@@ -56,10 +67,14 @@ class State:
                 self.registry.register(registration, workspace_id, ts)
             case Answered(command_id=command_id, response=response, at=at):
                 self.answers.restore(command_id, response, at)
-            case Genesis(epoch=epoch, seq=seq):
-                self.history.begin(epoch, seq)
-            case Past(event=data):
-                self.history.keep(data)
+            case Taken(lane_id=lane_id, command=data):
+                self.taken.pop(lane_id, None)
+                if data is not None:
+                    self.taken[lane_id] = data
+            case Admitted(command_id=command_id):
+                self.admitted[command_id] = None
+                if len(self.admitted) > ADMITTED_KEPT:
+                    self.admitted.popitem(last=False)
             case _:
                 self._place(record)
 
@@ -76,9 +91,15 @@ class State:
         yield ContextIs(registry.context)
         for kept in self.answers.snapshot():
             yield Answered(kept.command_id, kept.response, kept.at)
+        yield from (Taken(lane_id, data) for lane_id, data in self.taken.items())
+        yield from (Admitted(command_id) for command_id in self.admitted)
 
     def _place(self, record: Record) -> None:
         match record:
+            case Genesis(epoch=epoch, seq=seq):
+                self.history.begin(epoch, seq)
+            case Past(event=data):
+                self.history.keep(data)
             case WorkspaceIs(workspace=workspace):
                 self.registry.put_workspace(workspace)
             case LaneIs(lane=lane):

@@ -10,7 +10,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from lanekeeper.broker import lanes
+from lanekeeper.broker import deaths, lanes, recovery, restoring
+from lanekeeper.broker.deadlines import Due, Key
 from lanekeeper.broker.desk import Cause, Desk, Ids
 from lanekeeper.broker.lane import Lane
 from lanekeeper.broker.registry import LaneEntry
@@ -98,11 +99,17 @@ def _happened(desk: Desk, route: bytes, lane_id: str | None, event: Event) -> No
     if event.topic == WORKER_REGISTERED:
         _register(desk, route, event)
         return
-    if lane_id is None:
-        raise WireError("INVALID_ENVELOPE", "an event from a worker that has not registered")
     if event.topic not in _REPORTED:
         raise WireError("INVALID_ARGUMENT", f"a worker cannot report {event.topic}")
-    entry = desk.registry.lanes[lane_id]
+    if lane_id is None:
+        # What was reported while there was no broker comes before the registration.
+        if event.lane_id not in desk.expected or not desk.early.keep(route, event):
+            raise WireError("INVALID_ENVELOPE", "an event from a worker that has not registered")
+        return
+    _reported(desk, desk.registry.lanes[lane_id], event)
+
+
+def _reported(desk: Desk, entry: LaneEntry, event: Event) -> None:
     happened = decode_body(event.payload, Happened, event.topic)
     happened = _checked(desk, entry, event, happened)
     event.payload = raw(happened)
@@ -181,10 +188,12 @@ def _register(desk: Desk, route: bytes, event: Event) -> None:
         _tell(desk, route, event, error.info)
         raise
     lane = desk.lanes.setdefault(assignment.lane_id, Lane(assignment.lane_id))
-    _take_route(desk, lane, route)
+    was = _overtaken(desk, lane, assignment, route)
+    moved = _take_route(desk, lane, route)
     lane.worker_workspace = assignment.workspace_id
     desk.register(registration, workspace_id)
     desk.expected.discard(lane.id)
+    desk.deadlines.clear(Key(Due.RETURN, lane.id))
     entry = desk.registry.lanes[lane.id]
     cause = Cause(event.correlation_id, event.actor)
     if entry.state is LaneState.PROVISIONING:
@@ -193,15 +202,50 @@ def _register(desk: Desk, route: bytes, event: Event) -> None:
         desk.change_lane(entry, "recover", cause, "a worker has registered")
     if entry.state is LaneState.RECOVERING:
         desk.change_lane(entry, "ready", cause)
+    restoring.completed(desk, entry, was, cause)
     _follow_activity(desk, entry, cause)
+    recovery.registered(desk, entry)
     desk.note(INFO, f"lane {entry.info.name} registered", lane.id)
+    if moved:
+        _send_again(desk, lane, route)
+    desk.release(lane)
 
 
-def _take_route(desk: Desk, lane: Lane, route: bytes) -> None:
+def _overtaken(desk: Desk, lane: Lane, assignment: Assignment, route: bytes) -> restoring.Before:
+    """Return what the lane held; first take in what was reported, and the death nobody told of."""
+    entry = desk.registry.lanes.get(lane.id)
+    if entry is None:
+        return restoring.Before({}, {})
+    for early in desk.early.take(route):
+        try:
+            _reported(desk, entry, early)
+        except WireError as error:
+            desk.counters["worker.refused"] += 1
+            desk.note(WARNING, f"refused a worker's message: {error}", lane.id)
+    if entry.info.pid is not None and assignment.generation > entry.info.generation:
+        deaths.orphaned(desk, entry, "its worker died; a successor took over")
+    return restoring.before(entry)
+
+
+def _take_route(desk: Desk, lane: Lane, route: bytes) -> bool:
+    """Note where the lane's worker is; return whether that is another place than before."""
+    if lane.route == route:
+        return False
     if lane.route is not None:
         desk.routes.pop(lane.route, None)
     lane.route = route
     desk.routes[route] = lane.id
+    return True
+
+
+def _send_again(desk: Desk, lane: Lane, route: bytes) -> None:
+    """Give a worker what its predecessor, or another connection of its own, may not have got.
+
+    It answers what was done already, and joins what is being done.
+    """
+    for request in lane.forwarded():
+        desk.counters["commands.again"] += 1
+        desk.actions.append(ToWorker(route, lane.words(request), lane.id, request.command.id))
 
 
 def _check_assignment(desk: Desk, assignment: Assignment) -> None:

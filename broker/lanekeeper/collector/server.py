@@ -7,7 +7,6 @@ Owns the sockets, the clock and the log. Wakes for samples and for the beat alon
 import logging
 import stat
 import time
-from pathlib import Path
 from typing import Final
 
 import zmq
@@ -39,6 +38,7 @@ class Collector:
 
     def __init__(self, rundir: Rundir, pull: zmq.Socket[bytes], wakeup: int) -> None:
         """Serve a bound socket until the descriptor `wakeup` becomes readable."""
+        self._rundir = rundir
         self._pull = pull
         self._wakeup = wakeup
         self._model = Model()
@@ -77,10 +77,16 @@ class Collector:
 
     def _hear(self) -> None:
         """Read what the keeper says; nothing is asked of a collector yet."""
-        self._link.turn()
+        if any(message["op"] == "rebind" for message in self._link.turn()):
+            self._rebind()
         self._link.beat(time.monotonic())
-        self._link.returns(time.monotonic())
+        self._link.retry(time.monotonic())
         self._follow_link()
+
+    def _rebind(self) -> None:
+        """Listen anew where the socket was deleted; who is connected stays so."""
+        if not self._rundir.collector_sock.exists():
+            bind(self._pull, self._rundir)
 
     def _follow_link(self) -> None:
         """Poll the channel as it is now, gone or another one."""
@@ -94,8 +100,8 @@ class Collector:
         self._polled = wanted
 
     def _timeout(self) -> int | None:
-        beat = self._link.next_beat()
-        return None if beat is None else max(int((beat - time.monotonic()) * 1000) + 1, 0)
+        due = self._link.deadline()
+        return None if due is None else max(int((due - time.monotonic()) * 1000) + 1, 0)
 
 
 def serve(rundir: Rundir) -> None:
@@ -113,8 +119,7 @@ def serve(rundir: Rundir) -> None:
             pull.set(zmq.RCVHWM, HIGH_WATER)
             pull.set(zmq.BACKLOG, BACKLOG)
             pull.set(zmq.MAXMSGSIZE, SAMPLE_BYTES)
-            pull.bind(PlaneEndpoints(str(rundir.path)).collector)
-            _own(rundir.collector_sock)
+            bind(pull, rundir)
             Collector(rundir, pull, wakeup).run()
         finally:
             rundir.collector_sock.unlink(missing_ok=True)
@@ -123,5 +128,11 @@ def serve(rundir: Rundir) -> None:
         context.destroy()
 
 
-def _own(path: Path) -> None:
-    path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+def bind(pull: zmq.Socket[bytes], rundir: Rundir) -> None:
+    """Bind the collector's socket, mode 0600.
+
+    Raises:
+        zmq.ZMQError: it cannot be bound.
+    """
+    pull.bind(PlaneEndpoints(str(rundir.path)).collector)
+    rundir.collector_sock.chmod(stat.S_IRUSR | stat.S_IWUSR)

@@ -97,6 +97,9 @@ class KeeperLink:
         deadline = time.monotonic() + HELLO_SECONDS
         for message in self._messages(deadline, "hello"):
             if message["op"] == "welcome":
+                # The socket may still name a dead keeper, whose queue this one serves.
+                pid = int(message.get("keeper_pid", self.keeper.pid))
+                self.keeper = Process(pid, start_time(pid) or 0)
                 return
             if message["op"] == "error":
                 raise CliError("UNREACHABLE", f"the keeper refuses us: {message.get('message')}")

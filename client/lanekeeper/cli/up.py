@@ -11,6 +11,7 @@ import click
 
 from lanekeeper.cli.daemons import arguments, become, environment
 from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.keeper_link import reach
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
 from lanekeeper.cli.settings import Settings
@@ -86,9 +87,15 @@ def refuse_second(rundir: Rundir) -> None:
     """Refuse to start beside a running plane.
 
     Raises:
-        CliError: PLANE_RUNS, naming the keeper that holds the lock.
+        CliError: PLANE_RUNS, naming the keeper; UNREACHABLE or TIMEOUT, one is there and silent.
     """
     pid = holder(rundir.lock)
+    if pid is None:
+        # A keeper that was killed a moment ago has a successor on its way, which answers here.
+        link = reach(rundir)
+        if link is not None:
+            with link:
+                pid = link.keeper.pid
     if pid is not None:
         raise CliError(
             "PLANE_RUNS",

@@ -15,6 +15,7 @@ import zmq
 from msgspec import Struct
 
 from lanekeeper.client.errors import error_for, from_wire
+from lanekeeper.client.links import RECONNECT_MS
 from lanekeeper.client.session import Observer, Request, Requests
 from lanekeeper.wire.codec import decode_body
 from lanekeeper.wire.endpoints import PlaneEndpoints
@@ -34,6 +35,8 @@ class Asker:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.linger = 0
+        self._socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
+        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._socket.connect(PlaneEndpoints(directory).commands)
         self._timeout = timeout
         self._requests = Requests()
@@ -82,6 +85,8 @@ class Asker:
         traceback: TracebackType | None,
     ) -> None:
         """Close the connection."""
+        self._socket.disable_monitor()
+        self._monitor.close(0)
         self._socket.close(0)
         self._context.term()
 
@@ -93,5 +98,16 @@ class Asker:
                 self._socket.send(transmission.data)
             due = self._requests.next_deadline()
             wait = 0.0 if due is None else max(0.0, due - time.monotonic())
-            if self._socket.poll(int(wait * 1000) + 1):
-                self._requests.receive(self._socket.recv(), time.monotonic())
+            ready = self._poll(int(wait * 1000) + 1)
+            now = time.monotonic()
+            if self._monitor in ready:
+                self._monitor.recv_multipart()
+                self._requests.lost(None, now)
+            if self._socket in ready:
+                self._requests.receive(self._socket.recv(), now)
+
+    def _poll(self, milliseconds: int) -> set[object]:
+        poller = zmq.Poller()
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._monitor, zmq.POLLIN)
+        return {found for found, _ in poller.poll(milliseconds)}

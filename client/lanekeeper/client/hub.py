@@ -175,7 +175,10 @@ class Hub:
 
     def _round(self, now: float) -> tuple[bool, bool]:
         """Receive, advance and send once; what was only sent calls for no other round."""
-        received = self.sockets.receive(lambda data: self._requests.receive(data, now))
+        received = self.sockets.receive(
+            lambda data: self._requests.receive(data, now),
+            lambda link: self._requests.lost(link, now),
+        )
         self._requests.expire(now)
         for lease in self._leases.due(now):
             self._renew(lease, now)

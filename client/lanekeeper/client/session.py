@@ -1,11 +1,11 @@
 """The commands a client has sent: matching, sending again, deadlines.
 
-Sans-IO. Rules: an unanswered command is sent again with the same id after 0.5 s, 1 s, 2 s, 4 s and
-then every 5 s, until its deadline; BACKPRESSURE is retried until the deadline; WORKER_LOST is
-retried for `LOST_PATIENCE` seconds, the time a successor needs many times over, unless the lane
-is known to have failed. The executor
-answers one id once, so none of this does anything twice. Late and foreign answers are counted.
-Called by `hub` with bytes and the time; it refuses commands that are too large to travel.
+Sans-IO. Rules: an unanswered command is sent again with the same id when its link was lost, and
+after 0.5 s, 1 s, 2 s, 4 s and then every 5 s, until its deadline; BACKPRESSURE is retried until the
+deadline; WORKER_LOST is retried for `LOST_PATIENCE` seconds, the time a successor needs many times
+over, unless the lane is known to have failed. The executor answers one id once, so none of this
+does anything twice. Late and foreign answers are counted. Called by `hub` with bytes and the time;
+it refuses commands that are too large to travel.
 """
 
 from collections import OrderedDict
@@ -146,6 +146,13 @@ class Requests:
             self.strays += 1
         elif response.status == "error":
             refused(from_info(_error_of(response)))
+
+    def lost(self, link: str | None, now: float) -> None:
+        """Send again, over the next connection, what the lost one may not have delivered."""
+        for request in self._pending.values():
+            if request.link == link and request.sendings:
+                request.send_at = now
+                request.interval = RESEND_FIRST
 
     def expire(self, now: float) -> None:
         """Fail the commands past their deadline; call it before `outgoing`."""

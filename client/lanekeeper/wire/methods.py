@@ -113,6 +113,7 @@ METHODS: Final[dict[str, Method]] = {
     "events.replay": _broker(plane.Replay, plane.ReplayResult),
     "lane.create": _change(lane.LaneCreate, lane.LaneResult, _W, executor=_B, formal=True),
     "lane.attach": _change(plane.Nothing, lane.LaneResult, _L, executor=_B, formal=True),
+    "lane.recover": _change(lane.LaneRecover, lane.LaneResult, _L, executor=_B),
     "lane.list": _broker(lane.LaneListRequest, lane.LaneList),
     "session.list": _broker(session.SessionListRequest, session.SessionList),
     "terminal.list": _broker(terminal.TerminalListRequest, terminal.TerminalList),

@@ -30,14 +30,20 @@ PATIENCE_MS = 10_000
 class Daemon:
     """A daemon of the plane as a process of its own, without a keeper."""
 
-    def __init__(self, directory: Path, role: str) -> None:
-        """Start it and wait until its socket is there."""
+    def __init__(self, directory: Path, role: str, *, wait: bool = True) -> None:
+        """Start it and wait until its socket is there; with `wait` false, do not."""
+        self._sock = directory / f"{role}.sock"
         self.process = subprocess.Popen(
             [sys.executable, "-m", f"lanekeeper.{role}", "--runtime-dir", str(directory)],
             stdin=subprocess.DEVNULL,
         )
-        sock = directory / f"{role}.sock"
-        wait_until(lambda: sock.exists() and _listens(sock), 10.0, f"{role} at {sock}")
+        if wait:
+            self.served()
+
+    def served(self) -> None:
+        """Wait until its socket is there."""
+        sock = self._sock
+        wait_until(lambda: sock.exists() and _listens(sock), 10.0, f"a daemon at {sock}")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it and return its exit status."""
@@ -214,6 +220,13 @@ class Subscriber:
         event: dict[str, Any] = msgpack.unpackb(data)
         assert event["topic"].encode() == topic
         return event
+
+    def joined_again(self) -> tuple[str, int]:
+        """Wait until the connection is back; return the epoch and the last event before it."""
+        topic, data = self.sock.recv_multipart()
+        assert topic == b"tok_mine"
+        _, _, epoch, last = msgpack.unpackb(data)
+        return epoch, last
 
     def until(self, topic: str) -> list[dict[str, Any]]:
         """Return the events up to one of that topic."""

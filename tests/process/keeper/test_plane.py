@@ -120,7 +120,7 @@ def test_restart_replaces_a_daemon(plane: Plane) -> None:
     client.ask({"op": "restart", "id": "r", "role": "collector"})
     pid = client.expect("restarted", id="r").message["pid"]
     assert plane.pids("collector") == [pid] != before
-    client.ask({"op": "restart", "id": "k", "role": "keeper"})
+    client.ask({"op": "restart", "id": "k", "role": "client"})
     assert client.expect("error", id="k").message["code"] == "INVALID_ARGUMENT"
 
 

@@ -84,16 +84,34 @@ def test_status_without_a_broker(idle: Plane) -> None:
     assert idle.lane("down").returncode == 0
 
 
+def behead(plane: Plane) -> None:
+    """Kill the keeper and the nursery that would start another."""
+    status = json.loads(plane.lane("status", "--json").stdout)
+    pids = {one["role"]: one["pid"] for one in status["processes"]}
+    os.kill(pids["keeper"], signal.SIGSTOP)
+    for role in ("nursery", "keeper"):
+        os.kill(pids[role], signal.SIGKILL)
+    wait_until(lambda: not Path(f"/proc/{pids['keeper']}/exe").exists(), 5, "the keeper is gone")
+
+
+def test_second_up_after_the_keepers_death_names_the_next_one(idle: Plane) -> None:
+    up = idle.lane("up", "--detach", "--json")
+    os.kill(json.loads(up.stdout)["pid"], signal.SIGKILL)
+    second = idle.lane("up", "--detach")
+    assert second.returncode == 5
+    status = json.loads(idle.lane("status", "--json").stdout)
+    assert f"keeper {status['pid']}" in second.stderr
+    assert status["pid"] != json.loads(up.stdout)["pid"]
+    assert idle.lane("down", "--yes").returncode == 0
+
+
 def test_no_second_plane_beside_one_that_lost_its_keeper(idle: Plane) -> None:
     assert idle.lane("up", "--detach").returncode == 0
     assert idle.lane("run", "-d", "kept", "--", "sleep", "1000").returncode == 0
-    status = json.loads(idle.lane("status", "--json").stdout)
-    keeper = next(p["pid"] for p in status["processes"] if p["role"] == "keeper")
-    os.kill(keeper, signal.SIGKILL)
-    wait_until(lambda: not Path(f"/proc/{keeper}/exe").exists(), 5, "the keeper is gone")
+    behead(idle)
     refused = idle.lane("up", "--detach")
     assert refused.returncode == 5
-    assert "worker" in refused.stderr
+    assert "worker" in refused.stderr, (idle.dir / "log" / "worker.log").read_text()
     assert "lane down" in refused.stderr
     assert "kept" in idle.lane("ls").stdout
     assert idle.lane("down", "--yes").returncode == 0
@@ -105,7 +123,8 @@ def test_status_and_down_without_a_keeper(idle: Plane) -> None:
     os.kill(json.loads(up.stdout)["pid"], signal.SIGSTOP)
     hung = idle.lane("status", "--json")
     assert "keeper" in {entry["role"] for entry in json.loads(hung.stdout)["degraded"]}
-    os.kill(json.loads(up.stdout)["pid"], signal.SIGKILL)
+    os.kill(json.loads(up.stdout)["pid"], signal.SIGCONT)
+    behead(idle)
     status = json.loads(idle.lane("status", "--json").stdout)
     assert "keeper" in {entry["role"] for entry in status["degraded"]}
     assert idle.lane("down").returncode == 3
@@ -124,8 +143,38 @@ def test_restart_of_the_broker_keeps_the_program(idle: Plane) -> None:
     assert done.returncode == 0, done.stderr
     wait_until(lambda: "keep" in idle.lane("ls").stdout, 10.0, "lane to come back")
     assert idle.lane("send", "keep", "hello", "--enter").returncode == 0
-    assert idle.lane("restart", "keep").returncode == 3
+    assert idle.lane("restart", "nothing").returncode == 4
     assert idle.lane("down", "--yes").returncode == 0
+
+
+def test_restart_of_everything_under_a_program_that_talks(idle: Plane) -> None:
+    assert idle.lane("up", "--detach").returncode == 0
+    count = ["sh", "-c", "i=0; while [ $i -lt 4000 ]; do i=$((i+1)); echo $i; done; read x; exit 7"]
+    assert idle.lane("run", "-d", "talks", "--", *count).returncode == 0
+    before = processes(idle)
+    done = idle.lane("restart", "all", "--json", timeout=90.0)
+    assert done.returncode == 0, done.stderr
+    roles = [one["role"] for one in json.loads(done.stdout)["restarted"]]
+    assert roles == ["nursery", "collector", "broker", "worker", "keeper"]
+    assert "restarted worker of lane talks" in done.stderr
+    after = processes(idle)
+    assert before.keys() == after.keys()
+    assert not set(before.values()) & set(after.values())
+    read = idle.lane("read", "talks")
+    assert read.stdout.split() == [str(number) for number in range(1, 4001)]
+    assert idle.lane("send", "talks", "--enter", "x").returncode == 0
+    assert "exit 7" in idle.lane("wait", "talks", "--exit", "--timeout", "10").stdout
+    assert idle.lane("down", "--yes").returncode == 0
+
+
+def processes(plane: Plane) -> dict[str, int]:
+    status = json.loads(plane.lane("status", "--json").stdout)
+    assert status["degraded"] == []
+    return {
+        one["role"]: one["pid"]
+        for one in status["processes"]
+        if one["role"] != "worker" or one.get("lane")
+    }
 
 
 def descriptors(pid: int) -> str:

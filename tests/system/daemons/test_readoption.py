@@ -1,5 +1,6 @@
 """What a plane's lanes have after its keeper's death: everything, in a new vault."""
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -61,3 +62,20 @@ def test_keeper_dies_and_comes_back_many_times(plane: Plane, lane: Lane) -> None
         page = keeper.page()
     assert page["readopted"]["processes"] >= 4
     wait_until(lambda: plane.pids("worker", lane.id) not in ([], [worker]), 5.0, "a successor")
+
+
+def test_lane_whose_worker_died_without_a_keeper_is_lost_and_the_others_go_on(
+    plane: Plane, client: Connected, lane: Lane
+) -> None:
+    other = client.lane("other").spawn(ECHO)
+    lane.spawn(ECHO)
+    worker, nursery = plane.pids("worker", lane.id)[0], plane.pids("nursery")[0]
+    os.kill(nursery, signal.SIGSTOP)
+    old = plane.kill("keeper")[0]
+    kill_and_wait(worker)
+    os.kill(nursery, signal.SIGCONT)
+    successor(plane, old)
+    wait_until(lambda: lane.refresh().status == "failed", 10.0, "the lane to be lost")
+    with Observer(other) as seen:
+        seen.until(b"up")
+        talk(other, seen, "still")

@@ -64,7 +64,8 @@ class Bench:
     def __init__(self, *, keeper: bool = True) -> None:
         """Start a core, and tell it of a keeper if there is one."""
         self.state = State()
-        self.core = Core(self.state, Randomness(), "/run/plane")
+        self.randomness = Randomness()
+        self.core = Core(self.state, self.randomness, "/run/plane")
         self.now = 100.0
         self.journal: list[bytes] = []
         self.events: list[Event] = []
@@ -77,7 +78,7 @@ class Bench:
         self._commands = 0
         self._do(self.core.start(self._instant()))
         if keeper:
-            self.feed(KeeperUp())
+            self.keeper_comes()
 
     def _instant(self) -> Instant:
         return Instant(self.now, int(self.now * 1_000_000_000))
@@ -100,7 +101,10 @@ class Bench:
                 case ToKeeper(message=message):
                     self.asked.append(message)
                 case NeedKeeper():
-                    self.feed(KeeperUp() if self.keeper_can_be_reached else KeeperDown())
+                    if self.keeper_can_be_reached:
+                        self.keeper_comes()
+                    else:
+                        self.feed(KeeperDown())
                 case Note(text=text):
                     self.notes.append(text)
 
@@ -210,6 +214,23 @@ class Bench:
     def keeper(self, **message: Any) -> None:
         """Send a message of the keeper."""
         self.feed(FromKeeper(message))
+
+    def keeper_comes(self, *lanes: dict[str, Any]) -> None:
+        """Open the keeper's channel; it lists the lanes that live at once."""
+        self.feed(KeeperUp())
+        self.keeper(op="workers", lanes=[{"lane": lane} for lane in lanes], more=False)
+
+    def restart(self, *lanes: dict[str, Any]) -> None:
+        """Kill the core, and start another on the journal; a keeper lists the lanes that live."""
+        self.state = State()
+        for data in self.journal:
+            self.state.apply(decode_record(data))
+        self.core = Core(self.state, self.randomness, "/run/plane")
+        self.sent.clear()
+        self.asked.clear()
+        self._do(self.core.start(self._instant()))
+        if self.keeper_can_be_reached:
+            self.keeper_comes(*lanes)
 
     def subscribe(self, topic: bytes) -> None:
         """Subscribe to the events."""

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from lanekeeper.broker.stimuli import KeeperDown, KeeperUp
+from lanekeeper.broker.stimuli import KeeperDown
 from lanekeeper.wire.limits import MAX_LANES
 from unit.broker.bench import CLIENT, DEFAULT, Bench
 
@@ -159,7 +159,7 @@ def test_a_keeper_that_goes_fails_the_lanes_it_was_to_give(bench: Bench) -> None
     bench.feed(KeeperDown())
     assert bench.replies[-1][1].error is not None
     assert bench.replies[-1][1].error.code == "WORKER_LOST"
-    bench.feed(KeeperUp())
+    bench.keeper_comes()
     bench.lane("build")
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanekeeper.broker.deadlines import Deadlines, Due, Key
-from lanekeeper.broker.journal import append, load
+from lanekeeper.broker.journal import append, load, pack
 from lanekeeper.broker.listings import fit
 from lanekeeper.broker.records import (
     Answered,
@@ -114,10 +114,9 @@ def test_a_journal_that_has_doubled_is_compacted_and_gives_the_same_state(bench:
     for n in range(20):
         bench.call("workspace.create", {"name": f"w{n}"})
     journal = Journal.create("test")
-    for record in bench.journal:
-        journal.append(record)
+    append(journal, bench.journal, bench.state)
     answer = encode_record(Answered("c1", bytes(COMPACT_MIN), 1.0))
-    append(journal, answer, bench.state)
+    append(journal, [answer], bench.state)
     assert journal.size < COMPACT_MIN
     again = Journal.open(os.dup(journal.fd))
     state = load(again)
@@ -135,7 +134,7 @@ def test_an_empty_journal_gives_an_empty_state() -> None:
 
 def test_a_foreign_journal_is_refused() -> None:
     journal = Journal.create("test")
-    journal.append(b"something else")
+    journal.append(next(pack([b"something else"])))
     with pytest.raises(RecordError, match="not a record"):
         load(journal)
     journal.close()

@@ -130,7 +130,7 @@ def test_a_worker_that_does_not_read_is_backpressure(bench: Bench) -> None:
     assert bench.status(lane_id) == "failed"
 
 
-def test_a_worker_that_is_not_connected_is_lost_until_it_registers(bench: Bench) -> None:
+def test_a_worker_that_is_not_connected_gets_its_commands_when_it_registers(bench: Bench) -> None:
     assignment = bench.grant()
     route = bench.register(assignment)
     lane_id = assignment["lane_id"]
@@ -139,17 +139,20 @@ def test_a_worker_that_is_not_connected_is_lost_until_it_registers(bench: Bench)
         bench.send(command)
     bench.undelivered(bench.sent[-1])
     bench.undelivered(bench.sent[-1])
-    lost = {response.id for _, response in bench.replies[-2:] if response.error}
-    assert lost == {command.id for command in commands}
-    assert _error(bench.replies[-1][1]).code == "WORKER_LOST"
     assert bench.status(lane_id) == "recovering"
-    (refused,) = bench.send(_get(bench, lane_id))
-    assert _error(refused).code == "WORKER_LOST"
-    assert "try again" in _error(refused).message
+    late = _get(bench, lane_id)
+    assert not bench.send(late)
+    bench.wait(2.1)
+    response = bench.replies[-1][1]
+    assert response.id == late.id
+    assert _error(response).code == "WORKER_LOST"
+    assert "try again" in _error(response).message
+    commands.append(_get(bench, lane_id))
+    assert not bench.send(commands[-1])
     bench.register(assignment, b"worker-again")
     assert bench.status(lane_id) == "ready"
-    bench.send(_get(bench, lane_id))
-    assert bench.sent[-1].route == b"worker-again"
+    again = [action.command_id for action in bench.sent if action.route == b"worker-again"]
+    assert again == [command.id for command in commands]
     assert route not in bench.core.desk.routes
 
 

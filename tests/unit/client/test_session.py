@@ -221,3 +221,16 @@ def test_an_observer_sees_what_leaves_and_what_comes() -> None:
     assert seen[0].size == len(request.data)
     assert seen[2].code == "BACKPRESSURE"
     assert seen[3].seconds == pytest.approx(0.7)
+
+
+def test_what_a_lost_link_may_have_swallowed_is_sent_again_at_once() -> None:
+    requests, request = submitted("ipc://lane")
+    requests.submit(command("cmd_2"), None, 10.0, now=0.0)
+    requests.submit(command("cmd_3"), "ipc://lane", 10.0, now=0.0)
+    requests.outgoing(0.0)
+    requests.lost("ipc://lane", 0.1)
+    sent = [decode_command(transmission.data).id for transmission in requests.outgoing(0.1)]
+    assert sent == ["cmd_1", "cmd_3"]
+    assert requests.outgoing(0.1) == []
+    requests.receive(ok(), 0.2)
+    assert request.response is not None

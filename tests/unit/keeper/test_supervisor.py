@@ -82,7 +82,7 @@ def test_plane_that_does_not_come_up_is_given_up() -> None:
     [
         ("client", "grant", {"lane": {"lane_id": "x"}}, "UNAUTHORIZED"),
         ("client", "hello", {"role": "client", "pid": 9, "start_time": 9}, "INVALID_ARGUMENT"),
-        ("client", "restart", {"role": "keeper"}, "INVALID_ARGUMENT"),
+        ("client", "restart", {"role": "client"}, "INVALID_ARGUMENT"),
         ("client", "restart", {}, "INVALID_ARGUMENT"),
         ("client", "nonsense", {}, "INVALID_ARGUMENT"),
         ("broker", "grant", {}, "INVALID_ARGUMENT"),

@@ -22,6 +22,9 @@ class Heart:
     pid: int
     role: str
     last: float
+    declared: int | None = None
+    """Descriptors that it said it had, when it came back to a new keeper."""
+
     whole: bool = False
     """Whether the vault held all that it had declared, at its last beat or later."""
 

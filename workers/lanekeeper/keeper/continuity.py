@@ -23,11 +23,18 @@ from lanekeeper.keeper.events import (
     Kill,
     Message,
     Note,
+    Orphaned,
+    Reap,
+    RequestError,
     Send,
     Watch,
+    require_number,
+    require_text,
 )
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.readoption import Readoption
+from lanekeeper.keeper.roster import Record
+from lanekeeper.keeper.states import Worker
 from lanekeeper.keeper.status import workers_messages
 from lanekeeper.keeper.vault import BROKER_OWNER
 
@@ -53,6 +60,7 @@ class Continuity:
         self._hang_after = hang_after
         self._beats = Beats(hang_after)
         self._readoption = Readoption()
+        self._named: dict[int, str] = {}
 
     @property
     def deadline(self) -> float:
@@ -81,7 +89,8 @@ class Continuity:
         if role == CLIENT:
             return []
         pid, held = message["pid"], message.get("held")
-        self._beats.joined(number, pid, role, now)
+        heart = self._beats.joined(number, pid, role, now)
+        heart.declared = held if isinstance(held, int) else None
         self._readoption.greeted(pid, held if isinstance(held, int) else 0)
         return self.deposited(number, now)
 
@@ -95,6 +104,8 @@ class Continuity:
         heart = self._beats.get(number)
         if heart is None:
             return []
+        if heart.declared is not None and self._count(heart) >= heart.declared:
+            heart.whole = True
         counted = self._readoption.counted(heart.pid, self._count(heart), now)
         return self._whole() if counted else []
 
@@ -102,7 +113,8 @@ class Continuity:
         """Note a sign of life, with what it says the vault should hold."""
         heart = self._beats.beat(number, now)
         if heart is not None and heart.role in _DEPOSITORS:
-            heart.whole = message.get("held") == self._count(heart)
+            counted = self._count(heart)
+            heart.whole = message.get("held", counted) == counted
 
     def left(self, number: int) -> None:
         """Note that a channel has gone."""
@@ -110,7 +122,51 @@ class Continuity:
 
     def ended(self, pid: int, now: float) -> list[Action]:
         """Note that a process has ended: it is not missed any more."""
-        return self._whole() if self._readoption.gone(pid, now) else []
+        actions = self._whole() if self._readoption.gone(pid, now) else []
+        lane_id = self._named.pop(pid, None)
+        broker = self._pool.broker
+        if lane_id is None or broker is None or self._pool.of_lane(lane_id) is not None:
+            return actions
+        reason = "its worker died while the plane had no keeper"
+        told = {"op": "died", "lane_id": lane_id, "pid": pid, "recovering": False}
+        return [*actions, Send(broker, {**told, "reason": reason})]
+
+    def named(self, _: int, message: Message, __: float) -> list[Action]:
+        """Look after workers that the broker knows and this keeper does not; each is watched.
+
+        Raises:
+            RequestError: the list is wrong.
+        """
+        workers = message.get("workers")
+        if not isinstance(workers, list) or not all(isinstance(one, dict) for one in workers):
+            raise RequestError("INVALID_ARGUMENT", "'workers' must be a list of objects")
+        actions: list[Action] = []
+        for one in workers:
+            pid, started = require_number(one, "pid"), require_number(one, "start_time")
+            self._named[pid] = require_text(one, "lane_id")
+            actions.append(Watch(pid, started))
+        return actions
+
+    def orphaned(self, event: Orphaned) -> list[Action]:
+        """Tell a lane's worker how a program of it ended; nothing while there is none."""
+        record = self._pool.of_lane(event.lane_id)
+        if record is None or record.peer is None or record.state is Worker.ENDING:
+            return []
+        status = {"code": event.code, "signal": event.signal, "core": event.core}
+        told = {"op": "exited", "pid": event.pid, "start_time": event.start_time, **status}
+        return [Send(record.peer, told), Reap(event.pid)]
+
+    def fenceable(self, record: Record) -> bool:
+        """Whether the vault holds all that a worker has declared."""
+        heart = None if record.peer is None else self._beats.get(record.peer)
+        return heart is not None and heart.whole
+
+    def whole(self) -> bool:
+        """Whether every daemon serves, every lane has its worker, and the vault holds all."""
+        if not (self.complete and self._daemons.serving and not self._pool.waiting):
+            return False
+        served = [record for record in self._pool if record.lane is not None]
+        return all(self.fenceable(record) for record in served)
 
     def stalled(self, now: float) -> list[Action]:
         """Judge nobody by the time in which we stood still ourselves."""

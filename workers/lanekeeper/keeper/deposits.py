@@ -5,11 +5,14 @@ descriptors stay the caller's. A new keeper is given everything again. At most `
 wait for an answer. Called by broker and workers, with their channel to the keeper.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from lanekeeper.keeper.channel import Channel
+from lanekeeper.keeper.channel import Channel, ChannelError
+
+LOG: Final = logging.getLogger(__name__)
 
 WINDOW: Final = 64
 """Deposits and releases under way at once."""
@@ -60,11 +63,7 @@ class Deposits:
         self._entries[name] = dict(fds)
 
     def put(self, name: str, fds: Mapping[str, int]) -> None:
-        """Deposit descriptors; they go out in this call unless `WINDOW` are on their way.
-
-        Raises:
-            ChannelError: the keeper does not read.
-        """
+        """Deposit descriptors; they go out in this call unless `WINDOW` are on their way."""
         self._entries.setdefault(name, {}).update(fds)
         self._unsaid[name] = None
         self._say()
@@ -112,5 +111,12 @@ class Deposits:
     def _send(self, message: dict[str, Any], name: str, fds: tuple[int, ...]) -> None:
         self._number += 1
         self._waiting[self._number] = name
-        if self._channel is not None:
+        if self._channel is None:
+            return
+        try:
             self._channel.send({**message, "id": self._number}, fds)
+        except ChannelError as error:
+            # Its owner sees that it is closed, and everything is said again to the next keeper.
+            LOG.warning("lost the keeper while depositing %s: %s", name, error)
+            self._channel.closed = True
+            self._channel = None

@@ -5,8 +5,6 @@ one that has a keeper, and one where a plane runs on without its own. Called by 
 lanekeeper.keeper`.
 """
 
-import contextlib
-import json
 import logging
 import os
 import secrets
@@ -20,6 +18,7 @@ from lanekeeper.keeper.channel import ChannelError
 from lanekeeper.keeper.exits import become_subreaper
 from lanekeeper.keeper.keeper import Keeper, Surroundings, announce
 from lanekeeper.keeper.lock import LockedError, acquire
+from lanekeeper.keeper.premises import read_wanted, write_wanted
 from lanekeeper.keeper.rundir import Rundir, RundirError
 from lanekeeper.keeper.status import PlaneInfo
 
@@ -62,12 +61,19 @@ def main(rundir: Rundir, options: launch.Options) -> int:
             launch.successor(rundir, options, inherited),
             None if options.listen_fd is None else left,
         )
-        code = Keeper(rundir, options, info, surroundings).run()
+        keeper = Keeper(rundir, options, info, surroundings)
+        code = keeper.run()
     except (OSError, ValueError, ChannelError) as error:
         _LOGGER.exception("keeper failed")
         return _refuse(options, f"the keeper failed: {error}", EXIT_FAILED)
     finally:
         logs.reset()
+    if keeper.retired:
+        sys.stderr.write(
+            f"this keeper was replaced; the plane in {rundir.path} runs on under the next one, "
+            "and `lane down` stops it\n"
+        )
+        return code
     clean(rundir)
     for path in (rundir.wanted, rundir.lock):
         path.unlink(missing_ok=True)
@@ -83,18 +89,12 @@ def introduce(rundir: Rundir, *, fresh: bool) -> PlaneInfo:
     Raises:
         OSError: it cannot be written.
     """
-    plane, started = f"plane_{secrets.token_hex(8)}", time.time()
-    if not fresh:
-        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-            known = json.loads(rundir.wanted.read_text("ascii"))
-            plane, started = str(known["plane"]), float(known["started"])
+    known = None if fresh else read_wanted(rundir)
+    plane, started = known or (f"plane_{secrets.token_hex(8)}", time.time())
     own = identity.current()
-    # In one step: a keeper that is killed here must leave either the old file or the new one.
-    written = rundir.wanted.with_suffix(".new")
-    written.touch(mode=0o600)
-    written.write_text(json.dumps({"plane": plane, "started": started}), "ascii")
-    written.replace(rundir.wanted)
-    return PlaneInfo(plane, own.pid, own.start_time, started)
+    info = PlaneInfo(plane, own.pid, own.start_time, started)
+    write_wanted(rundir, info)
+    return info
 
 
 def clean(rundir: Rundir) -> None:

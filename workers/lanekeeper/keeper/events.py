@@ -122,6 +122,13 @@ class Orphaned:
 
 
 @dataclass(frozen=True, slots=True)
+class Damaged:
+    """Sockets of the plane were gone from the runtime directory; `keeper`: our own is a new one."""
+
+    keeper: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Stalled:
     """The keeper itself stood still for a while."""
 
@@ -138,6 +145,7 @@ Event = (
     | Swept
     | Tick
     | Orphaned
+    | Damaged
     | Stalled
 )
 
@@ -235,6 +243,11 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Retire:
+    """Exit and leave everything as it is: the next keeper takes it over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """Clean up and exit."""
 
@@ -254,6 +267,7 @@ Action = (
     | Cleanse
     | Announce
     | Note
+    | Retire
     | Finish
 )
 

@@ -6,13 +6,15 @@ and to decide. Made by `entry`.
 
 import contextlib
 import logging
+import math
 import os
 import resource
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from lanekeeper.keeper import events, identity, launch, logs
@@ -22,6 +24,7 @@ from lanekeeper.keeper.exits import Orphans, reap
 from lanekeeper.keeper.framing import close_all
 from lanekeeper.keeper.loop import Handlers, Loop
 from lanekeeper.keeper.parentage import Parentage
+from lanekeeper.keeper.premises import Premises
 from lanekeeper.keeper.rundir import Rundir, RundirError
 from lanekeeper.keeper.states import Plane
 from lanekeeper.keeper.status import PlaneInfo
@@ -62,6 +65,7 @@ class Keeper:
         Raises:
             ChannelError: the socket cannot be made.
         """
+        self.retired = False
         self._rundir = rundir
         self._survivors = Survivors(rundir)
         self._surroundings = surroundings
@@ -82,6 +86,7 @@ class Keeper:
         self._loop = Loop(limit // 4)
         self._clock = Clock(time.monotonic)
         self._listener = Listener(rundir.keeper_sock, options.listen_fd)
+        self._premises = Premises(rundir, self._loop, info, self._clock)
         self._handlers = Handlers(self._on_message, self._on_gone)
         self._actions: dict[type[events.Action], Callable[[Any], None]] = {
             events.Launch: self._launch,
@@ -96,6 +101,7 @@ class Keeper:
             events.Cleanse: self._cleanse,
             events.Announce: self._announce,
             events.Note: self._note,
+            events.Retire: self._retire,
             events.Finish: self._finish,
         }
 
@@ -115,6 +121,7 @@ class Keeper:
     def _turn(self) -> None:
         now = self._clock.now()
         dues = [due for due in (self._core.next_deadline(), self._orphans.deadline) if due]
+        dues += [self._premises.deadline] if self._premises.deadline < math.inf else []
         patience = max(0.0, min(dues) - now) if dues else None
         self._clock.wait(patience)
         self._loop.turn(patience)
@@ -126,10 +133,31 @@ class Keeper:
         due = self._core.next_deadline()
         if due is not None and due <= self._clock.now():
             self._feed(events.Tick())
+        self._repair()
         if self._core.state is not Plane.RUNNING and self._wanted:
+            self._premises.forget()
             # From here on nobody starts a keeper to bring this plane up again.
             self._wanted = False
             self._rundir.wanted.unlink(missing_ok=True)
+
+    def _repair(self) -> None:
+        """Bind again what somebody deleted, and let the others do so."""
+        missing = self._premises.look(self._expected)
+        if self._rundir.keeper_sock in missing:
+            self._loop.forget(self._listener.fileno())
+            self._listener.close()
+            self._listener = Listener(self._rundir.keeper_sock)
+            self._loop.listen(self._listener, self._on_connect)
+            self._feed(events.Damaged(keeper=True))
+        elif missing:
+            self._feed(events.Damaged(keeper=False))
+
+    def _expected(self) -> Iterator[Path]:
+        roles, lanes = self._core.serving()
+        for role in ("keeper", *roles):
+            yield from self._rundir.sockets_of(role)
+        for lane_id in lanes:
+            yield from (self._rundir.lane_out(lane_id), self._rundir.lane_in(lane_id))
 
     def _found(self) -> tuple[events.Found, ...] | None:
         found = self._surroundings.found
@@ -267,6 +295,10 @@ class Keeper:
 
     def _note(self, action: events.Note) -> None:
         _LOGGER.log(_LEVELS[action.level.upper()], "%s", action.text, extra=dict(action.keys))
+
+    def _retire(self, _: events.Retire) -> None:
+        self.retired = True
+        self._code = 0
 
     def _finish(self, action: events.Finish) -> None:
         self._code = action.code

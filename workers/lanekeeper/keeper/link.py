@@ -1,15 +1,20 @@
 """A daemon's channel to the keeper: opened when there is a keeper, missed without complaint.
 
-Owns hello, ready, beat and the way back to a new keeper after the old one's death. Refuses nothing:
-messages go to the daemon as they come. Called by broker and collector; one that never had a keeper
-has a closed link, and may try again.
+Owns hello, ready and beat, what the daemon has deposited in the vault (every new keeper gets all of
+it), and what a predecessor has left there. Refuses nothing: messages go to the daemon as they come.
+Called by broker and collector; one without a keeper has a closed link, and may try again.
 """
 
 import logging
+import select
+import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from lanekeeper.keeper import identity
 from lanekeeper.keeper.channel import Channel, ChannelError, connect
+from lanekeeper.keeper.deposits import Deposits
+from lanekeeper.keeper.framing import Received, close_all
 from lanekeeper.keeper.rundir import Rundir
 
 BEAT_SECONDS: Final = 5.0
@@ -17,23 +22,35 @@ BEAT_SECONDS: Final = 5.0
 
 RETRY_FIRST: Final = 0.02
 RETRY_MOST: Final = 5.0
-"""Seconds between attempts to reach a keeper that was there and has gone, at first and at most."""
+"""Seconds between looks for the keeper that follows a lost one."""
+
+WELCOME_SECONDS: Final = 5.0
+"""For a keeper to answer a hello; it does so at once, or hangs."""
+
+_OF_DEPOSITS: Final = frozenset({"deposited", "released"})
 
 LOG: Final = logging.getLogger(__name__)
+
+
+class SilentKeeperError(OSError):
+    """There is a keeper, and it does not answer: what it holds for us is out of reach."""
 
 
 class Link:
     """One end of keeper.sock, open or not."""
 
-    def __init__(self, rundir: Rundir, role: str) -> None:
-        """Start closed."""
+    def __init__(self, rundir: Rundir, role: str, *, serving: bool = True) -> None:
+        """Start closed; a daemon that is not `serving` yet says `serve` when it is."""
         self._rundir = rundir
         self._role = role
+        self._serving = serving
         self._channel: Channel | None = None
+        self._early: list[dict[str, Any]] = []
+        self.deposits = Deposits()
         self._beat_at = 0.0
-        self._missed = False
         self._retry_at: float | None = None
         self._retry = RETRY_FIRST
+        self._missed = False
 
     @property
     def is_open(self) -> bool:
@@ -50,7 +67,7 @@ class Link:
         return -1 if self._channel is None else self._channel.fileno()
 
     def open(self, now: float) -> bool:
-        """Connect, say hello and ready; return whether there is a keeper.
+        """Connect, say hello, deposit what there is, say ready; return whether there is a keeper.
 
         Its absence is logged once, however often it is looked for.
         """
@@ -66,10 +83,47 @@ class Link:
         self._missed = False
         self._retry_at, self._retry = None, RETRY_FIRST
         me = identity.current()
-        self.send({"op": "hello", "role": self._role, "pid": me.pid, "start_time": me.start_time})
-        self.send({"op": "ready"})
+        hello = {"op": "hello", "role": self._role, "pid": me.pid, "start_time": me.start_time}
+        self.send(hello | {"held": self.deposits.held})
+        if self._channel is not None:
+            self.deposits.open(self._channel)
+        if self._serving:
+            self.send({"op": "ready"})
         self._beat_at = now + BEAT_SECONDS
         return self.is_open
+
+    def inherit(self, seconds: float = WELCOME_SECONDS) -> dict[str, dict[str, int]]:
+        """Wait for the keeper's welcome and return what a predecessor left, by name and kind.
+
+        The caller owns the descriptors. Without a keeper there is nothing.
+
+        Raises:
+            SilentKeeperError: no welcome within `seconds`.
+        """
+        found: dict[str, dict[str, int]] = {}
+        deadline = time.monotonic() + seconds
+        while self._channel is not None:
+            left = deadline - time.monotonic()
+            if left <= 0 or not _readable(self._channel.fileno(), left):
+                for entry in found.values():
+                    close_all(entry.values())
+                raise SilentKeeperError(f"the keeper said nothing for {seconds:.0f} s")
+            if self._take(self._receive(), found):
+                break
+        return found
+
+    def deposit(self, name: str, entry: Mapping[str, int]) -> None:
+        """Have the keeper, and each that follows it, hold duplicates; the caller keeps its own."""
+        try:
+            self.deposits.put(name, entry)
+        except ChannelError as error:
+            LOG.warning("lost the keeper while depositing: %s", error)
+            self._lose()
+
+    def serve(self) -> None:
+        """Say that the daemon serves now, to this keeper and to each that follows it."""
+        self._serving = True
+        self.send({"op": "ready"})
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message; a channel that cannot send is closed."""
@@ -79,47 +133,38 @@ class Link:
             self._channel.send(message)
         except ChannelError as error:
             LOG.warning("lost the keeper while sending: %s", error)
-            self.close()
+            self._lose()
 
     def beat(self, now: float) -> None:
         """Tell the keeper that the main loop turns, if it is time to."""
         if self._channel is not None and now >= self._beat_at:
             self._beat_at = now + BEAT_SECONDS
-            self.send({"op": "beat"})
+            self.send({"op": "beat", "held": self.deposits.held})
 
-    def returns(self, now: float) -> bool:
-        """Look for a keeper in place of one that has gone, if it is time to; True: there is one.
+    def deadline(self) -> float | None:
+        """Return when the next beat, or the next look for a keeper, is due."""
+        return self._retry_at if self._channel is None else self._beat_at
 
-        It may not serve yet: a dead keeper's socket listens on, and what is said waits there.
-        """
+    def retry(self, now: float) -> bool:
+        """Look for the keeper that follows a lost one, if it is time to; return whether it came."""
         if self._retry_at is None or now < self._retry_at:
             return False
         if self.open(now):
             return True
+        self._retry = min(self._retry * 2, RETRY_MOST)
         self._retry_at = now + self._retry
-        self._retry = min(2 * self._retry, RETRY_MOST)
         return False
-
-    def next_beat(self) -> float | None:
-        """Return when the next beat, or the next attempt to find a keeper, is due."""
-        return self._retry_at if self._channel is None else self._beat_at
 
     def turn(self) -> list[dict[str, Any]]:
         """Send what waits, and return the messages that have come; closes a link that has ended."""
-        channel = self._channel
-        if channel is None:
-            return []
-        messages: list[dict[str, Any]] = []
-        try:
-            channel.flush()
-            for received in channel.receive():
-                received.close()
-                messages.append(received.message)
-        except ChannelError as error:
-            LOG.warning("lost the keeper: %s", error)
-            self.close()
-        if channel.closed:
-            self.close()
+        messages, self._early = self._early, []
+        for received in self._receive():
+            received.close()
+            message = received.message
+            if message["op"] in _OF_DEPOSITS or isinstance(message.get("id"), int):
+                self.deposits.answered(message)
+            if message["op"] not in _OF_DEPOSITS:
+                messages.append(message)
         return messages
 
     def close(self) -> None:
@@ -127,4 +172,44 @@ class Link:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
-            self._retry_at = 0.0
+
+    def _receive(self) -> list[Received]:
+        channel = self._channel
+        batch: list[Received] = []
+        if channel is None:
+            return batch
+        try:
+            channel.flush()
+            batch = channel.receive()
+        except ChannelError as error:
+            LOG.warning("lost the keeper: %s", error)
+            self._lose()
+        if channel.closed:
+            self._lose()
+        return batch
+
+    def _take(self, batch: list[Received], found: dict[str, dict[str, int]]) -> bool:
+        """Sort what came before and after the welcome; return whether it has come."""
+        welcome = False
+        for received in batch:
+            message = received.message
+            if message["op"] == "inherit" and not welcome:
+                kinds = dict(zip(message.get("kinds", ()), received.fds, strict=False))
+                found.setdefault(str(message.get("name")), {}).update(kinds)
+                close_all(set(received.fds) - set(kinds.values()))
+                continue
+            received.close()
+            welcome = welcome or message["op"] == "welcome"
+            self._early.append(message)
+        return welcome
+
+    def _lose(self) -> None:
+        self.close()
+        self.deposits.close()
+        self._retry_at = time.monotonic()
+
+
+def _readable(fd: int, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))

@@ -78,6 +78,7 @@ class Nursery:
             "reap": self._reap,
             "claim": self._claim,
             "forget": self._forget,
+            "rebind": self._rebind,
         }
 
     def run(self) -> int:
@@ -213,6 +214,15 @@ class Nursery:
     def _claim(self, channel: Channel, received: Received) -> None:
         if not self._brood.claim(channel, received.message):
             self._refuse(channel, received.message, "there is no such child", "NOT_FOUND")
+
+    def _rebind(self, channel: Channel, _: Received) -> None:
+        """Listen anew where our socket was deleted; who is connected stays so."""
+        if channel is not self._keeper or self._rundir.nursery_sock.exists():
+            return
+        self._loop.forget(self._listener.fileno())
+        self._listener.close()
+        self._listener = Listener(self._rundir.nursery_sock)
+        self._loop.listen(self._listener, self._on_connect)
 
     def _forget(self, _: Channel, received: Received) -> None:
         self._brood.forget(str(received.message.get("lane_id")))

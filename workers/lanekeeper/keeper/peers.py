@@ -8,7 +8,9 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from lanekeeper.keeper.events import PEER_ROLES, Action, Close, RequestError
+from lanekeeper.keeper.events import DAEMONS, PEER_ROLES, WORKER, Action, Close, RequestError, Send
+
+BINDERS: Final = frozenset({*DAEMONS, WORKER})
 
 HELLO_TIMEOUT: Final = 10.0
 """Seconds a peer may take to say who it is."""
@@ -61,6 +63,14 @@ class Peers:
         """Forget a channel and return what it was."""
         self._greeting.pop(number, None)
         return self._peers.pop(number, None)
+
+    def rebind(self) -> list[Action]:
+        """Tell everybody who binds sockets to bind those anew that are gone."""
+        return [
+            Send(number, {"op": "rebind"})
+            for number, peer in self._peers.items()
+            if peer.role in BINDERS
+        ]
 
     def deadline(self) -> float:
         """Return when somebody has taken too long."""

@@ -1,15 +1,18 @@
-"""What a pidfd tells of a process after somebody else has reaped it.
+"""What the kernel tells of a process that has ended and is not our child.
 
-Owns one ioctl that kernels from 6.15 on answer: a pidfd keeps the exit status. Refuses to guess: a
-kernel that does not answer, or a process that is not reaped, gives None. Called by workers whose
-nursery is gone, and by the keeper.
+Owns the two places where a status is to be had: /proc while nobody has reaped it, and afterwards,
+on kernels from 6.15 on, the pidfd. Refuses to guess: a 0 in /proc is also what is shown to who may
+not know. Called by workers whose nursery is gone.
 """
 
 import fcntl
 import os
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
+
+from lanekeeper.keeper import identity
 
 _SIZE: Final = 64
 """Bytes of the first `struct pidfd_info`; a newer kernel fills that much of its own."""
@@ -34,6 +37,24 @@ class Status:
     core: bool
 
 
+def ended(pidfd: int, process: identity.Process) -> Status | None:
+    """Return how a process has ended, reaped or not; None when nobody can tell (yet)."""
+    return unreaped_status(process) or exit_status(pidfd)
+
+
+def unreaped_status(process: identity.Process) -> Status | None:
+    """Return how a process has ended that nobody has reaped yet."""
+    try:
+        line = Path(f"/proc/{process.pid}/stat").read_text("utf-8", "surrogateescape")
+        found = identity.parse_stat(line)
+        status = int(line.split()[-1])
+    except (OSError, ValueError):
+        return None
+    if found.start_time != process.start_time or found.state != "Z":
+        return None
+    return _decode(status) if status or _ours(process.pid) else None
+
+
 def exit_status(pidfd: int) -> Status | None:
     """Return how a process that has been reaped had ended.
 
@@ -49,6 +70,21 @@ def exit_status(pidfd: int) -> Status | None:
     if not given & _EXIT:
         return None
     (status,) = _STATUS.unpack_from(info, _STATUS_AT)
+    return _decode(int(status))
+
+
+def _ours(pid: int) -> bool:
+    """Whether the kernel shows us everything of a process: it runs as we do."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return False
+    ids = {name: fields.split() for name, _, fields in (line.partition(":") for line in lines)}
+    owned = {"Uid": str(os.getuid()), "Gid": str(os.getgid())}
+    return all(set(ids.get(name, [""])) == {number} for name, number in owned.items())
+
+
+def _decode(status: int) -> Status:
     if os.WIFSIGNALED(status):
         return Status(None, os.WTERMSIG(status), core=os.WCOREDUMP(status))
     return Status(os.WEXITSTATUS(status), None, core=False)

@@ -8,8 +8,6 @@ the time.
 
 import math
 import signal
-from collections.abc import Iterator
-from typing import Any
 
 from lanekeeper.keeper.daemons import STEADY
 from lanekeeper.keeper.events import (
@@ -18,8 +16,6 @@ from lanekeeper.keeper.events import (
     Kill,
     Message,
     Note,
-    Orphaned,
-    Reap,
     RequestError,
     Send,
     Watch,
@@ -27,63 +23,39 @@ from lanekeeper.keeper.events import (
     require_number,
     require_text,
 )
-from lanekeeper.keeper.grants import Grants
+from lanekeeper.keeper.lookups import Lookups
 from lanekeeper.keeper.refill import Refill
 from lanekeeper.keeper.roster import (
     ARRIVAL_TIMEOUT,
     DRAIN_TIMEOUT,
     STATUS_TIMEOUT,
     Record,
-    Roster,
     died,
     fenced,
     how,
+    passed,
     refused,
 )
 from lanekeeper.keeper.states import Worker, WorkerCause
-from lanekeeper.keeper.succession import Succession, Verdict
+from lanekeeper.keeper.succession import Verdict
 from lanekeeper.keeper.vault import Vault
 
 
-class Pool:
+class Pool(Lookups):
     """All workers of a plane."""
 
     def __init__(self, target: int, vault: Vault) -> None:
         """Keep `target` workers warm, once there is a nursery; lanes are in the vault."""
+        super().__init__()
         self._vault = vault
-        self._roster = Roster()
-        self._grants = Grants()
-        self._succession = Succession()
         self._forks = Refill(target)
         self._open = True
         self.broker: int | None = None
-
-    def __iter__(self) -> Iterator[Record]:
-        """Yield the records, oldest first."""
-        return iter(self._roster)
-
-    @property
-    def empty(self) -> bool:
-        """Whether no worker is left."""
-        return not self._roster
 
     @property
     def reason(self) -> str:
         """Why there are too few workers; empty when there are enough."""
         return self._forks.reason
-
-    def of_peer(self, peer: int) -> Record | None:
-        """Return the record of a channel."""
-        return self._roster.of_peer(peer)
-
-    def lanes(self) -> list[dict[str, Any]]:
-        """Return every lane that has a worker, or waits for the next one, for a new broker."""
-        served = [
-            {"lane": dict(record.lane), "pid": record.pid, "start_time": record.start_time}
-            for record in self
-            if record.lane is not None and record.state is not Worker.ENDING
-        ]
-        return [*served, *({"lane": dict(lane)} for lane in self._succession.lanes())]
 
     def nursery_ready(self, peer: int, now: float) -> list[Action]:
         """Fork through this peer from now on."""
@@ -104,15 +76,6 @@ class Pool:
         """Look again at ended workers whose status the nursery took along: they are ours."""
         return [Watch(one.pid, one.start_time) for one in self if one.state is Worker.ENDING]
 
-    def orphaned_program(self, event: Orphaned) -> list[Action]:
-        """Tell a lane's worker how a program of it ended; nothing while there is none."""
-        record = self._roster.of_lane(event.lane_id)
-        if record is None or record.peer is None or record.state is Worker.ENDING:
-            return []
-        status = {"code": event.code, "signal": event.signal, "core": event.core}
-        told = {"op": "exited", "pid": event.pid, "start_time": event.start_time, **status}
-        return [Send(record.peer, told), Reap(event.pid)]
-
     def forked(self, message: Message, now: float) -> list[Action]:
         """Note that the nursery forked a worker.
 
@@ -131,6 +94,20 @@ class Pool:
             record.move(WorkerCause.DRAIN)
             return [*actions, Kill(pid, signal.SIGKILL)]
         return [*actions, *self._arrive(record, now)]
+
+    def exited(self, message: Message, now: float) -> list[Action]:
+        """Note the nursery's word on how a worker ended.
+
+        Raises:
+            RequestError: there is no pid in it.
+        """
+        code, number = message.get("code"), message.get("signal")
+        return self.ended(
+            require_number(message, "pid"),
+            code if isinstance(code, int) else None,
+            number if isinstance(number, int) else None,
+            now,
+        )
 
     def fork_failed(self, message: Message, now: float) -> list[Action]:
         """Note that the nursery could not fork; try again later.
@@ -170,11 +147,8 @@ class Pool:
         lane_id = require_text(message["lane"], "lane_id")
         if self._roster.get(pid) is not None or self._roster.of_lane(lane_id) is not None:
             raise RequestError("ALREADY_EXISTS", f"{lane_id} has a worker, or {pid} a channel")
-        record = self._roster.add(Record(pid, started, now, forked=True))
-        self._roster.join(record, peer)
-        record.move(WorkerCause.ARRIVED)
-        self._roster.grant(record, message["lane"])
-        record.granted_at = now
+        record = Record(pid, started, now, forked=True)
+        self._roster.readmit(record, peer, message["lane"])
 
     def grant(self, peer: int, request: Message, now: float) -> list[Action]:
         """Hand a lane to a warm worker, in the order of the requests.
@@ -232,7 +206,8 @@ class Pool:
             RequestError: there is no lane id, or that lane does not wait for this.
         """
         lane_id = require_text(request, "lane_id")
-        if not self._open or not self._succession.recover(lane_id):
+        screen = request.get("without_screen") is not True
+        if not self._open or not self._succession.recover(lane_id, screen=screen):
             raise RequestError("INVALID_TRANSITION", f"{lane_id} has nothing to be recovered")
         return [Send(peer, answer(request, "recovering")), *self._serve(now), *self._refill(now)]
 
@@ -293,7 +268,7 @@ class Pool:
 
     def deadline(self) -> float:
         """Return when something is due."""
-        fork = self._forks.due(self._spare(), self._waiting) if self._open else math.inf
+        fork = self._forks.due(self._spare(), self.waiting) if self._open else math.inf
         held = self._grants.deadline()
         return min(held, fork, min(self._roster.deadlines.values(), default=math.inf))
 
@@ -329,7 +304,7 @@ class Pool:
         actions: list[Action] = []
         warm = [one for one in self._roster.spares.values() if one.state is Worker.WARM]
         for record in warm:
-            if not self._waiting:
+            if not self.waiting:
                 break
             if record.peer is None:
                 continue
@@ -367,17 +342,12 @@ class Pool:
         if not self._vault.holds(lane["lane_id"]):
             record.verdict = Verdict(recovering=False, reason="it had left nothing to go on with")
             return self._vault.drop(lane["lane_id"])
-        record.verdict = self._succession.died(lane, now)
+        record.verdict = self._succession.died(lane, now, asked=record.replaced)
         if not record.verdict.recovering:
             return []
-        told = {"op": "died", "lane_id": lane["lane_id"], "pid": record.pid, "recovering": True}
+        told = {**passed(record), "recovering": True}
         say = [] if self.broker is None else [Send(self.broker, told)]
         return [*say, *self._serve(now)]
-
-    @property
-    def _waiting(self) -> int:
-        """How many lanes wait for a worker."""
-        return len(self._grants) + len(self._succession)
 
     def _spare(self) -> int:
         coming = {Worker.STARTING, Worker.WARM}
@@ -385,7 +355,7 @@ class Pool:
 
     def _refill(self, now: float) -> list[Action]:
         """Ask for workers, if some are missing and it is time to."""
-        return self._forks.ask(self._spare(), self._waiting, now) if self._open else []
+        return self._forks.ask(self._spare(), self.waiting, now) if self._open else []
 
     def _let_go(self, record: Record, now: float) -> list[Action]:
         if not record.forked:

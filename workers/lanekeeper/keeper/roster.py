@@ -7,7 +7,7 @@ the pool's. Used by `pool` and, for the words of an exit, by `supervisor`.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from lanekeeper.keeper.events import Action, Message, Note, Send, answer
 from lanekeeper.keeper.states import WORKER_TABLE, Worker, WorkerCause, follow
@@ -50,6 +50,9 @@ class Record:
     fences: list[tuple[int, Message]] = field(default_factory=list)
     closed: bool = False
     """Whether its lane has ended, so that nobody follows it."""
+
+    replaced: bool = False
+    """Whether it is ended to be replaced, on request."""
 
     verdict: Verdict | None = None
     """What becomes of its lane, once it is dead."""
@@ -110,6 +113,13 @@ class Roster:
         record.peer = peer
         self._by_peer[peer] = record
 
+    def readmit(self, record: Record, peer: int, lane: Message) -> None:
+        """Add a worker that serves a lane already."""
+        self.join(self.add(record), peer)
+        record.move(WorkerCause.ARRIVED)
+        self.grant(record, lane)
+        record.granted_at = record.born
+
     def part(self, peer: int) -> Record | None:
         """Forget a channel and return the record it belonged to."""
         record = self._by_peer.pop(peer, None)
@@ -167,7 +177,19 @@ def died(
     level = "info" if record.closed else "warning"
     actions: list[Action] = [Note(f"worker ended with {how(code, number)}", level, keys)]
     if broker is not None and not verdict.recovering:
-        status = {"pid": record.pid, "code": code, "signal": number, "reason": verdict.reason}
-        told = {"op": "died", "lane_id": record.lane_id, "recovering": False}
+        status = {"code": code, "signal": number, "reason": verdict.reason}
+        told = {**passed(record), "recovering": False, "kept": verdict.kept}
         actions.append(Send(broker, {**told, **status}))
     return actions
+
+
+def passed(record: Record) -> dict[str, Any]:
+    """Return the message that the worker of a lane, in that generation, is dead."""
+    lane = record.lane or {}
+    generation = lane.get("generation")
+    return {
+        "op": "died",
+        "lane_id": record.lane_id,
+        "pid": record.pid,
+        "generation": generation if isinstance(generation, int) else 0,
+    }

@@ -101,6 +101,15 @@ class Rundir:
             self.collector_sock,
         )
 
+    def sockets_of(self, role: str) -> tuple[Path, ...]:
+        """Return the sockets that a process of this role binds; a worker's are its lane's."""
+        return {
+            "keeper": (self.keeper_sock,),
+            "nursery": (self.nursery_sock,),
+            "broker": (self.broker_sock, self.workers_sock, self.events_sock),
+            "collector": (self.collector_sock,),
+        }.get(role, ())
+
     def log_file(self, role: str) -> Path:
         """Return the log file of a role."""
         return self.log / f"{role}.log"

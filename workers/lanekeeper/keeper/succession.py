@@ -22,6 +22,8 @@ class Verdict:
 
     recovering: bool
     reason: str = ""
+    kept: bool = False
+    """Whether the vault keeps the lane although nobody follows: it can be recovered."""
 
 
 class Succession:
@@ -37,27 +39,35 @@ class Succession:
         """Return how many lanes wait for a successor."""
         return len(self._waiting)
 
-    def died(self, lane: Message, now: float) -> Verdict:
-        """Take a lane whose worker died; unless they die too often, it waits for a successor."""
+    def died(self, lane: Message, now: float, *, asked: bool = False) -> Verdict:
+        """Take a lane whose worker died; unless they die too often, it waits for a successor.
+
+        A death that was `asked` for says nothing about the lane.
+        """
         deaths = self._deaths.setdefault(lane["lane_id"], deque(maxlen=DEATHS_MOST))
-        deaths.append(now)
+        if not asked:
+            deaths.append(now)
         following = {**lane, "generation": int(lane["generation"]) + 1}
-        if len(deaths) == DEATHS_MOST and now - deaths[0] <= DEATHS_SECONDS:
+        if not asked and len(deaths) == DEATHS_MOST and now - deaths[0] <= DEATHS_SECONDS:
             self._stopped[lane["lane_id"]] = following
             return Verdict(
                 recovering=False,
                 reason=f"crash loop: {DEATHS_MOST} workers died within {DEATHS_SECONDS:.0f} s",
+                kept=True,
             )
         self._waiting.append(following)
         return Verdict(recovering=True)
 
-    def recover(self, lane_id: str) -> bool:
-        """Let a stopped lane have a successor after all; return whether it was stopped."""
+    def recover(self, lane_id: str, *, screen: bool = True) -> bool:
+        """Let a stopped lane have a successor after all; return whether it was stopped.
+
+        Without `screen` that one and those after it draw no screens.
+        """
         lane = self._stopped.pop(lane_id, None)
         if lane is None:
             return False
         self._deaths.pop(lane_id, None)
-        self._waiting.append(lane)
+        self._waiting.append({**lane, "screen": screen})
         return True
 
     def take(self) -> Message:

@@ -20,7 +20,6 @@ from lanekeeper.keeper.daemons import Daemons
 from lanekeeper.keeper.depository import DEPOSITORS, Depository, refuse_descriptors
 from lanekeeper.keeper.events import (
     BROKER,
-    COLLECTOR,
     DAEMONS,
     NURSERY,
     PEER_ROLES,
@@ -29,6 +28,7 @@ from lanekeeper.keeper.events import (
     Asked,
     Cleanse,
     Close,
+    Damaged,
     Discard,
     Ended,
     Entrust,
@@ -55,6 +55,7 @@ from lanekeeper.keeper.events import (
 )
 from lanekeeper.keeper.peers import Peer, Peers
 from lanekeeper.keeper.pool import Pool
+from lanekeeper.keeper.restarts import Restarts
 from lanekeeper.keeper.roster import how
 from lanekeeper.keeper.states import PLANE_TABLE, Daemon, Plane, PlaneCause, follow
 from lanekeeper.keeper.status import PlaneInfo, status_messages, workers_messages
@@ -63,8 +64,6 @@ from lanekeeper.keeper.vault import BROKER_OWNER, Vault
 from lanekeeper.keeper.wayup import WayUp
 
 EXIT_FAILED: Final = 1
-
-_REPLACED: Final = (BROKER, COLLECTOR, NURSERY)
 
 
 class Supervisor:
@@ -86,6 +85,9 @@ class Supervisor:
         parts = Parts(self._daemons, self._pool, vault.held)
         self._continuity = Continuity(parts, hang_after)
         self._depository = Depository(vault, self._pool, self._peers, self._continuity)
+        self._restarts = Restarts(
+            self._daemons, self._pool, self._continuity, lambda: self._state is Plane.RUNNING
+        )
         self._events: dict[type[Event], Callable[[Any, float], list[Action]]] = {
             Started: self._on_started,
             Launched: self._on_launched,
@@ -97,6 +99,7 @@ class Supervisor:
             Asked: self._on_asked,
             Swept: self._on_swept,
             Tick: self._on_tick,
+            Damaged: self._on_damaged,
             Stalled: self._on_stalled,
             Orphaned: self._on_orphaned,
         }
@@ -110,15 +113,22 @@ class Supervisor:
             "recover": (frozenset({BROKER}), self._pool.recover),
             "release": (DEPOSITORS, self._depository.release),
             "closed": (frozenset({WORKER}), self._depository.closed),
-            "forked": (frozenset({NURSERY}), self._forked),
-            "failed": (frozenset({NURSERY}), self._fork_failed),
-            "worker-exited": (frozenset({NURSERY}), self._worker_exited),
+            "forked": (frozenset({NURSERY}), _of_nursery(self._pool.forked)),
+            "failed": (frozenset({NURSERY}), _of_nursery(self._pool.fork_failed)),
+            "worker-exited": (frozenset({NURSERY}), _of_nursery(self._pool.exited)),
             "status": (frozenset(PEER_ROLES), self._status),
             "vault": (frozenset(PEER_ROLES), self._depository.listing),
             "down": (frozenset(PEER_ROLES), self._down),
-            "restart": (frozenset(PEER_ROLES), self._restart),
+            "named": (frozenset({BROKER}), self._continuity.named),
+            "restart": (frozenset(PEER_ROLES), self._restarts.restart),
+            "whole": (frozenset(PEER_ROLES), self._restarts.whole),
             "error": (frozenset(PEER_ROLES), self._error),
         }
+
+    def serving(self) -> tuple[list[str], list[str]]:
+        """Return the roles and the lanes that are served, whose sockets should be there."""
+        roles = [record.role for record in self._daemons if record.state is Daemon.READY]
+        return roles, self._pool.served()
 
     @property
     def state(self) -> Plane:
@@ -130,7 +140,7 @@ class Supervisor:
         if self._state is Plane.DONE:
             return []
         actions = self._events[type(event)](event, now)
-        return [*actions, *self._advance(now)]
+        return [*actions, *self._restarts.settle(), *self._advance(now)]
 
     def next_deadline(self) -> float | None:
         """Return when `Tick` is due, if anything is."""
@@ -240,6 +250,7 @@ class Supervisor:
             return []
         self._pool.peer_gone(event.peer)
         self._continuity.left(event.peer)
+        self._restarts.left(event.peer)
         record = self._daemons.get(peer.role or "")
         if record is None or record.peer != event.peer:
             return []
@@ -277,21 +288,6 @@ class Supervisor:
         forget = [Send(nursery.peer, told)] if nursery and nursery.peer is not None else []
         return [*self._pool.abandon(lane_id), *forget, Cleanse(number, message, lane_id)]
 
-    def _forked(self, _: int, message: Message, now: float) -> list[Action]:
-        return self._pool.forked(message, now)
-
-    def _fork_failed(self, _: int, message: Message, now: float) -> list[Action]:
-        return self._pool.fork_failed(message, now)
-
-    def _worker_exited(self, _: int, message: Message, now: float) -> list[Action]:
-        code, number = message.get("code"), message.get("signal")
-        return self._pool.ended(
-            require_number(message, "pid"),
-            code if isinstance(code, int) else None,
-            number if isinstance(number, int) else None,
-            now,
-        )
-
     def _status(self, number: int, message: Message, _: float) -> list[Action]:
         wanted = self._state is Plane.RUNNING
         pages = status_messages(message, self._info, self._daemons, self._pool, wanted=wanted)
@@ -303,15 +299,6 @@ class Supervisor:
 
     def _down(self, number: int, message: Message, now: float) -> list[Action]:
         return [Send(number, answer(message, "stopping")), *self._begin_down(now)]
-
-    def _restart(self, number: int, message: Message, now: float) -> list[Action]:
-        role = require_text(message, "role")
-        record = self._daemons.get(role)
-        if record is None:
-            raise RequestError("INVALID_ARGUMENT", f"role is one of {', '.join(_REPLACED)}")
-        if self._state is not Plane.RUNNING:
-            raise RequestError("INVALID_TRANSITION", "the plane is being shut down")
-        return self._daemons.restart(record, number, message, now)
 
     def _error(self, number: int, message: Message, _: float) -> list[Action]:
         return [
@@ -358,7 +345,13 @@ class Supervisor:
         return actions
 
     def _on_orphaned(self, event: Orphaned, _: float) -> list[Action]:
-        return self._pool.orphaned_program(event)
+        return self._continuity.orphaned(event)
+
+    def _on_damaged(self, event: Damaged, _: float) -> list[Action]:
+        nursery = self._daemons.get(NURSERY)
+        entrust = event.keeper and nursery is not None and nursery.peer is not None
+        given = [Entrust(nursery.peer)] if entrust and nursery and nursery.peer else []
+        return [*given, *self._peers.rebind()]
 
     def _on_stalled(self, _: Stalled, now: float) -> list[Action]:
         return self._continuity.stalled(now)
@@ -394,6 +387,10 @@ class Supervisor:
         self._state = follow(PLANE_TABLE, self._state, PlaneCause.SWEPT)
         self._sweeping.stop()
         return [Finish(self._code)]
+
+
+def _of_nursery(note: Callable[[Message, float], list[Action]]) -> "_Operation":
+    return lambda _, message, now: note(message, now)
 
 
 _Operation = Callable[[int, Message, float], list[Action]]

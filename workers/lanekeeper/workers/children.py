@@ -1,8 +1,8 @@
 """The programs of a lane as the worker holds them, and how their ends are known without a nursery.
 
-Owns the descriptors of one program's start, and the order in which an end is believed: who is its
-parent says it, else the pidfd does once it has been reaped, else it is unknown, never 0. Called by
-`spawner`.
+Owns the descriptors of one program's start, and the order in which an end is believed: its parent
+says it, else the kernel does, in /proc until it is reaped and by the pidfd afterwards, else it is
+unknown, never 0. Called by `spawner`.
 """
 
 import json
@@ -14,7 +14,8 @@ from typing import Any, Final
 import zmq
 
 from lanekeeper.keeper.channel import Channel
-from lanekeeper.keeper.pidfds import exit_status
+from lanekeeper.keeper.identity import Process
+from lanekeeper.keeper.pidfds import ended
 from lanekeeper.wire.messages.terminal import ExitStatus
 from lanekeeper.workers.life import UNKNOWN
 from lanekeeper.workers.pty import Pty
@@ -42,6 +43,9 @@ class Child:
     pid: int = 0
     start_time: int = 0
     pidfd: int = -1
+    said: bool = False
+    """Whether its error pipe was read."""
+
     exited: bool = False
     nursery: Channel | None = None
     """Who tells how it ends; None when that nursery has gone."""
@@ -67,7 +71,7 @@ def watched(children: Iterable[Child]) -> dict[int, int]:
     """Return the descriptors to poll, and for what: error pipes, and pidfds nobody speaks for."""
     fds: dict[int, int] = {}
     for child in children:
-        if child.gate < 0 <= child.errors:
+        if child.gate < 0 <= child.errors and not child.said:
             fds[child.errors] = READ
         if child.lonely:
             fds[child.pidfd] = READ if child.given_up_at is None else REAPED
@@ -76,7 +80,7 @@ def watched(children: Iterable[Child]) -> dict[int, int]:
 
 def looked(child: Child, now: float) -> ExitStatus | None:
     """Say how a program that nobody speaks for has ended; None: not known yet, look again."""
-    found = exit_status(child.pidfd)
+    found = ended(child.pidfd, Process(child.pid, child.start_time))
     if found is not None:
         return status(found.code, found.signal, core=found.core)
     if child.given_up_at is None:

@@ -64,6 +64,8 @@ class Custody:
         except ChannelError:
             _LOG.exception("keeper broke the channel's rules")
             channel.closed = True
+        if messages:
+            self._retry = RETRY_FIRST
         if channel.closed:
             self._lost(now)
         return messages
@@ -78,6 +80,8 @@ class Custody:
 
     def reconnect(self, now: float) -> bool:
         """Try to reach a keeper, if it is time to; return whether there is a new one."""
+        if self._channel is not None and self._channel.closed:
+            self._lost(now)
         if now < self._retry_at:
             return False
         try:
@@ -87,7 +91,7 @@ class Custody:
             self._retry = min(2 * self._retry, RETRY_MOST)
             return False
         self._channel = channel
-        self._retry_at, self._retry = math.inf, RETRY_FIRST
+        self._retry_at, self._retry = math.inf, min(2 * self._retry, RETRY_MOST)
         identity = {"pid": self._me.pid, "start_time": self._me.start_time}
         told = {"lane": self._lane, "held": self.deposits.held}
         self._send({"op": "hello", "role": "worker", **identity, **told}, now)
@@ -114,4 +118,5 @@ class Custody:
         _LOG.warning("keeper gone")
         self.close()
         self.deposits.close()
-        self._retry_at = now
+        # At once, but for a keeper that shuts the door before it has said a word.
+        self._retry_at = now if self._retry == RETRY_FIRST else now + self._retry

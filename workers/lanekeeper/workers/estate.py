@@ -108,7 +108,9 @@ def inherit(assignment: Assignment, entries: Entries, now: float) -> Estate:
     for payload in journal.records():
         for record in decode_records(payload):
             state.apply(record, now)
-    state.assignment = replace(state.assignment, generation=assignment.generation)
+    state.assignment = replace(
+        state.assignment, generation=assignment.generation, screen=assignment.screen
+    )
     estate = Estate(state, journal, listeners, left)
     for terminal in list(state.terminals.values()):
         _inherit_terminal(estate, terminal, now)

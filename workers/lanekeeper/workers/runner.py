@@ -32,6 +32,7 @@ from lanekeeper.workers.custody import Custody
 from lanekeeper.workers.effects import Effects
 from lanekeeper.workers.estate import JOURNAL, LANE, Estate
 from lanekeeper.workers.flow import Flow
+from lanekeeper.workers.listeners import KINDS, Listeners
 from lanekeeper.workers.sockets import READ, WRITE, Sockets
 from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.turn import Surroundings
@@ -60,7 +61,7 @@ class Worker:
         endpoints = sockets.open(estate.state.assignment.lane_id, estate.listeners)
         self.effects = Effects(
             sockets,
-            Spawner(rundir),
+            Spawner(rundir, custody.deposits),
             Book(estate.journal, estate.state),
             estate.state,
             estate.terminals,
@@ -129,6 +130,7 @@ class Worker:
         self._stimuli += self.effects.spawner.due(time.monotonic())
         self._stimuli += self.effects.screens.turn(idle=not ready)
         self._settle()
+        self.effects.spawner.tidy()
         self.effects.book.compact()
 
     def _wait(self) -> list[tuple[Any, int]]:
@@ -201,6 +203,8 @@ class Worker:
                     self._stimuli.append(Drain())
                 case "broker":
                     self._register()
+                case "rebind":
+                    self._rebind()
                 case "exited":
                     self._stimuli += self.effects.spawner.told(message)
                 case "deposited" | "released":
@@ -209,6 +213,21 @@ class Worker:
                     name, reason = deposits.answered(message), str(message.get("message"))
                     self._stimuli += self.effects.starter.unvaulted(name or "", reason)
         self.effects.starter.open_gates()
+
+    def _rebind(self) -> None:
+        """Listen anew where somebody has deleted our paths; who is connected stays so."""
+        if all(path.exists() for path in self._paths):
+            return
+        lane_id, before = self._estate.state.assignment.lane_id, self._estate.listeners
+        paths = dict(zip(KINDS, self._paths, strict=True))
+        try:
+            self._estate.listeners = Listeners.create(paths)
+            self.effects.sockets.open(lane_id, self._estate.listeners)
+        except (OSError, zmq.ZMQError):
+            _LOG.exception("could not listen anew")
+        self._custody.deposits.put(LANE, self._estate.listeners.fds)
+        if before is not self._estate.listeners:
+            before.close()
 
     def _register(self) -> None:
         told = registration(self.core, self._me, moment())

@@ -83,6 +83,9 @@ class Screens:
 
     def ask(self, action: Draw) -> list[Stimulus]:
         """Take a request; it is answered by a later turn, or refused at once."""
+        if not self._state.assignment.screen:
+            text = "this lane was recovered without screens: read the output instead"
+            return [_refused(action, WireError("INVALID_TRANSITION", text))]
         log = self._log(action.terminal_id)
         if log is None:
             return [_refused(action, WireError("INVALID_TRANSITION", "this terminal has no log"))]

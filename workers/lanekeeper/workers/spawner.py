@@ -13,6 +13,7 @@ import os
 from typing import Any, Final
 
 from lanekeeper.keeper.channel import Channel, ChannelError, Received, connect
+from lanekeeper.keeper.deposits import Deposits
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.messages.terminal import ExitStatus, Spawn, TerminalInfo, Text
 from lanekeeper.workers.actions import Executed, Exited, Forked, SpawnRefused, Stimulus, Ungated
@@ -31,10 +32,15 @@ _NO_NURSERY: Final = (
 class Spawner:
     """The worker's side of the nursery."""
 
-    def __init__(self, rundir: Rundir) -> None:
-        """Prepare; the connection is made with the first program."""
+    def __init__(self, rundir: Rundir, deposits: Deposits) -> None:
+        """Prepare; the connection is made with the first program.
+
+        What is closed here is released from `deposits` first.
+        """
         self._rundir = rundir
         self.origins = Origins(rundir)
+        self._deposits = deposits
+        self._read: list[Child] = []
         self._requests: dict[int, Child] = {}
         self._claims: dict[int, Child] = {}
         self._children: dict[str, Child] = {}
@@ -124,11 +130,20 @@ class Spawner:
             return
         if child.exited and child.nursery is not None:
             self._send_reap(child.pid)
+        self._deposits.drop(terminal_id, ("errors", "pidfd"))
         child.close("gate", "errors", "pidfd")
 
     def watched(self) -> dict[int, int]:
         """The descriptors to poll, and for what."""
         return watched(self._children.values())
+
+    def tidy(self) -> None:
+        """Close the error pipes that were read; after what they said is in the journal."""
+        for child in self._read:
+            if child.errors >= 0:
+                self._deposits.drop(child.terminal_id, ("errors",))
+                child.close("errors")
+        self._read.clear()
 
     def ready(self, fd: int, now: float) -> list[Stimulus]:
         """Say what a readable descriptor of `watched` means."""
@@ -252,7 +267,7 @@ class Spawner:
 
     def _finish_start(self, child: Child) -> list[Stimulus]:
         """The child is dead: what its error pipe says is complete, and comes before the exit."""
-        if child.errors < 0:
+        if child.errors < 0 or child.said:
             return []
         at_the_gate = child.gate >= 0
         said = self._executed(child)
@@ -265,7 +280,8 @@ class Spawner:
             data = os.read(child.errors, 4096)
         except BlockingIOError:
             data = b""
-        child.close("errors")
+        child.said = True
+        self._read.append(child)
         if not data:
             return Executed(child.terminal_id)
         stage, why = reason(data)
@@ -274,7 +290,9 @@ class Spawner:
         return self._refuse(child, why)
 
     def _refuse(self, child: Child, reason: str) -> SpawnRefused:
-        child.close("gate", "errors")
+        child.close("gate")
+        child.said = True
+        self._read.append(child)
         return SpawnRefused(child.terminal_id, reason)
 
     def _describe(self, info: TerminalInfo, spec: Spawn) -> int:

@@ -6,7 +6,7 @@ from lanekeeper.wire.errors import ErrorInfo
 from lanekeeper.wire.messages.lane import Ended, Endpoints, LaneInfo
 from lanekeeper.wire.messages.orphans import Orphan
 from lanekeeper.wire.messages.plane import Context, WorkspaceInfo
-from lanekeeper.wire.messages.session import SessionInfo
+from lanekeeper.wire.messages.session import SessionInfo, TerminalOutcome
 from lanekeeper.wire.messages.terminal import TerminalInfo
 
 
@@ -28,12 +28,14 @@ class Happened(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=T
     error: ErrorInfo | None = None
     ended: Ended | None = None
     orphan: Orphan | None = None
+    restored: list[TerminalOutcome] | None = None
 
 
 class Assignment(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """What a worker is told of the lane it serves: by the keeper on behalf of the broker.
 
-    `request_id` and `correlation_id` are those of the `lane.create` it stands for.
+    `correlation_id` is that of the `lane.create` it stands for. Without `screen` the worker draws
+    no screens.
     """
 
     lane_id: str
@@ -45,6 +47,7 @@ class Assignment(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults
     project: str | None = None
     provider: str | None = None
     correlation_id: str | None = None
+    screen: bool = True
 
 
 class Registration(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):

@@ -61,6 +61,15 @@ class LaneResult(Struct, forbid_unknown_fields=True, kw_only=True):
     created: bool = False
 
 
+class LaneRecover(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Give a failed lane a new worker, if the vault still holds what it needs.
+
+    With `without_screen` the new worker draws no screens, for output that kills what draws it.
+    """
+
+    without_screen: bool = False
+
+
 class LaneListRequest(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Ask for lanes, of the envelope's workspace if given; `after` is the `next` of a page."""
 

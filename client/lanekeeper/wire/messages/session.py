@@ -42,6 +42,22 @@ class SessionResult(Struct, forbid_unknown_fields=True, kw_only=True):
     created: bool = False
 
 
+class TerminalOutcome(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What became of one terminal when its session was restored.
+
+    `outcome` is `recovered` (its program and output go on, or wait as they ended), `ended` (it
+    ended meanwhile) or `lost`; a loss has its `reason` and a `remedy`. `state` is the terminal's
+    now, or `gone`.
+    """
+
+    terminal_id: str
+    name: str
+    outcome: str
+    state: str
+    reason: str | None = None
+    remedy: str | None = None
+
+
 class SessionAttach(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Attach to a session.
 
