@@ -20,6 +20,7 @@ class Due(StrEnum):
     DYING = "dying"
     SWEEP = "sweep"
     LOOK = "look"
+    WATCH = "watch"
     RETURN = "return"
 
 

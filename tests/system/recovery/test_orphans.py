@@ -217,6 +217,21 @@ def test_there_need_not_be_a_plane(tmp_path: Path, plane: Plane) -> None:
     assert not nowhere.exists()
 
 
+def test_a_cgroup_holds_what_took_off_every_other_sign(plane: Plane) -> None:
+    script = f"ulimit -x unlimited; {WIPED}; sleep 600"
+    with plane.connect() as client:
+        terminal = client.lane("build").spawn(["bash", "-c", script])
+        with Observer(terminal) as seen:
+            seen.until(b"away")
+            seen.until(b"\n")
+        pid = int(bytes(seen.data).split(b"away")[1].split()[0])
+        held = terminal.id in [path.name for path in places.cgroups_of(plane.dir)]
+        terminal.close(0.2)
+        assert (processes.look(pid) is None) is held
+    plane.stop()
+    assert processes.look(pid) is None
+
+
 @pytest.mark.parametrize("cgroups", ["auto", "never"])
 def test_daemons_end_with_their_terminal_with_and_without_cgroups(cgroups: str) -> None:
     with Plane(env={"LANEKEEPER_CGROUPS": cgroups}) as plane, plane.connect() as client:
