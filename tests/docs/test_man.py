@@ -17,6 +17,7 @@ GROUPS = {
     "lane-terminal": verbs.TERMINAL_VERBS,
     "lane-workspace": verbs.WORKSPACE_VERBS,
     "lane-config": verbs.CONFIG_VERBS,
+    "lane-soak": verbs.SOAK_VERBS,
 }
 
 

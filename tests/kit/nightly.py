@@ -1,7 +1,8 @@
 """`python -m kit.nightly`: the long suite, and its report in docs/reports/nightly.md.
 
-Owns what runs at night: every test including those marked `nightly`, several times over, and the
-benchmark. Refuses to hide a run that failed: the report says it, and so does the exit status.
+Owns what runs at night: every test including those marked `nightly`, several times over, the long
+run of faults with a report of its own, and the benchmark. Refuses to hide a run that failed: the
+report says it, and so does the exit status.
 Called by `make nightly`.
 """
 
@@ -21,6 +22,10 @@ ROOT: Final = Path(__file__).parents[2]
 REPORT: Final = ROOT / "docs" / "reports" / "nightly.md"
 ROUNDS: Final = 5
 """Runs of the whole suite: a test that fails once in five is found most nights."""
+
+RANDOM_FAULTS: Final = 300
+EACH_MOMENT: Final = 20
+"""No failure in 300 bounds the rate of failures below 1 % with 95 % confidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +92,28 @@ def report(steps: Sequence[Step]) -> str:
     return "\n".join(parts) + "\n"
 
 
+def faults(folder: Path) -> list[str]:
+    """Return the command of the night's faults, whose report goes into `folder`."""
+    command = [str(Path(sys.executable).with_name("lane")), "soak", "faults"]
+    command += ["--random", str(RANDOM_FAULTS), "--moments", str(EACH_MOMENT)]
+    return [*command, "--report", str(folder / "faults.md")]
+
+
 def main(args: Sequence[str]) -> int:
     """Run the night and write the report; return 1 if anything failed."""
     parser = argparse.ArgumentParser(prog="make nightly", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="runs of the suite")
     parser.add_argument("--report", type=Path, default=REPORT, help="where the report goes")
-    parser.add_argument("--without-bench", action="store_true", help="run the suite alone")
+    parser.add_argument("--without-bench", action="store_true", help="measure nothing")
+    parser.add_argument("--without-faults", action="store_true", help="kill nothing")
     parser.add_argument("tests", nargs="*", help="what to run; the whole suite without it")
     options = parser.parse_args(args)
     if options.tests and options.report == REPORT:
         parser.error("a night of some tests is not the night: say where its --report goes")
     pytest = [sys.executable, "-m", "pytest", "-q", *options.tests]
     steps = [run(f"suite {turn + 1}", pytest) for turn in range(options.rounds)]
+    if not options.without_faults:
+        steps.append(run("faults", faults(options.report.parent)))
     if not options.without_bench:
         steps.append(run("bench", [str(Path(sys.executable).with_name("lane")), "bench"]))
     options.report.parent.mkdir(parents=True, exist_ok=True)

@@ -19,9 +19,9 @@ class Due(StrEnum):
     CREATE = "create"
     DYING = "dying"
     SWEEP = "sweep"
+    RETURN = "return"
     LOOK = "look"
     WATCH = "watch"
-    RETURN = "return"
 
 
 class Key(NamedTuple):

@@ -41,12 +41,11 @@ class Refused(Struct, tag_field="op", tag="refused"):
 class Died(Struct, tag_field="op", tag="died"):
     """The worker of a lane is dead.
 
-    A lane that is `recovering` gets a successor; one that failed while it is `kept` has everything
-    in the vault still, and can be recovered.
+    `generation` is that of the worker. A lane that is `recovering` gets a successor; one that
+    failed while it is `kept` has everything in the vault still, and can be recovered.
     """
 
     lane_id: str
-    pid: int | None = None
     generation: int | None = None
     code: int | None = None
     signal: int | None = None

@@ -44,7 +44,7 @@ from lanekeeper.broker.stimuli import (
     Undelivered,
     Write,
 )
-from lanekeeper.keeper import identity, survey, tidy
+from lanekeeper.keeper import hooks, identity, survey, tidy
 from lanekeeper.keeper.journal import JournalError
 from lanekeeper.keeper.program import wakeup_pipe
 from lanekeeper.keeper.rundir import Rundir
@@ -69,7 +69,6 @@ class Server:
         self._rundir = rundir
         self._sockets = heritage.sockets
         self._wakeup = wakeup
-        self._rundir = rundir
         self._link = heritage.link
         self._journal = heritage.journal
         self._state = heritage.state
@@ -143,6 +142,8 @@ class Server:
                 route, *frames = sock.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
+            if sock is self._sockets.workers:
+                hooks.at("broker.worker.told")
             self._feed(stimulus(route, frames), now)
 
     def _drain_subscriptions(self, now: Instant) -> None:
@@ -198,6 +199,7 @@ class Server:
             self._feed(Tidied(action.key, outcomes), _now())
 
     def _reply(self, route: bytes, data: bytes) -> None:
+        hooks.at("broker.answer")
         try:
             self._sockets.clients.send_multipart((route, data), zmq.NOBLOCK)
         except zmq.Again:
@@ -217,6 +219,7 @@ class Server:
                 raise
             full = False
         else:
+            hooks.at("broker.forwarded")
             return
         missed = Undelivered(action.route, action.lane_id, action.command_id, full)
         self._feed(missed, _now())

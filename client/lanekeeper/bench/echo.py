@@ -1,8 +1,9 @@
-"""From a key to its echo at a client: ours and tmux's control mode in turn.
+"""From a key to its echo at a client: ours, a bare ZeroMQ loop and tmux's control mode in turn.
 
 Ours is measured twice: by a plain ZeroMQ loop, the counterpart of the loop that drives tmux, and
-through the Python client library. Both peers alone, or each beside a program of its own that prints
-without end: in another lane, in another session.
+through the Python client library. The bare loop has no plane behind it: what it costs more than
+tmux is ZeroMQ's, and what the plain client costs more than it is the plane's. Each alone, or beside
+a program that prints without end: in another lane, loop or session.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
+from lanekeeper.bench.bare import Bare
 from lanekeeper.bench.creation import MILLI, Progress
 from lanekeeper.bench.figures import Summary, median_ratio
 from lanekeeper.bench.plain import PlainClient
@@ -22,6 +24,13 @@ ROUNDS: Final = 10
 KEY: Final = "k"
 PROGRAM: Final = "stty raw -echo; exec cat"
 """Raw and without echo: the key comes back from a program, as in an editor."""
+
+RATIOS: Final = {
+    "lanekeeper": "ratio_p50",
+    "library": "ratio_library_p50",
+    "bare": "ratio_bare_p50",
+}
+"""What is compared with tmux, and the name of the result."""
 
 Sample = Callable[[], float]
 Noise = Callable[[], AbstractContextManager[None]]
@@ -44,10 +53,14 @@ def measure(
     stream = terminal.output(0)
     tmux = Tmux(PROGRAM) if with_tmux else None
     try:
-        with PlainClient(endpoints.output, endpoints.control, other.id) as plain:
+        with (
+            PlainClient(endpoints.output, endpoints.control, other.id) as plain,
+            Bare(PROGRAM) as bare,
+        ):
             measured: dict[str, tuple[Sample, Noise]] = {
                 "lanekeeper": (lambda: _plain(plain), lambda: _lane(plane, flood)),
                 "library": (lambda: _library(terminal, stream), lambda: _lane(plane, flood)),
+                "bare": (lambda: _bare(bare), lambda: _loop(flood)),
             }
             if tmux is not None:
                 measured["tmux"] = (lambda: _tmux(tmux), lambda: _session(tmux, flood))
@@ -69,6 +82,15 @@ def _lane(plane: Plane, flood: str | None) -> Iterator[None]:
     lane.spawn(["sh", "-c", flood])
     yield
     lane.cleanup()
+
+
+@contextlib.contextmanager
+def _loop(flood: str | None) -> Iterator[None]:
+    if flood is None:
+        yield
+        return
+    with Bare(flood):
+        yield
 
 
 @contextlib.contextmanager
@@ -99,8 +121,10 @@ def _rounds(
         report[name] = Summary.of([one for each in rounds for one in each]).scaled(MILLI)
     medians = {name: [Summary.of(each).p50 for each in rounds] for name, rounds in taken.items()}
     if "tmux" in medians:
-        for ours, key in (("lanekeeper", "ratio_p50"), ("library", "ratio_library_p50")):
+        for ours, key in RATIOS.items():
             report[key] = median_ratio(list(zip(medians[ours], medians["tmux"], strict=True)))
+    pairs = list(zip(medians["lanekeeper"], medians["bare"], strict=True))
+    report["ratio_to_bare_p50"] = median_ratio(pairs)
     return report
 
 
@@ -108,6 +132,14 @@ def _plain(client: PlainClient) -> float:
     begin = time.perf_counter()
     client.key(KEY.encode())
     client.echo()
+    taken = time.perf_counter() - begin
+    client.answers()
+    return taken
+
+
+def _bare(client: Bare) -> float:
+    begin = time.perf_counter()
+    client.key(KEY.encode())
     taken = time.perf_counter() - begin
     client.answers()
     return taken

@@ -56,12 +56,17 @@ def _echo(echo: dict[str, Any] | None, where: str) -> list[str]:
     lines = [
         _row(f"echo{where}, plain ZeroMQ client (ms)", echo["lanekeeper"]),
         _row(f"echo{where}, Python library (ms)", echo["library"]),
+        _row(f"echo{where}, bare ZeroMQ loop (ms)", echo["bare"]),
     ]
+    ratios = [_ratio(f"echo{where} p50, plain client / bare", echo["ratio_to_bare_p50"])]
     if "tmux" in echo:
         lines.append(_row(f"echo{where}, tmux -C (ms)", echo["tmux"]))
-        lines.append(_ratio(f"echo{where} p50, plain client / tmux -C", echo["ratio_p50"]))
-        lines.append(_ratio(f"echo{where} p50, library / tmux -C", echo["ratio_library_p50"]))
-    return lines
+        ratios += [
+            _ratio(f"echo{where} p50, bare / tmux -C", echo["ratio_bare_p50"]),
+            _ratio(f"echo{where} p50, plain client / tmux -C", echo["ratio_p50"]),
+            _ratio(f"echo{where} p50, library / tmux -C", echo["ratio_library_p50"]),
+        ]
+    return lines + ratios
 
 
 def _throughput(flood: dict[str, Any] | None) -> list[str]:

@@ -9,13 +9,14 @@ import click
 from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.keys import DEFAULT, DetachKey, detach_key
 from lanekeeper.cli.lazy import Verb
+from lanekeeper.cli.note import Note
 from lanekeeper.cli.options import address, pass_settings
 from lanekeeper.cli.painted import Painted
 from lanekeeper.cli.pen import Pen
 from lanekeeper.cli.plane import connected
 from lanekeeper.cli.relay import Ends, Outcome, Relay, Way
 from lanekeeper.cli.render import History, Renderer
-from lanekeeper.cli.settings import Settings
+from lanekeeper.cli.settings import QUIET, Settings
 from lanekeeper.cli.sizes import size_of
 from lanekeeper.cli.text import how, safe
 from lanekeeper.client import LaneError, Plane, Terminal, returncode
@@ -78,7 +79,7 @@ def attach(settings: Settings, address: str, **options: Unpack[Options]) -> None
         follow_size=stdout,
         forward=False,
         detach_key=key,
-        notice=settings.notice,
+        notice=settings.notice if settings.verbosity > QUIET else None,
         greet=lambda: settings.notice(f"attached to {address}{mode}; {key.name} detaches\r"),
     )
     with connected(settings) as plane:
@@ -103,6 +104,8 @@ def stay(plane: Plane, terminal: Terminal, ends: Ends, hint: str) -> Outcome:
             if error.code not in {"INVALID_TRANSITION", "NOT_WRITER"}:  # ended, or taken meanwhile
                 raise
     renderer, start = _renderer(terminal, hint, size_of(ends.stdout).rows)
+    if isinstance(renderer, Painted) and ends.notice is not None:
+        ends.note = Note(renderer.repaint)
     try:
         with terminal.output(start, policy="block") as stream:
             return Relay(plane, terminal, stream, ends, renderer).run()

@@ -45,7 +45,7 @@ class Painted(Bytes):
         For a gap the screen is asked for and painted anew.
         """
         if isinstance(item, Gap):
-            return self._repaint()
+            return self.repaint()
         if isinstance(item, Data):
             drawn = min(max(0, self._screen.offset - item.offset), len(item.data))
             return super().render(Data(item.offset + drawn, item.data[drawn:]))
@@ -55,7 +55,8 @@ class Painted(Bytes):
         """Return what brings the terminal, and its title, back."""
         return super().undo() + _RESTORE_TITLE
 
-    def _repaint(self) -> bytes:
+    def repaint(self) -> bytes:
+        """Ask for the screen of now and return what paints it; what follows goes on from there."""
         try:
             self._screen = self._again()
         except LaneError:  # the gap stays a hole, and what follows is shown

@@ -8,6 +8,7 @@ only while the lane takes it, output only while stdout does.
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -15,6 +16,7 @@ from typing import Final
 
 from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.keys import NONE, DetachKey
+from lanekeeper.cli.note import Note
 from lanekeeper.cli.pen import OURS_NO_MORE, TAKE_KEY, Pen
 from lanekeeper.cli.render import Renderer
 from lanekeeper.cli.sink import Sink
@@ -64,6 +66,7 @@ class Ends:
         detach_key: what detaches.
         pen: who writes; None where nobody else can.
         notice: tells the person something.
+        note: tells it over a painted screen instead.
         greet: called when keys go to the program from now on.
         follow: whether the program's end is waited for; otherwise that of what is there now.
     """
@@ -78,6 +81,7 @@ class Ends:
     greet: Callable[[], None] | None = None
     pen: Pen | None = None
     notice: Callable[[str], None] | None = None
+    note: Note | None = None
 
 
 class Relay:
@@ -133,7 +137,9 @@ class Relay:
         if wants_input is not None:
             readers.append(wants_input)
         writers = [self._sink.fileno()] if self._sink.waiting else []
-        ready = self._plane.wait(readers, 0.0 if more else None, writers=writers)
+        note = self._ends.note
+        patience = None if note is None else note.left(time.monotonic())
+        ready = self._plane.wait(readers, 0.0 if more else patience, writers=writers)
         # Always: a poll that a signal ends may have seen the keys typed after it and not the
         # signal's own byte, and a new size must reach the program before those keys.
         self._take_signals()
@@ -203,15 +209,24 @@ class Relay:
         note = pen.said()
         if note and not self._ends.raw:
             raise CliError(OURS_NO_MORE, f"the rest of the input was not sent: {note}")
-        if note and self._ends.notice is not None:
-            self._ends.notice(f"\r\n[{note}]\r")
+        if note:
+            self._tell(note)
+        if self._ends.note is not None:
+            self._sink.put(self._ends.note.clear(time.monotonic()))
+
+    def _tell(self, text: str) -> None:
+        if self._ends.note is not None:
+            size = size_of(self._ends.stdout)
+            self._sink.put(self._ends.note.show(text, size, time.monotonic()))
+        elif self._ends.notice is not None:
+            self._ends.notice(f"\r\n[{text}]\r")
 
     def _take_over(self, data: bytes) -> None:
         """Take the writing over when its key is among what a person who looks on has typed."""
         pen = self._ends.pen
         if pen is not None and pen.may_take and TAKE_KEY.find(data) is not None:
-            if pen.take(take_over=True) and self._ends.notice is not None:
-                self._ends.notice("\r\n[you write now]\r")
+            if pen.take(take_over=True):
+                self._tell("you write now")
             self._resize()
 
     def _take_input(self, descriptor: int) -> None:

@@ -1,12 +1,16 @@
 """What `-vv` shows: a line on stderr for every command that leaves and every answer that comes.
 
-Shows methods, ids, sizes and times, never what a command carries: that may be a secret. Called by
+Shows methods, ids, sizes and times, never what a command carries: that may be a secret. Attached,
+it shows them only where stderr is another file. Called by
 the ways to the broker.
 """
+
+import sys
 
 import click
 
 from lanekeeper.cli.settings import WIRE, Settings
+from lanekeeper.cli.tty_mode import is_raw
 from lanekeeper.client.session import Observer, Traffic
 
 _ARROWS = {"sent": "->", "again": "=>", "one-way": "->"}
@@ -18,8 +22,9 @@ def observer(settings: Settings) -> Observer | None:
 
 
 def show(traffic: Traffic) -> None:
-    """Print one line."""
-    click.echo(line(traffic), err=True)
+    """Print one line, unless it would land on a program's screen: stderr in raw mode."""
+    if not is_raw(sys.stderr):
+        click.echo(line(traffic), err=True)
 
 
 def line(traffic: Traffic) -> str:

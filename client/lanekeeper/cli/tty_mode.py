@@ -5,10 +5,19 @@ import os
 import termios
 import tty
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 Attributes = list[int | list[bytes | int]] | list[int | list[bytes]] | list[int | list[int]]
 """What termios gives and takes."""
+
+
+def is_raw(stream: TextIO) -> bool:
+    """Whether a stream goes to a terminal that is in raw mode: somebody else draws on it."""
+    try:
+        flags = termios.tcgetattr(stream.fileno())[3]
+    except (OSError, ValueError, termios.error):  # no terminal, or no descriptor at all
+        return False
+    return not flags & termios.ICANON
 
 
 class RawMode:

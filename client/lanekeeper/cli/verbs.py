@@ -39,6 +39,7 @@ VERBS: Final[dict[str, Entry]] = {
     "create": _entry("create:create", "Make a lane with its own worker.", _LANES),
     "ls": _entry("ls:ls", "List lanes.", _LANES),
     "cleanup": _entry("cleanup:cleanup", "End everything in a lane and forget it.", _LANES),
+    "recover": _entry("recover:recover", "Bring back a lane whose workers died.", _LANES),
     "session": _entry("session:session", "Sessions of a lane.", _LANES),
     "workspace": _entry("workspace:workspace", "Workspaces.", _LANES),
     "attach": _entry("attach:attach", "Attach this terminal to a program.", _TERMINALS),
@@ -68,6 +69,7 @@ VERBS: Final[dict[str, Entry]] = {
     "config": _entry("config_verb:config", "Show and check the settings.", _SHELL),
     "completion": _entry("completion:completion", "Print a shell's completion script.", _SHELL),
     "bench": _entry("bench:bench", "Measure this plane.", _SHELL),
+    "soak": _entry("soak:soak", "Long runs against a plane of their own.", _SHELL),
     "version": _entry("version:version", "Print the version.", _SHELL),
 }
 
@@ -110,12 +112,14 @@ CONFIG_VERBS: Final[dict[str, Entry]] = {
     "check": _entry("config_verb:check", "Check the configuration file."),
 }
 
+SOAK_VERBS: Final[dict[str, Entry]] = {
+    "faults": _entry("soak:faults", "Kill the processes of a plane and check the promise."),
+}
+
 LATER: Final[dict[str, str]] = {
     "diag": "the metrics step",
     "top": "the metrics step",
-    "recover": "the recovery step",
     "audit": "the hardening step",
     "provider": "the agents step",
-    "soak": "the recovery step",
 }
 """Verbs of the contract that this version refuses, and the step that brings each."""

@@ -223,6 +223,12 @@ class AsyncLane:
         self.info = await self._shell.perform(operations.attach_lane(self.id))
         return self.info
 
+    async def recover(self, *, without_screen: bool = False) -> LaneInfo:
+        """Give the lane another worker after too many have died; its programs have lived on."""
+        asked = operations.recover_lane(self.id, without_screen=without_screen)
+        self.info = await self._shell.perform(asked)
+        return self.info
+
     async def cleanup(self, grace_s: float = 3.0) -> Ended:
         """End everything in the lane, then its worker; `grace_s` from SIGHUP to SIGKILL."""
         ended = await self._shell.perform(operations.cleanup_lane(self.id, grace_s))

@@ -123,6 +123,18 @@ def attach_lane(lane_id: str) -> Operation[lane.LaneInfo]:
     return (yield from ask(Call("lane.attach", lane.LaneResult, ids=Ids(lane_id=lane_id)))).lane
 
 
+def recover_lane(lane_id: str, *, without_screen: bool) -> Operation[lane.LaneInfo]:
+    """Give a failed lane a new worker."""
+    call = Call(
+        "lane.recover",
+        lane.LaneResult,
+        lane.LaneRecover(without_screen=without_screen),
+        Ids(lane_id=lane_id),
+        timeout=ENDING_SECONDS,
+    )
+    return (yield from ask(call)).lane
+
+
 def cleanup_lane(lane_id: str, grace_s: float) -> Operation[lane.Ended]:
     """End a lane with everything in it."""
     call = Call(
@@ -157,13 +169,16 @@ def terminate_session(ids: Ids, grace_s: float) -> Operation[lane.Ended]:
 
 
 def attach_session(
-    ids: Ids, correlation_id: str | None = None
+    ids: Ids, correlation_id: str | None = None, *, restore: bool = False
 ) -> Operation[tuple[Lease, session.SessionAttached]]:
-    """Attach to a session; its lease is renewed until it is dropped."""
+    """Attach to a session; its lease is renewed until it is dropped.
+
+    With `restore` the answer says of each terminal what a crash has left of it.
+    """
     call = Call(
         "session.attach",
         session.SessionAttached,
-        session.SessionAttach(),
+        session.SessionAttach(restore=restore),
         Ids(ids.workspace_id, ids.lane_id, ids.session_id),
         correlation_id=correlation_id,
     )

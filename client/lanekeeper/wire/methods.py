@@ -48,6 +48,7 @@ class Method(Struct, frozen=True):
         lifecycle: whether the envelope must carry a `correlation_id`.
         formal: whether the specification names it.
         one_way: whether success is not answered.
+        by_broker: whether a lane takes it from the broker alone, which has to know of it first.
         phase: for a deferred method, when it comes.
     """
 
@@ -59,6 +60,7 @@ class Method(Struct, frozen=True):
     lifecycle: bool = False
     formal: bool = False
     one_way: bool = False
+    by_broker: bool = False
     boundary: Boundary = Boundary.LOCAL
     phase: str = ""
 
@@ -87,6 +89,22 @@ def _change(  # the arguments are the columns of the table below
     """Return a method that changes something."""
     return Method(
         payload, result, executor, requires, mutates=True, lifecycle=lifecycle, formal=formal
+    )
+
+
+def _known(
+    payload: type[Struct], result: type[Struct], *requires: str, formal: bool = False
+) -> Method:
+    """Return a method that changes what the broker counts or keeps, and passes it first."""
+    return Method(
+        payload,
+        result,
+        Executor.LANE,
+        requires,
+        mutates=True,
+        lifecycle=True,
+        formal=formal,
+        by_broker=True,
     )
 
 
@@ -122,7 +140,7 @@ METHODS: Final[dict[str, Method]] = {
         orphans.OrphanClean, orphans.OrphansCleaned, executor=_B, lifecycle=False
     ),
     # the lane's
-    "lane.cleanup": _change(lane.LaneCleanup, lane.Ended, _L, formal=True),
+    "lane.cleanup": _known(lane.LaneCleanup, lane.Ended, _L, formal=True),
     "session.create": _change(session.SessionCreate, session.SessionResult, _L, formal=True),
     "session.attach": _change(
         session.SessionAttach, session.SessionAttached, _W, _L, _S, formal=True
@@ -130,8 +148,8 @@ METHODS: Final[dict[str, Method]] = {
     "session.detach": _change(session.Lease, plane.Nothing, _L, _S),
     "session.terminate": _change(session.SessionTerminate, lane.Ended, _L, _S, formal=True),
     "lease.renew": Method(session.Lease, plane.Nothing, Executor.LANE, (_L,), one_way=True),
-    "terminal.spawn": _change(terminal.Spawn, terminal.Spawned, _W, _L, _S, formal=True),
-    "terminal.respawn": _change(terminal.Respawn, terminal.Spawned, _T),
+    "terminal.spawn": _known(terminal.Spawn, terminal.Spawned, _W, _L, _S, formal=True),
+    "terminal.respawn": _known(terminal.Respawn, terminal.Spawned, _T),
     "terminal.close": _change(terminal.Close, lane.Ended, _T),
     "terminal.input": _change(
         terminal.Input, terminal.InputResult, _T, lifecycle=False, formal=True

@@ -69,6 +69,8 @@ PUBLISHED: Final = (
             "session.attach.started",
             "session.attached",
             "session.attach.failed",
+            "session.restore.started",
+            "session.restore.completed",
             "session.terminated",
             "terminal.spawn.started",
             "terminal.spawned",

@@ -15,8 +15,9 @@ from kit.house.tree import NAMESPACE, Module, product
 _LEAVES: Final = tuple(
     f"lanekeeper.keeper.{leaf}"
     for leaf in (
-        *("brand", "cgroups", "channel", "deposits", "facts", "findings", "identity", "journal"),
-        *("link", "logs", "pidfds", "program", "rundir", "scopes", "survey", "tidy"),
+        *("brand", "cgroups", "channel", "deposits", "facts", "findings", "framing", "hooks"),
+        *("identity", "journal", "link", "logs", "pidfds", "program", "rundir", "scopes"),
+        *("survey", "tidy"),
     )
 )
 _CLIENT_LEAVES: Final = tuple(
@@ -31,7 +32,13 @@ MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     "wire": (),
     "keeper": (),
     "client": ("lanekeeper.wire", *_CLIENT_LEAVES),
-    "cli": ("lanekeeper.wire", "lanekeeper.client", "lanekeeper.bench", *_CLIENT_LEAVES),
+    "cli": (
+        "lanekeeper.wire",
+        "lanekeeper.client",
+        "lanekeeper.bench",
+        "lanekeeper.soak",
+        *_CLIENT_LEAVES,
+    ),
     "bench": ("lanekeeper.wire", "lanekeeper.client", *_CLIENT_LEAVES),
     "broker": ("lanekeeper.wire", *_LEAVES),
     "collector": ("lanekeeper.wire", *_LEAVES),
@@ -63,17 +70,19 @@ The numbers in `signal` are values like any other.
 """
 
 _CORES_BY_PACKAGE: Final[dict[str, str]] = {
-    "broker": "addresses budget core deadlines desk door keepers lane lanes listings looking "
-    "orphans plane records registry replay routing state stimuli story workers",
+    "broker": "addresses budget core deadlines deaths desk door early keepers lane lanes listings "
+    "looking orphans plane records recovery registry replay restoring returning routing state "
+    "stimuli story workers",
     "client": "awaiting effects errors feeding following items leases operations recording "
     "session story stream tasks writing",
     "collector": "model",
-    "keeper": "daemons events facts findings grants peers pool refill roster scopes states status "
-    "succession supervisor sweeping vault wayup",
+    "keeper": "beats clock continuity daemons depository events facts findings grants lookups "
+    "peers pool readoption refill restarts roster scopes states status succession supervisor "
+    "sweeping vault wayup",
     "workers": "actions closing consumer_commands consumers core echo emulation ending inputs "
     "knowledge life marks paste picture programs queries recording_commands records resuming "
-    "screen_commands search sequences session_commands state terminal_commands timeline turn waits "
-    "watching writer_commands",
+    "screen_commands search sequences session_commands shown state terminal_commands timeline turn "
+    "waits watching writer_commands",
 }
 CORES: Final[tuple[str, ...]] = (
     "lanekeeper.wire",

@@ -23,7 +23,9 @@ def nightly(*args: str) -> subprocess.CompletedProcess[str]:
 def test_rounds_run_the_long_tests_and_stand_in_the_report(tmp_path: Path) -> None:
     chosen, report = tmp_path / "test_it.py", tmp_path / "report.md"
     chosen.write_text(PASSING)
-    done = nightly("--rounds", "2", "--without-bench", "--report", str(report), str(chosen))
+    done = nightly(
+        "--rounds", "2", "--without-bench", "--without-faults", "--report", str(report), str(chosen)
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line for line in report.read_text().splitlines() if line.startswith("| suite")]
     assert [row.split(" | ")[0] for row in rows] == ["| suite 1", "| suite 2"]
@@ -33,7 +35,9 @@ def test_rounds_run_the_long_tests_and_stand_in_the_report(tmp_path: Path) -> No
 def test_a_failure_is_told_by_the_report_and_the_status(tmp_path: Path) -> None:
     chosen, report = tmp_path / "test_it.py", tmp_path / "report.md"
     chosen.write_text(FAILING)
-    done = nightly("--rounds", "1", "--without-bench", "--report", str(report), str(chosen))
+    done = nightly(
+        "--rounds", "1", "--without-bench", "--without-faults", "--report", str(report), str(chosen)
+    )
     assert done.returncode == 1
     assert "| suite 1 | failed (1) |" in report.read_text()
     assert "by intent" in report.read_text()

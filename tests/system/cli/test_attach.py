@@ -137,3 +137,15 @@ def test_the_end_of_the_plane_restores_the_terminal(plane: Plane) -> None:
         assert plane.lane("down", "--yes").returncode == 0
         assert person.expect_exit(30.0) != 0
         assert person.modes() == modes
+
+
+def test_what_goes_over_the_wire_is_not_shown_on_the_programs_screen(shared_plane: Plane) -> None:
+    start(shared_plane, "wire", "cat")
+    with Typist([LANE, "-vv", "attach", "wire"], env=shared_plane.env) as person:
+        person.expect_bytes(b"ctrl-] detaches")
+        person.enter("typed")
+        person.expect("typed")
+        person.press("ctrl-]")
+        assert person.expect_exit() == 0
+        assert b"-> terminal.lease" in person.received
+        assert b"terminal.input" not in person.received

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kit.cluster import Plane
-from lanekeeper.bench import memory, report, sharing, subscribers
+from lanekeeper.bench import echo, memory, report, sharing, subscribers
 from lanekeeper.bench.pattern import ENDLESS, Check, Stream
 from lanekeeper.bench.throughput import LINE
 from lanekeeper.client import Plane as Connected
@@ -44,6 +44,18 @@ def test_a_flood_is_within_its_budget_and_shown(
     assert 0 < found["worker"] <= found["budget"]
     shown = report.text({"machine": report.machine(), "tmux": None, "memory": found})
     assert "0.03 GB flood: worker and log" in shown
+    assert client.lanes() == []
+
+
+@pytest.mark.parametrize("flood", [None, "yes"])
+def test_an_echo_is_compared_with_that_of_bare_zeromq(client: Connected, flood: str | None) -> None:
+    found = echo.measure(client, 20, quietly, flood, with_tmux=False)
+    assert found["bare"]["count"] == found["lanekeeper"]["count"] == 20
+    assert found["bare"]["p50"] > 0
+    assert found["ratio_to_bare_p50"] > 0
+    shown = report.text({"machine": report.machine(), "tmux": None, "echo": found})
+    assert "echo, bare ZeroMQ loop (ms)" in shown
+    assert "plain client / bare" in shown
     assert client.lanes() == []
 
 

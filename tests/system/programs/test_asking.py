@@ -78,6 +78,50 @@ def test_a_piped_program_gets_its_input_alone(shared_plane: Plane) -> None:
         assert done.output.split(b"\n")[1] == b"'mine'"
 
 
+PLACES = """\
+import os, select, sys, termios, tty
+before = termios.tcgetattr(0)
+tty.setraw(0)
+def places(output, count):
+    os.write(1, output)
+    answer = b""
+    while answer.count(b"R") < count and select.select([0], [], [], 10)[0]:
+        answer += os.read(0, 4096)
+    return answer
+told = [
+    places(b"\\x1b[2J\\x1b[H" + b"word\\r\\n" * 3 + b"four\\x1b[6n", 1),
+    places(b"\\x1b[8;1H\\xe2\\x96\\xbd\\x1b[6n\\r\\x1b[K\\x1b[1;1H", 1),
+    places(b"\\x1b[9;9H\\x1b[6n\\x1b[c\\x1b[7;70H\\x1b[?6n\\x1b[1;1H", 2),
+    places(b"\\x1b[999;999H\\x1b[6n\\x1b[5;5H", 1),
+    places(b"line\\r\\n" * 200_000 + b"\\x1b[11;12H\\x1b[6n", 1),
+]
+termios.tcsetattr(0, termios.TCSANOW, before)
+print("\\nplaces", told)
+"""
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_a_program_is_told_where_the_cursor_was_when_it_asked(
+    shared_plane: Plane, *, watched: bool
+) -> None:
+    with shared_plane.connect() as plane:
+        terminal = plane.lane("place").spawn([sys.executable, "-c", PLACES], cols=100, rows=30)
+        if watched:
+            with terminal.output(timeout=30) as output:
+                list(output)
+        found = terminal.wait_for(30, match=r"places (.*)\r\n", offset=0)
+        assert found.match is not None
+        told = found.match.groups[0]
+        assert told is not None
+        assert ast.literal_eval(told.decode()) == [
+            b"\x1b[4;5R",
+            b"\x1b[8;2R",
+            b"\x1b[9;9R\x1b[?62;22c\x1b[?7;70;1R",
+            b"\x1b[30;100R",
+            b"\x1b[11;12R",
+        ]
+
+
 @pytest.mark.needs("vim")
 def test_vim_learns_what_terminal_it_has(shared_plane: Plane) -> None:
     with shared_plane.connect() as plane:

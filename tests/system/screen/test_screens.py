@@ -48,6 +48,23 @@ def shows(terminal: Terminal, text: str) -> bool:
     return any(text in line for line in terminal.screen().lines)
 
 
+def test_a_program_that_is_started_again_finds_an_empty_screen(lane: Lane) -> None:
+    script = r"printf '\033]0;title\007\033[?1049h\033[7mwords %d' $$; exec sleep 600"
+    terminal = lane.spawn(["sh", "-c", script])
+    wait_until(lambda: shows(terminal, "words"), 10.0, "the words")
+    before = terminal.screen()
+    terminal.signal("KILL")
+    terminal.wait(10)
+    assert terminal.screen().lines == before.lines
+    terminal.respawn()
+    wait_until(lambda: terminal.refresh().head > before.offset, 10.0, "more words")
+    after = terminal.screen("cells")
+    (line,) = [line for line in after.lines if line]
+    assert line.count("words") == 1
+    assert line != before.lines[0]
+    assert after.exact
+
+
 def test_both_clients_and_the_command_line_see_the_same(shared_plane: Plane, lane: Lane) -> None:
     terminal = lane.spawn(["sh", "-c", f"printf '{PICTURE}'; exec sleep 600"])
     wait_until(lambda: shows(terminal, "red line"), 10.0, "the words")

@@ -1,6 +1,8 @@
 """A live terminal that begins with a painted screen: the join, a gap, and the way back."""
 
+from lanekeeper.cli.note import SECONDS, Note
 from lanekeeper.cli.painted import Painted
+from lanekeeper.cli.sizes import Size
 from lanekeeper.client import Data, Gap, Resized, Screen
 from lanekeeper.client.errors import error_for
 from lanekeeper.wire.messages.screen import Cursor
@@ -48,3 +50,16 @@ def test_at_the_end_modes_and_title_are_put_back() -> None:
     undone = shown.undo()
     assert b"\x1b[?25h" in undone
     assert undone.endswith(b"\x1b[23;2t")
+
+
+def test_a_note_covers_the_last_row_and_is_painted_away() -> None:
+    shown = Painted(screen(10, b""), lambda: screen(50, b"new"), "", 1)
+    note = Note(shown.repaint)
+    assert note.left(1.0) is None
+    assert note.show("words", Size(5, 9), 1.0) == b"\x1b7\x1b[9;1H\x1b[0;7m[word\x1b[0m\x1b8"
+    assert note.left(2.0) == SECONDS - 1.0
+    assert note.clear(2.0) == b""
+    assert note.clear(1.0 + SECONDS).endswith(b"new")
+    assert note.left(9.0) is None
+    assert note.clear(9.0) == b""
+    assert shown.render(Data(40, b"0123456789ab")) == b"ab"

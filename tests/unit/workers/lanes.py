@@ -9,6 +9,7 @@ from msgspec import to_builtins
 
 from lanekeeper.wire.messages.events import Assignment
 from lanekeeper.wire.messages.lane import Endpoints
+from lanekeeper.wire.methods import METHODS
 from lanekeeper.workers import actions
 from lanekeeper.workers.actions import Action, Frame, Moment, Stimulus
 from lanekeeper.workers.core import LaneCore
@@ -92,7 +93,8 @@ class Lane:
             "lane_id": LANE,
             **envelope,
         }
-        route = message.pop("route", b"me")
+        by_broker = method in METHODS and METHODS[method].by_broker
+        route = message.pop("route", None if by_broker else b"me")
         return self.give(Frame(route, msgpack.packb({k: v for k, v in message.items() if v})))
 
     def call(self, method: str, payload: Any = None, **envelope: Any) -> Any:

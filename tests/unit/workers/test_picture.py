@@ -18,7 +18,7 @@ def taken(drawn: Picture, asked: ScreenRequest | None = None) -> Screen:
 
 
 def drawn(data: bytes, cols: int = 20, rows: int = 4, offset: int = 0) -> Picture:
-    made = Picture(cols, rows, offset)
+    made = Picture(cols, rows, offset, hole=offset > 0)
     made.feed(data)
     return made
 
@@ -118,7 +118,7 @@ def test_a_picture_that_missed_something_says_so_until_it_is_known_again() -> No
 
 def test_title_and_modes_are_kept_over_a_hole() -> None:
     before = drawn(b"\x1b]0;t\x07\x1b[?1049h\x1b[?2004h")
-    after = Picture(20, 4, 5000, before)
+    after = Picture(20, 4, 5000, before, hole=True)
     screen = taken(after, ScreenRequest(form="paint"))
     assert (screen.title, screen.alternate, screen.exact) == ("t", True, False)
     assert screen.paint is not None

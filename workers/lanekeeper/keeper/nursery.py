@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from lanekeeper.keeper import identity, logs
+from lanekeeper.keeper import hooks, identity, logs
 from lanekeeper.keeper.beats import HANG_AFTER
 from lanekeeper.keeper.brood import Brood
 from lanekeeper.keeper.channel import Channel, Listener, Received, connect
@@ -195,6 +195,7 @@ class Nursery:
             spec = read_spec(fds[0], self._inherited)
             stdin = fds[4] if message["stdin"] == "pipe" else None
             pid = fork_child(spec, ChildFds(fds[1], fds[2], fds[3], stdin))
+            hooks.at("nursery.forked")
             lane = str(message.get("lane", ""))
             offspring = self._brood.adopt(pid, channel, worker=False, lane=lane)
         except SpecError as error:

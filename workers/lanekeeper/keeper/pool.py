@@ -33,7 +33,6 @@ from lanekeeper.keeper.roster import (
     died,
     fenced,
     how,
-    passed,
     refused,
 )
 from lanekeeper.keeper.states import Worker, WorkerCause
@@ -345,7 +344,8 @@ class Pool(Lookups):
         record.verdict = self._succession.died(lane, now, asked=record.replaced)
         if not record.verdict.recovering:
             return []
-        told = {**passed(record), "recovering": True}
+        who = {"lane_id": lane["lane_id"], "pid": record.pid, "generation": record.generation}
+        told = {"op": "died", **who, "recovering": True}
         say = [] if self.broker is None else [Send(self.broker, told)]
         return [*say, *self._serve(now)]
 

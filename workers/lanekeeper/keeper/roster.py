@@ -7,7 +7,7 @@ the pool's. Used by `pool` and, for the words of an exit, by `supervisor`.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from lanekeeper.keeper.events import Action, Message, Note, Send, answer
 from lanekeeper.keeper.states import WORKER_TABLE, Worker, WorkerCause, follow
@@ -61,6 +61,12 @@ class Record:
     def lane_id(self) -> str | None:
         """The lane it was granted."""
         return None if self.lane is None else str(self.lane["lane_id"])
+
+    @property
+    def generation(self) -> int | None:
+        """How many workers its lane has had with it, if the lane counts them."""
+        count = None if self.lane is None else self.lane.get("generation")
+        return count if isinstance(count, int) else None
 
     def move(self, cause: WorkerCause) -> None:
         """Follow the table."""
@@ -177,19 +183,8 @@ def died(
     level = "info" if record.closed else "warning"
     actions: list[Action] = [Note(f"worker ended with {how(code, number)}", level, keys)]
     if broker is not None and not verdict.recovering:
-        status = {"code": code, "signal": number, "reason": verdict.reason}
-        told = {**passed(record), "recovering": False, "kept": verdict.kept}
+        status = {"pid": record.pid, "code": code, "signal": number, "reason": verdict.reason}
+        who = {"lane_id": record.lane_id, "generation": record.generation}
+        told = {"op": "died", **who, "recovering": False, "kept": verdict.kept}
         actions.append(Send(broker, {**told, **status}))
     return actions
-
-
-def passed(record: Record) -> dict[str, Any]:
-    """Return the message that the worker of a lane, in that generation, is dead."""
-    lane = record.lane or {}
-    generation = lane.get("generation")
-    return {
-        "op": "died",
-        "lane_id": record.lane_id,
-        "pid": record.pid,
-        "generation": generation if isinstance(generation, int) else 0,
-    }

@@ -1,23 +1,22 @@
 """What goes into the lane's core (stimuli) and what comes out (actions), as plain values.
 
 The runner turns descriptors and sockets into stimuli, and carries actions out in order: a `Journal`
-before the effect or the answer it stands for.
+before the effect or the answer it stands for. Structs, because every key makes a handful of them.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.messages.screen import Screen, ScreenRequest
 from lanekeeper.wire.messages.terminal import ExitStatus, Spawn, TerminalInfo
-from lanekeeper.workers.queries import Question
+from lanekeeper.workers.queries import Cursor, Question
 from lanekeeper.workers.records import Record
 
 Route = bytes | None
 """Where an answer goes: a routing id of the lane's own ROUTER, or None for the broker."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """When a stimulus happened: `now` monotonic, `ts` RFC 3339 UTC, `time_ns` wall clock."""
 
     now: float
@@ -28,16 +27,14 @@ class Moment:
 # Stimuli
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """A command arrived."""
 
     route: Route
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Forked:
+class Forked(Struct, frozen=True):
     """The child of a terminal exists and waits at its gate."""
 
     terminal_id: str
@@ -45,77 +42,67 @@ class Forked:
     start_time: int
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+class Executed(Struct, frozen=True):
     """The child runs its program."""
 
     terminal_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class SpawnRefused:
+class SpawnRefused(Struct, frozen=True):
     """The program could not be started; `reason` is the system's."""
 
     terminal_id: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ungated:
+class Ungated(Struct, frozen=True):
     """The child went home from its gate: its worker died before it could run its program."""
 
     terminal_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(Struct, frozen=True):
     """The child has ended; it is not reaped yet."""
 
     terminal_id: str
     status: ExitStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Drained:
+class Drained(Struct, frozen=True):
     """After the exit, the last byte of output is in the log."""
 
     terminal_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True):
     """The kernel has the last byte of an input."""
 
     command_id: str
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Undelivered:
+class Undelivered(Struct, frozen=True):
     """An input was refused or its program is gone."""
 
     command_id: str
     error: WireError
 
 
-@dataclass(frozen=True, slots=True)
-class Throttle:
+class Throttle(Struct, frozen=True):
     """Reading a terminal has been held back for a while (`on`), or goes on again."""
 
     terminal_id: str
     on: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Demoted:
+class Demoted(Struct, frozen=True):
     """A consumer used up its grace and no longer holds the program back."""
 
     terminal_id: str
     consumer_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Queried:
+class Queried(Struct, frozen=True):
     """A program asked its terminal something; `offset` is up to where the output was looked at."""
 
     terminal_id: str
@@ -123,16 +110,14 @@ class Queried:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Timed:
+class Timed(Struct, frozen=True):
     """Output came, at these offsets and times."""
 
     terminal_id: str
     samples: list[tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Cleared:
+class Cleared(Struct, frozen=True):
     """Everything that an `End` named is gone."""
 
     ending_id: str
@@ -140,8 +125,7 @@ class Cleared:
     killed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(Struct, frozen=True):
     """A screen is drawn, or `error` says why it is not."""
 
     command_id: str
@@ -149,13 +133,23 @@ class Drawn:
     error: WireError | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Located(Struct, frozen=True):
+    """The answer to a `Locate`: a place for each question that seeks the cursor, in their order.
+
+    There are fewer where the rest could not be drawn in time.
+    """
+
+    terminal_id: str
+    run: int
+    questions: tuple[Question, ...]
+    places: tuple[Cursor, ...]
+
+
+class Tick(Struct, frozen=True):
     """Time has passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
+class Drain(Struct, frozen=True):
     """The plane stops: end everything and leave."""
 
 
@@ -175,6 +169,7 @@ Stimulus = (
     | Timed
     | Cleared
     | Drawn
+    | Located
     | Tick
     | Drain
 )
@@ -182,52 +177,45 @@ Stimulus = (
 # Actions
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(Struct, frozen=True):
     """Append a record to the journal."""
 
     record: Record
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """Send a response."""
 
     route: Route
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """Send an event to the broker."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Open a PTY (and the log, if the terminal has none yet) and have a child forked."""
 
     info: TerminalInfo
     spec: Spawn
 
 
-@dataclass(frozen=True, slots=True)
-class OpenGate:
+class OpenGate(Struct, frozen=True):
     """Let the child run its program."""
 
     terminal_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reap:
+class Reap(Struct, frozen=True):
     """The exit status is in the journal: the parent may reap the child."""
 
     terminal_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(Struct, frozen=True):
     """Queue input for a program; `paste` and `more` as in `terminal.input`."""
 
     terminal_id: str
@@ -238,16 +226,14 @@ class Deliver:
     more: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Type what a terminal would answer to its program."""
 
     terminal_id: str
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SetSize:
+class SetSize(Struct, frozen=True):
     """Change the size of a terminal and publish it."""
 
     terminal_id: str
@@ -255,8 +241,7 @@ class SetSize:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(Struct, frozen=True):
     """Draw the screen of a terminal as far as its log goes now; `deadline` is monotonic seconds."""
 
     terminal_id: str
@@ -265,8 +250,19 @@ class Draw:
     deadline: float
 
 
-@dataclass(frozen=True, slots=True)
-class SendSignal:
+class Locate(Struct, frozen=True):
+    """Find where the cursor was behind each of these questions; `deadline` as in `Draw`.
+
+    `run` is the program that asked, counted from 1.
+    """
+
+    terminal_id: str
+    run: int
+    questions: tuple[Question, ...]
+    deadline: float
+
+
+class SendSignal(Struct, frozen=True):
     """Signal a terminal's processes."""
 
     terminal_id: str
@@ -274,8 +270,7 @@ class SendSignal:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Announce:
+class Announce(Struct, frozen=True):
     """Publish the end of a program's output in-band, and close its PTY."""
 
     terminal_id: str
@@ -283,22 +278,19 @@ class Announce:
     status: ExitStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Hangup:
+class Hangup(Struct, frozen=True):
     """Close what leads to a program that never ran."""
 
     terminal_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(Struct, frozen=True):
     """The consumers of a terminal changed: decide again whether to read it."""
 
     terminal_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """End every process of these terminals, found by tree, session and environment marker."""
 
     ending_id: str
@@ -307,15 +299,13 @@ class End:
     grace: float
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(Struct, frozen=True):
     """Drop a terminal's log and descriptors."""
 
     terminal_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Struct, frozen=True):
     """Flush and exit: the lane is closed."""
 
 
@@ -330,6 +320,7 @@ Action = (
     | Answer
     | SetSize
     | Draw
+    | Locate
     | SendSignal
     | Announce
     | Hangup

@@ -19,11 +19,18 @@ class Book:
         self._journal = journal
         self._state = state
 
-    def record(self, actions: list[Action]) -> None:
-        """Write what the core changed in a turn; OSError when memory ran out."""
-        records = [action.record for action in actions if isinstance(action, Journal)]
+    def record(self, actions: list[Action]) -> list[Action]:
+        """Write what the core changed in a turn and return the rest; OSError: memory ran out."""
+        records: list[Record] = []
+        rest: list[Action] = []
+        for action in actions:
+            if isinstance(action, Journal):
+                records.append(action.record)
+            else:
+                rest.append(action)
         if records:
             self._append(records)
+        return rest
 
     def note(self, record: Record, now: float) -> None:
         """Change the state by a record, after writing it; OSError when memory ran out."""

@@ -158,7 +158,11 @@ class Consumers:
 
     def floor(self) -> int | None:
         """The lowest offset that a holding consumer still needs, None without one."""
-        return min((c.offset for c in self._table.values() if c.holds), default=None)
+        floor = None
+        for one in self._table.values():
+            if one.holds and (floor is None or one.offset < floor):
+                floor = one.offset
+        return floor
 
     def update(self, head: int, now: float) -> list[Consumer]:
         """Decide whether reading is held back now; return who was demoted for it."""

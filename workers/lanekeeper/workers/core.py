@@ -5,6 +5,7 @@ answers that come later, and ends leases, waits and kept terminals on time. It d
 runner does.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -42,6 +43,7 @@ from lanekeeper.workers.actions import (
     Exited,
     Forked,
     Frame,
+    Located,
     Moment,
     Queried,
     Reply,
@@ -64,6 +66,9 @@ STALL: Final = 2.0
 
 CALLERS_MAX: Final = 8
 """Connections that wait for one command: its client and the retries after a reconnection."""
+
+STEADY: Final = frozenset({"terminal.input", "terminal.ack", "terminal.read", "terminal.get"})
+"""Methods after which the next deadline is what it was before."""
 
 Handler = Callable[["LaneCore", Turn, Pending, Struct], Struct | None]
 """Executes a command; None when the answer comes later."""
@@ -88,6 +93,7 @@ class LaneCore:
         starting: the `terminal.spawn` or `respawn` of each terminal that is being started.
         waits: the `terminal.wait` commands.
         closings: endings under way, by id.
+        locating: for each terminal, how often the shell was asked for its cursor and has not said.
     """
 
     def __init__(self, state: LaneState, around: Surroundings) -> None:
@@ -97,6 +103,7 @@ class LaneCore:
         self.starting: dict[str, Starting] = {}
         self.waits = waits.Waits(around)
         self.closings: dict[str, closing.Closing] = {}
+        self.locating: Counter[str] = Counter()
         self.leaving = False
         self.commands = 0
         self.errors = 0
@@ -104,6 +111,7 @@ class LaneCore:
         self._last: float | None = None
         self._due: float | None = None
         self._due_known = False
+        self._steady = False
 
     def first(self, moment: Moment) -> list[Action]:
         """Return the actions that open a new lane's journal."""
@@ -124,18 +132,17 @@ class LaneCore:
         """Take one stimulus and return what is to be done, in order."""
         turn = Turn(self.state, moment, self._around)
         self._watch_own_stall(moment.now)
-        self._due_known = False
+        # Input and what becomes of it end no lease and no wait: the next deadline stays.
+        known, self._due_known = self._due_known, False
         match stimulus:
             case Frame():
                 self._frame(turn, stimulus)
-            case Forked() | Executed() | Ungated() | SpawnRefused() | Exited() | Drained():
-                life.handle(self, turn, stimulus)
-            case Throttle() | Demoted():
-                life.flow(turn, stimulus)
-            case Queried() | Timed():
-                watching.noticed(self, turn, stimulus)
             case Delivered() | Undelivered():
                 self._input_done(turn, stimulus)
+            case Forked() | Executed() | Ungated() | SpawnRefused() | Exited() | Drained():
+                life.handle(self, turn, stimulus)
+            case Queried() | Timed() | Located() | Throttle() | Demoted():
+                watching.noticed(self, turn, stimulus)
             case Cleared():
                 closing.cleared(self, turn, stimulus)
             case Drawn():
@@ -144,6 +151,8 @@ class LaneCore:
                 self._tick(turn)
             case Drain():
                 closing.drain(self, turn)
+        if self._steady:
+            self._steady, self._due_known = False, known
         return turn.actions
 
     def registration(self, pid: int, start_time: int, moment: Moment) -> Registration:
@@ -217,7 +226,14 @@ class LaneCore:
                 turn.do(Reply(route, kept))
                 return
         self._check(command, method)
+        if method.by_broker and route is not None:
+            raise WireError(
+                "INVALID_ARGUMENT",
+                f"{command.method} goes through the broker, which counts what the plane has; send "
+                "it to broker.sock",
+            )
         payload = decode_body(command.payload, method.payload, command.method)
+        self._steady = command.method in STEADY
         result = handler(self, turn, pending, payload)
         if result is None:
             self.pending[command.id] = pending
@@ -251,6 +267,7 @@ class LaneCore:
 
     def _input_done(self, turn: Turn, stimulus: Delivered | Undelivered) -> None:
         pending = self.pending.pop(stimulus.command_id, None)
+        self._steady = True
         if pending is None:
             return
         if isinstance(stimulus, Delivered):
@@ -273,6 +290,7 @@ class LaneCore:
         if late and self._last is not None and now - self._last > STALL:
             for lease in self.state.leases.values():
                 lease.expires = max(lease.expires, now + LEASE_SECONDS)
+            self._due_known = False
         self._last = now
 
 

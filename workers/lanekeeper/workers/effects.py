@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
+from lanekeeper.keeper import hooks
 from lanekeeper.keeper.deposits import Deposits
 from lanekeeper.keeper.identity import Process, descendants
 from lanekeeper.wire.errors import WireError
@@ -28,6 +29,7 @@ from lanekeeper.workers.actions import (
     Forget,
     Hangup,
     Leave,
+    Locate,
     OpenGate,
     Reap,
     Reply,
@@ -82,7 +84,7 @@ class Effects:
 
     def __post_init__(self) -> None:
         """Let screens be drawn from the logs, and programs be started."""
-        self.screens = Screens(self.log, self.state)
+        self.screens = Screens(self.log, self.state, self._asked)
         self.starter = Starter(self.spawner, self.deposits, self.state, self.terminals)
 
     def carry_out(self, action: Action) -> list[Stimulus]:
@@ -90,6 +92,8 @@ class Effects:
         match action:
             case Reply():
                 self._reply(action)
+            case Deliver():
+                return self._deliver(action)
             case Report():
                 self.sockets.to_broker(action.data)
             case Start():
@@ -98,8 +102,6 @@ class Effects:
                 self.starter.open_gate(action)
             case Reap():
                 self._reap(action)
-            case Deliver():
-                return self._deliver(action)
             case Answer():
                 return self._answer(action)
             case _:
@@ -110,7 +112,7 @@ class Effects:
         match action:
             case SetSize():
                 self._set_size(action)
-            case Draw():
+            case Draw() | Locate():
                 return self.screens.ask(action)
             case SendSignal():
                 self._send_signal(action)
@@ -149,6 +151,7 @@ class Effects:
             io.look()
             io.skip()
             return
+        hooks.at("worker.output.logged")
         while (chunk := io.next_chunk()) is not None:
             offset, data = chunk
             self.message(io, Kind.DATA, offset, data)
@@ -200,6 +203,8 @@ class Effects:
         if piped and not io.input.piped:
             # Or the vault's duplicate would keep the end of the input from the program.
             self.deposits.drop(io.terminal_id, ("stdin",))
+        if done:
+            hooks.at("worker.input.answer")
         return [*(Delivered(e.command_id, e.size) for e in done), *_undelivered(lost)]
 
     def totals(self) -> dict[str, float]:
@@ -226,6 +231,11 @@ class Effects:
         self.book.close()
         self.sockets.close()
 
+    def _asked(self, terminal_id: str) -> int | None:
+        """Return the end of the first question of a terminal that the core has not heard of."""
+        io = self.terminals.get(terminal_id)
+        return None if io is None else io.questions.first
+
     def _reply(self, action: Reply) -> None:
         if action.route is None:
             self.sockets.to_broker(action.data)
@@ -233,6 +243,7 @@ class Effects:
             self.sockets.reply(action.route, action.data)
 
     def _reap(self, action: Reap) -> None:
+        hooks.at("worker.exit.reap")
         self.spawner.reap(action.terminal_id)
         io = self.terminals.get(action.terminal_id)
         if io is not None:
@@ -246,14 +257,16 @@ class Effects:
             planned = io.input.plan(action, io.log)
             # Before the bytes: they never lie in the input log without their owner being known.
             self.book.note(_accepted(action, planned, io), now)
+            hooks.at("worker.input.journalled")
             io.input.take(planned)
+            hooks.at("worker.input.taken")
         except WireError as error:
             return [Undelivered(action.command_id, error)]
         except OSError as error:
             reason = f"no memory for input: {error.strerror or error}"
             return [Undelivered(action.command_id, WireError("LIMIT_EXCEEDED", reason))]
-        if action.command_id:
-            io.note_typed(action.data)
+        if action.command_id and planned.shown:
+            io.typed.note(io.log.head, action.data)
         stimuli = self.write(io, now, waited=waited)
         # The line discipline echoes while the input is written: the echo leaves before the answer.
         self.take(io, now)
@@ -270,7 +283,9 @@ class Effects:
         io = self.terminals[action.terminal_id]
         if io.pty is not None:
             self.publish(io, time.monotonic())
+            hooks.at("worker.resize")
             io.pty.resize(action.cols, action.rows)
+            hooks.at("worker.resized")
             data = encode_size(action.cols, action.rows)
             self.message(io, Kind.RESIZE, io.log.head, data)
 

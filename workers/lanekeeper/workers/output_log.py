@@ -16,6 +16,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from lanekeeper.keeper import hooks
 from lanekeeper.wire.limits import MAX_CHUNK
 
 PIPE_BYTES: Final = 8 * 1024
@@ -93,6 +94,7 @@ class OutputLog:
             if count == 0:
                 return moved, True
             moved += count
+            hooks.at("worker.output.between")
             self._drain(count)
             if count < SHORT:
                 break
@@ -164,6 +166,7 @@ class OutputLog:
     def _punch(self, limit: int) -> None:
         # The tail moves first: a reader must never take punched pages for output.
         start, self.tail = self.tail, limit
+        hooks.at("worker.output.punch")
         done = _LIBC.fallocate(self.fd, _KEEP_SIZE_PUNCH_HOLE, start, limit - start)
         if done != 0:
             error = ctypes.get_errno()

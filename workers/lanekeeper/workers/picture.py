@@ -52,10 +52,18 @@ class Picture:
         marks: what is not in the cells.
     """
 
-    def __init__(self, cols: int, rows: int, offset: int, before: "Picture | None" = None) -> None:
-        """Start with an empty screen at an offset; what was printed before it is not known.
+    def __init__(
+        self,
+        cols: int,
+        rows: int,
+        offset: int,
+        before: "Picture | None" = None,
+        *,
+        hole: bool = False,
+    ) -> None:
+        """Start with an empty screen at an offset: a program's first, or behind a `hole`.
 
-        From a picture that ended `before` a hole the title and the modes are taken over.
+        From a picture that ended `before` the hole the title and the modes are taken over.
 
         Raises:
             EmulatorError: there is no emulator.
@@ -64,7 +72,7 @@ class Picture:
         self.cols, self.rows = cols, rows
         self.marks: Marks = Marks() if before is None else before.marks
         alternate = self.marks.alternate
-        self._unknown = Knowledge(rows, alternate=alternate) if offset else None
+        self._unknown = Knowledge(rows, alternate=alternate) if hole else None
         with Shielded():
             self._emulator = emulator(cols, rows)
             if alternate:
@@ -99,12 +107,19 @@ class Picture:
         with Shielded():
             self._emulator.resize(cols, rows)
 
-    def show(self, asked: ScreenRequest, epoch: int) -> "Shot":
-        """Return the screen of now in the form that is asked for; raises as `feed` does."""
+    def place(self) -> tuple[int, int]:
+        """Return row and column of the cursor, from 1; raises as `feed` does."""
         with Shielded():
             place = self._emulator.cursor
             # After a character in the last column the cursor is on it, for whoever looks.
-            cursor = Cursor(row=place.row, col=min(place.col, self.cols - 1), visible=place.visible)
+            return place.row + 1, min(place.col, self.cols - 1) + 1
+
+    def show(self, asked: ScreenRequest, epoch: int) -> "Shot":
+        """Return the screen of now in the form that is asked for; raises as `feed` does."""
+        row, column = self.place()
+        with Shielded():
+            visible = self._emulator.cursor.visible
+            cursor = Cursor(row=row - 1, col=column - 1, visible=visible)
             screen = Screen(
                 offset=self.offset,
                 epoch=epoch,

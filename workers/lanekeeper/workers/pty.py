@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import termios
-from typing import Final
+from typing import Final, NamedTuple
 
 from ptyprocess import PtyProcess
 
@@ -20,6 +20,18 @@ _OFLAG: Final = 1
 _CC: Final = 6
 _TIOCGPTPEER: Final = 0x5441
 """Opens the slave of a master whatever is mounted; absent from `termios`."""
+
+
+class Modes(NamedTuple):
+    """What becomes of input.
+
+    `ends` are the bytes that end a line while the line discipline collects lines, None when raw.
+    `shown` says whether what is typed may be shown: by the line discipline, or by a program that
+    edits. Lines that are collected without echo are passwords.
+    """
+
+    ends: bytes | None
+    shown: bool
 
 
 class Pty:
@@ -83,27 +95,17 @@ class Pty:
         rows, cols = termios.tcgetwinsize(self.master)
         return cols, rows
 
-    def line_ends(self) -> bytes | None:
-        """The bytes that end a line while the line discipline collects lines, None when raw."""
+    def modes(self) -> Modes:
+        """What the line discipline does with input now; nothing when nobody has the slave."""
         try:
             attributes = termios.tcgetattr(self.master)
         except termios.error:
-            return None
-        if not attributes[_LFLAG] & termios.ICANON:
-            return None
+            return Modes(None, shown=False)
+        flags = attributes[_LFLAG]
+        if not flags & termios.ICANON:
+            return Modes(None, shown=True)
         returns = attributes[_IFLAG] & (termios.ICRNL | termios.IGNCR) == termios.ICRNL
-        return b"\n\r" if returns else b"\n"
-
-    def shows_input(self) -> bool:
-        """Whether what is typed may be shown: by the line discipline, or by a program that edits.
-
-        Lines that are collected without echo are passwords.
-        """
-        try:
-            flags = termios.tcgetattr(self.master)[_LFLAG]
-        except termios.error:
-            return False
-        return bool(flags & termios.ECHO) or not flags & termios.ICANON
+        return Modes(b"\n\r" if returns else b"\n", shown=bool(flags & termios.ECHO))
 
     def end_of_file(self) -> bytes | None:
         """The character that means end of file now, None when the program reads keys raw."""

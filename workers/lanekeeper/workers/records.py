@@ -32,7 +32,8 @@ class SessionIs(Struct, tag="session", frozen=True):
 class TerminalIs(Struct, tag="terminal", frozen=True):
     """A terminal after a change, with what it takes to start its program again.
 
-    `command_id` is the command that starts its program, `consumer_id` what it registered.
+    `command_id` is the command that starts its program, `consumer_id` what it registered; `begin`
+    is the offset at which the output of this program begins.
     """
 
     info: TerminalInfo
@@ -41,6 +42,7 @@ class TerminalIs(Struct, tag="terminal", frozen=True):
     ended_at: float | None = None
     command_id: str = ""
     consumer_id: str | None = None
+    begin: int = 0
 
 
 class LeaseIs(Struct, tag="lease", frozen=True):

@@ -12,11 +12,13 @@ import socket
 import time
 from collections import deque
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 import zmq
 
+from lanekeeper.keeper import hooks
 from lanekeeper.keeper.identity import Process, current
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.codec import encode
@@ -39,7 +41,6 @@ from lanekeeper.workers.turn import Surroundings
 
 BEAT: Final = 7.0
 """Seconds between two signs of life: two of them may be missed in the 15 s that mean a hang."""
-FRAMES_PER_TURN: Final = 100
 TOGETHER: Final = 0.05
 """Lanes beat at multiples of this, so that a few wake together and wake the keeper once."""
 AWAKE_SECONDS: Final = 0.0004
@@ -111,10 +112,12 @@ class Worker:
             self._do(self.core.first(moment()))
             return
         self._do(self.core.resume(estate.left(), moment()))
+        hooks.at("worker.heir.resumed")
         for program in estate.programs:
             io = self.effects.starter.go_on(program)
             self._stimuli += self.effects.write(io, time.monotonic())
         self._settle()
+        hooks.at("worker.heir.serves")
 
     def _turn(self) -> None:
         self._poll_descriptors()
@@ -128,6 +131,8 @@ class Worker:
         self._settle()
         self._stimuli += self.flow.due(time.monotonic())
         self._stimuli += self.effects.spawner.due(time.monotonic())
+        # What was asked about the cursor is known before more is drawn.
+        self._settle()
         self._stimuli += self.effects.screens.turn(idle=not ready)
         self._settle()
         self.effects.spawner.tidy()
@@ -149,8 +154,7 @@ class Worker:
             self._do(self.core.handle(self._stimuli.popleft(), moment()))
 
     def _do(self, actions: list[Action]) -> None:
-        self.effects.book.record(actions)
-        for action in actions:
+        for action in self.effects.book.record(actions):
             for stimulus in self.effects.carry_out(action):
                 if isinstance(stimulus, Delivered):
                     self._awake_until = time.monotonic() + AWAKE_SECONDS
@@ -162,18 +166,10 @@ class Worker:
             for topic in sockets.subscriptions():
                 self.effects.welcome(topic)
         if sockets.control in ready:
-            for _ in range(FRAMES_PER_TURN):
-                try:
-                    frames = sockets.control.recv_multipart(zmq.NOBLOCK)
-                except zmq.Again:
-                    break
+            for frames in sockets.arrived(sockets.control):
                 self._command(frames[0], frames[1:])
         if sockets.broker in ready:
-            for _ in range(FRAMES_PER_TURN):
-                try:
-                    frames = sockets.broker.recv_multipart(zmq.NOBLOCK)
-                except zmq.Again:
-                    break
+            for frames in sockets.arrived(sockets.broker):
                 self._command(None, frames)
 
     def _command(self, route: bytes | None, frames: list[bytes]) -> None:
@@ -323,9 +319,14 @@ def registration(core: LaneCore, me: Process, now: Moment) -> Event:
 def moment() -> Moment:
     """Return the time as the core wants it."""
     time_ns = time.time_ns()
-    wall = datetime.fromtimestamp(time_ns / 1e9, UTC)
-    ts = wall.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return Moment(time.monotonic(), ts, time_ns)
+    seconds, rest = divmod(time_ns, 1_000_000_000)
+    return Moment(time.monotonic(), f"{_second(seconds)}.{rest // 1_000_000:03d}Z", time_ns)
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    """Return the date and time of a second, which many moments share."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def _noted(_number: int, _frame: object) -> None:

@@ -11,17 +11,17 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import MAX_CHUNK, MAX_SCREEN_CELLS
 from lanekeeper.wire.messages.screen import Screen
-from lanekeeper.workers.actions import Draw, Drawn, Stimulus
+from lanekeeper.workers.actions import Draw, Drawn, Locate, Located, Stimulus
 from lanekeeper.workers.emulation import EmulatorError
 from lanekeeper.workers.knowledge import Knowledge
-from lanekeeper.workers.picture import Picture, Shot
+from lanekeeper.workers.picture import Picture
 from lanekeeper.workers.sequences import HOLD, boundary, tidy
+from lanekeeper.workers.shown import Asked, Shown, Sought
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.turn import Log
 
@@ -30,7 +30,6 @@ TURN_SECONDS: Final = 0.002
 SLICE_SECONDS: Final = 0.0005
 SLICE_MIN: Final = 64
 SLICE_MAX: Final = 8192
-SLICE_FIRST: Final = 2048
 """Bytes drawn at once. They follow the time they take: what clears a large screen again and again
 costs a thousand times more than text.
 """
@@ -48,55 +47,56 @@ class KeptLog(Log, Protocol):
     capacity: int
 
 
-@dataclass(slots=True)
-class Asked:
-    """A request that waits until everything before `target` is drawn."""
-
-    action: Draw
-    target: int
-    shot: Shot | None = None
-
-
-@dataclass(slots=True)
-class Shown:
-    """The screen of one terminal; `reached` is the offset up to which its output was looked at."""
-
-    terminal_id: str
-    used: float
-    picture: Picture | None = None
-    reached: int = 0
-    slice: int = SLICE_FIRST
-    asked: list[Asked] = field(default_factory=list)
-
-
 class Screens:
     """Draws what is asked for."""
 
-    def __init__(self, log: Callable[[str], KeptLog | None], state: LaneState) -> None:
-        """Draw from these logs; nothing is drawn before somebody asks."""
+    def __init__(
+        self,
+        log: Callable[[str], KeptLog | None],
+        state: LaneState,
+        until: Callable[[str], int | None] = lambda _: None,
+    ) -> None:
+        """Draw from these logs; nothing is drawn before somebody asks.
+
+        Nothing is drawn behind the offset `until` of a terminal: the place of the cursor there will
+        be sought.
+        """
         self._log = log
         self._state = state
+        self._until = until
         self._shown: dict[str, Shown] = {}
         self._waiting = 0
         self.drawn_bytes = 0
         self.failures = 0
 
-    def ask(self, action: Draw) -> list[Stimulus]:
+    def ask(self, action: Draw | Locate) -> list[Stimulus]:
         """Take a request; it is answered by a later turn, or refused at once."""
-        if not self._state.assignment.screen:
+        log = self._log(action.terminal_id)
+        drawn = self._state.assignment.screen
+        if isinstance(action, Locate):
+            return self._seek(action, log if drawn else None)
+        if not drawn:
             text = "this lane was recovered without screens: read the output instead"
             return [_refused(action, WireError("INVALID_TRANSITION", text))]
-        log = self._log(action.terminal_id)
         if log is None:
             return [_refused(action, WireError("INVALID_TRANSITION", "this terminal has no log"))]
-        now = time.monotonic()
-        shown = self._shown.get(action.terminal_id)
-        if shown is None:
-            shown = self._shown[action.terminal_id] = Shown(action.terminal_id, now)
-        shown.used = now
-        shown.asked.append(Asked(action, log.head))
-        self._waiting += 1
+        self._use(action.terminal_id).asked.append(Asked(action, log.head))
         return []
+
+    def _seek(self, action: Locate, log: KeptLog | None) -> list[Stimulus]:
+        if log is None:
+            return [Located(action.terminal_id, action.run, action.questions, ())]
+        wanted = deque(question.end for question in action.questions if question.seeks)
+        self._use(action.terminal_id).sought.append(Sought(action, wanted))
+        return []
+
+    def _use(self, terminal_id: str) -> Shown:
+        """Return the screen of a terminal for one more request."""
+        now = time.monotonic()
+        shown = self._shown.setdefault(terminal_id, Shown(terminal_id, now))
+        shown.used = now
+        self._waiting += 1
+        return shown
 
     def forget(self, terminal_id: str) -> list[Stimulus]:
         """Drop the screen of a terminal that is no more."""
@@ -111,7 +111,7 @@ class Screens:
         if not self._waiting:
             return False
         shown, log = self._shown.get(terminal_id), self._log(terminal_id)
-        if shown is None or log is None or not shown.asked or shown.picture is None:
+        if shown is None or log is None or not shown.wanted or shown.picture is None:
             return False
         return log.head - shown.picture.offset > max(0, log.capacity - ROOM)
 
@@ -119,7 +119,7 @@ class Screens:
     def behind(self) -> bool:
         """Whether there is something to draw now."""
         return bool(self._shown) and any(
-            shown.asked or shown.reached < self._head(shown) for shown in self._shown.values()
+            shown.wanted or shown.reached < self._head(shown) for shown in self._shown.values()
         )
 
     def turn(self, *, idle: bool) -> list[Stimulus]:
@@ -132,11 +132,11 @@ class Screens:
             return []
         stimuli: list[Stimulus] = []
         until = time.monotonic() + TURN_SECONDS
-        work = deque(s for s in self._shown.values() if s.asked or (idle and not self._waiting))
+        work = deque(s for s in self._shown.values() if s.wanted or (idle and not self._waiting))
         while work and (now := time.monotonic()) < until:
             shown = work.popleft()
             stimuli += self._step(shown, now)
-            if shown.asked or shown.reached < self._head(shown):
+            if shown.wanted or shown.reached < self._head(shown):
                 work.append(shown)
             if self._shown.pop(shown.terminal_id, None) is not None:
                 self._shown[shown.terminal_id] = shown  # the others come first in the next turn
@@ -160,18 +160,21 @@ class Screens:
 
     def _draw(self, shown: Shown, log: KeptLog) -> None:
         picture = shown.picture
-        if picture is None or picture.offset < log.tail:
-            picture = shown.picture = self._start(shown, log)
+        begin = self._state.terminals[shown.terminal_id].begin
+        if picture is None or picture.offset < log.tail or shown.begin != begin:
+            picture = shown.picture = self._start(shown, log, begin)
+            shown.begin = begin
         size = self._size(shown.terminal_id, picture.offset)
         if size != (picture.cols, picture.rows):
             picture.resize(*size)
         limit = self._next_size(shown.terminal_id, picture.offset, log.head)
-        data = log.read(picture.offset, min(shown.slice, limit - picture.offset))
+        stop = min([limit, *(at for at in self._stops(shown) if at >= picture.offset)])
+        data = log.read(picture.offset, min(shown.slice, stop - picture.offset))
         # At a change of size the output is cut wherever it is, as the terminal was.
         whole = picture.offset + len(data) == limit < log.head
         cut = len(data) if whole else boundary(data)
         if not cut and data:
-            data = log.read(picture.offset, min(2 * HOLD, limit - picture.offset))
+            data = log.read(picture.offset, min(2 * HOLD, stop - picture.offset))
             cut = boundary(data)
         shown.reached = picture.offset + len(data)
         if cut:
@@ -180,8 +183,34 @@ class Screens:
             self._pace(shown, time.perf_counter() - began)
             self.drawn_bytes += cut
 
-    def _answer(self, shown: Shown, now: float) -> list[Stimulus]:
+    def _stops(self, shown: Shown) -> list[int]:
+        """Return where the cursor is or will be sought next."""
+        sought = [one.wanted[0] for one in shown.sought if one.wanted][:1]
+        later = self._until(shown.terminal_id)
+        return sought if later is None else [*sought, later]
+
+    def _found(self, shown: Shown, now: float) -> list[Stimulus]:
+        """Answer the questions about the cursor up to where the output was looked at."""
         stimuli: list[Stimulus] = []
+        while shown.sought and shown.picture is not None:
+            one = shown.sought[0]
+            while one.wanted and shown.reached >= one.wanted[0]:
+                one.wanted.popleft()
+                one.places.append(shown.picture.place())
+            if one.wanted and now < one.action.deadline:
+                break
+            stimuli.append(self._told(shown))
+        return stimuli
+
+    def _told(self, shown: Shown) -> Stimulus:
+        """Give up the first of the questions about the cursor with what is known of it."""
+        self._waiting -= 1
+        one = shown.sought.popleft()
+        action = one.action
+        return Located(action.terminal_id, action.run, action.questions, tuple(one.places))
+
+    def _answer(self, shown: Shown, now: float) -> list[Stimulus]:
+        stimuli = self._found(shown, now)
         for one in list(shown.asked):
             if one.shot is None and shown.picture is not None and shown.reached >= one.target:
                 epoch = self._state.assignment.generation
@@ -201,20 +230,24 @@ class Screens:
         return Drawn(one.action.command_id, result, None)
 
     def _refuse(self, shown: Shown, error: WireError) -> list[Stimulus]:
-        return [self._done(shown, one, error) for one in list(shown.asked)]
+        told = [self._told(shown) for _ in range(len(shown.sought))]
+        return [*told, *(self._done(shown, one, error) for one in list(shown.asked))]
 
-    def _start(self, shown: Shown, log: KeptLog) -> Picture:
+    def _start(self, shown: Shown, log: KeptLog, begin: int) -> Picture:
         """Return a fresh picture, where drawing it is quickest if it can be known from there."""
+        if begin >= log.tail:
+            # A program finds an empty screen, whatever the one before it has left.
+            return Picture(*self._size(shown.terminal_id, begin), begin)
         start = log.tail
-        if start:
-            recent = max(start, log.head - MAX_CHUNK)
-            size = self._size(shown.terminal_id, recent)
-            knowledge = Knowledge(size[1])
-            knowledge.feed(tidy(log.read(recent, MAX_CHUNK)))
-            same = self._next_size(shown.terminal_id, recent, log.head) == log.head
-            if knowledge.complete and same:
-                start = recent
-        return Picture(*self._size(shown.terminal_id, start), start, shown.picture)
+        recent = max(start, log.head - MAX_CHUNK)
+        size = self._size(shown.terminal_id, recent)
+        knowledge = Knowledge(size[1])
+        knowledge.feed(tidy(log.read(recent, MAX_CHUNK)))
+        same = self._next_size(shown.terminal_id, recent, log.head) == log.head
+        if knowledge.complete and same:
+            start = recent
+        before = shown.picture if shown.begin == begin else None
+        return Picture(*self._size(shown.terminal_id, start), start, before, hole=True)
 
     def _sizes(self, terminal_id: str) -> list[tuple[int, int, int]]:
         """Return from which offset on a terminal has which columns and rows."""
@@ -242,7 +275,7 @@ class Screens:
         shown.slice = int(min(max(wanted, SLICE_MIN), 2 * shown.slice, SLICE_MAX))
 
     def _drop_cold(self, now: float) -> None:
-        idle = sorted((s for s in self._shown.values() if not s.asked), key=lambda s: s.used)
+        idle = sorted((s for s in self._shown.values() if not s.wanted), key=lambda s: s.used)
         for index, shown in enumerate(idle):
             if now - shown.used > WARM_SECONDS or index < len(idle) - WARM_MAX:
                 del self._shown[shown.terminal_id]

@@ -16,8 +16,10 @@ from lanekeeper.wire.messages.session import (
     SessionCreate,
     SessionInfo,
     SessionResult,
+    TerminalOutcome,
 )
-from lanekeeper.wire.states import SESSION, SessionState, step
+from lanekeeper.wire.messages.terminal import TerminalInfo
+from lanekeeper.wire.states import SESSION, SessionState, TerminalState, step
 from lanekeeper.workers import writer_commands
 from lanekeeper.workers.actions import Changed
 from lanekeeper.workers.records import Gone, LeaseIs, SessionIs
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from lanekeeper.workers.core import LaneCore
 
 MAX_LEASES: Final = 256
+RESPAWN: Final = "start it again with lane respawn"
 
 
 def create(_lane: "LaneCore", turn: Turn, pending: Pending, body: SessionCreate) -> SessionResult:
@@ -68,12 +71,15 @@ def attach(_lane: "LaneCore", turn: Turn, pending: Pending, body: SessionAttach)
     """Attach a client: it gets a lease, and the session is `attached` while one lives."""
     info = turn.state.session(pending.command.session_id)
     correlation = _correlation(pending)
-    refusal = _attach_refusal(turn, body)
+    refusal = _attach_refusal(turn)
     if refusal is not None:
         turn.report(
             "session.attach.failed", correlation, Happened(session=info, error=refusal.info)
         )
         raise refusal
+    restored: list[TerminalOutcome] = []
+    if body.restore:
+        info, restored = _restore(turn, info, correlation)
     turn.report("session.attach.started", correlation, Happened(session=info))
     if info.status != SessionState.ATTACHED:
         info = _move(turn, _move(turn, info, "attach"), "attached")
@@ -88,7 +94,45 @@ def attach(_lane: "LaneCore", turn: Turn, pending: Pending, body: SessionAttach)
         ttl_s=LEASE_SECONDS,
         endpoints=turn.around.endpoints,
         generation=turn.state.assignment.generation,
+        restored=restored,
     )
+
+
+def _restore(
+    turn: Turn, info: SessionInfo, correlation: str
+) -> tuple[SessionInfo, list[TerminalOutcome]]:
+    """Look at every terminal of a session, say what is left of it, and return both."""
+    before = info.status
+    info = _move(turn, info, "restore")
+    turn.report(
+        "session.restore.started",
+        correlation,
+        Happened(session=turn.session_info(info), previous=before),
+    )
+    outcomes = [outcome(terminal.info) for terminal in turn.state.terminals_of(info.id)]
+    attached = before == SessionState.ATTACHED
+    info = _move(turn, info, "attached" if attached else "restored")
+    turn.report(
+        "session.restore.completed",
+        correlation,
+        Happened(
+            session=turn.session_info(info),
+            previous=str(SessionState.RESTORING),
+            restored=outcomes,
+        ),
+    )
+    return info, outcomes
+
+
+def outcome(info: TerminalInfo) -> TerminalOutcome:
+    """Return what is left of a terminal; what has no program and no known end was lost."""
+    made = TerminalOutcome(
+        terminal_id=info.id, name=info.name, outcome="recovered", state=info.state
+    )
+    if info.state == TerminalState.ERRORED:
+        reason = info.reason or "its program is gone"
+        return replace(made, outcome="lost", reason=reason, remedy=RESPAWN)
+    return replace(made, outcome="ended") if info.state == TerminalState.STOPPED else made
 
 
 def detach(_lane: "LaneCore", turn: Turn, pending: Pending, body: Lease) -> Nothing:
@@ -139,9 +183,7 @@ def end_session(turn: Turn, session_id: str) -> SessionInfo:
     return info
 
 
-def _attach_refusal(turn: Turn, body: SessionAttach) -> WireError | None:
-    if body.restore:
-        return WireError("NOT_IMPLEMENTED", "restoring a session comes with the recovery step")
+def _attach_refusal(turn: Turn) -> WireError | None:
     if len(turn.state.leases) >= MAX_LEASES:
         return WireError(
             "LIMIT_EXCEEDED", f"a lane may have {MAX_LEASES} attached clients", limit=MAX_LEASES

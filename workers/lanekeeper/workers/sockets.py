@@ -7,6 +7,7 @@ metrics  PUSH  samples for the collector; dropped and counted when it is away
 """
 
 import os
+from collections.abc import Iterator
 from typing import Final
 
 import zmq
@@ -29,6 +30,7 @@ BACKLOG: Final = 1024
 """Clients that wait to be accepted: all of a plane's come back at once."""
 SUBSCRIPTION_BYTES: Final = 1024
 """The longest subscription: every byte of a topic costs ZeroMQ a node of a tree."""
+FRAMES_PER_TURN: Final = 100
 SUBSCRIPTIONS_PER_TURN: Final = 256
 TERMINAL_TOPIC: Final = len(PREFIXES["terminal"]) + 1 + RANDOM_BYTES * 8 // 5
 """Characters of a terminal id; a shorter topic is a prefix of several."""
@@ -103,6 +105,19 @@ class Sockets:
                 self._follow(topic, wanted=wanted)
                 fresh += [topic.decode("ascii")] if wanted else []
         return fresh
+
+    @staticmethod
+    def arrived(socket: "zmq.Socket[bytes]") -> Iterator[list[bytes]]:
+        """Yield the messages that wait in a socket, a turn's worth at most."""
+        for _ in range(FRAMES_PER_TURN):
+            try:
+                frames = socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            yield frames
+            # Asking costs half of an exception, and there is mostly one message.
+            if not int(socket.getsockopt(zmq.EVENTS)) & READ:
+                return
 
     def _follow(self, topic: bytes, *, wanted: bool) -> None:
         whole = len(topic) == TERMINAL_TOPIC and topic.startswith(b"term_")

@@ -12,6 +12,7 @@ import math
 import os
 from typing import Any, Final
 
+from lanekeeper.keeper import hooks
 from lanekeeper.keeper.channel import Channel, ChannelError, Received, connect
 from lanekeeper.keeper.deposits import Deposits
 from lanekeeper.keeper.rundir import Rundir
@@ -38,9 +39,9 @@ class Spawner:
         What is closed here is released from `deposits` first.
         """
         self._rundir = rundir
-        self.origins = Origins(rundir)
         self._deposits = deposits
         self._read: list[Child] = []
+        self.origins = Origins(rundir)
         self._requests: dict[int, Child] = {}
         self._claims: dict[int, Child] = {}
         self._children: dict[str, Child] = {}
@@ -58,6 +59,7 @@ class Spawner:
         with contextlib.ExitStack() as undo, contextlib.ExitStack() as ours:
             pty = Pty.open(info.cols, info.rows, raw_output=spec.output == "raw")
             undo.callback(pty.close)
+            hooks.at("worker.pty.opened")
             gate_read, gate = _pipe(undo)
             errors, errors_write = _pipe(undo)
             stdin_read, stdin = _pipe(undo) if spec.stdin == "pipe" else (-1, -1)
@@ -69,6 +71,7 @@ class Spawner:
             channel.send(
                 {"op": "spawn", "id": self._next, "stdin": spec.stdin, "lane": info.lane_id}, fds
             )
+            hooks.at("worker.child.asked")
             undo.pop_all()
             for fd in (gate_read, errors_write, stdin_read):
                 if fd >= 0:
@@ -101,8 +104,10 @@ class Spawner:
         child = self._children.get(terminal_id)
         if child is None or child.gate < 0:
             return
+        hooks.at("worker.child.gate")
         with contextlib.suppress(BrokenPipeError):  # it was killed at the gate; its exit follows
             os.write(child.gate, b"\n")
+        hooks.at("worker.child.runs")
         child.close("gate")
 
     def inherit(self, child: Child) -> None:
@@ -224,6 +229,7 @@ class Spawner:
         message = received.message
         match message["op"]:
             case "spawned":
+                hooks.at("worker.child.forked")
                 child = self._requests.pop(message["id"])
                 child.pid, child.start_time = message["pid"], message["start_time"]
                 child.pidfd, child.nursery = received.fds[0], self.channel
@@ -253,6 +259,7 @@ class Spawner:
         return [] if found is None else self._ended(child, found)
 
     def _ended(self, child: Child, status: ExitStatus) -> list[Stimulus]:
+        hooks.at("worker.exit.told")
         child.exited = True
         finished = self._finish_start(child)
         if any(isinstance(s, Ungated) for s in finished) and child.nursery is not None:

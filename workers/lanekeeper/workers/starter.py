@@ -8,6 +8,7 @@ import logging
 import time
 from typing import Final
 
+from lanekeeper.keeper import hooks
 from lanekeeper.keeper.channel import ChannelError
 from lanekeeper.keeper.deposits import Deposits
 from lanekeeper.workers.actions import OpenGate, SpawnRefused, Start, Stimulus
@@ -51,6 +52,7 @@ class Starter:
             child = self._spawner.start(action.info, action.spec)
             self._open(io, child)
             self._deposits.put(terminal_id, {**io.fds, "errors": child.errors})
+            hooks.at("worker.terminal.deposited")
         except (OSError, ChannelError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             _LOG.warning("no program started: %s", reason, extra={"stimulus": terminal_id})

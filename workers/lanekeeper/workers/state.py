@@ -64,6 +64,8 @@ class LaneState:
     def apply(self, record: Record, now: float) -> None:
         """Make the change that `record` stands for."""
         match record:
+            case InputIs() | Answered():
+                self._apply_input(record)
             case LaneIs():
                 self.assignment = record.assignment
             case SessionIs():
@@ -72,11 +74,8 @@ class LaneState:
                 self._apply_terminal(record)
             case LeaseIs():
                 self.leases[record.id] = Lease(record.session_id, now + LEASE_SECONDS)
-            case ConsumerIs() | WriterIs() | InputIs():
+            case ConsumerIs() | WriterIs():
                 self._apply_client(record)
-            case Answered():
-                self.inputs.pop(record.command_id, None)
-                self.answers.restore(record.command_id, record.response, record.at)
             case Gone():
                 self._apply_gone(record.id)
             case Resized():
@@ -156,18 +155,20 @@ class LaneState:
         if record.info.id not in self.consumers:
             self.consumers[record.info.id] = Consumers(record.spec.capacity)
 
-    def _apply_client(self, record: ConsumerIs | WriterIs | InputIs) -> None:
+    def _apply_client(self, record: ConsumerIs | WriterIs) -> None:
         consumers = self.consumers.get(record.terminal_id)
         match record:
             case WriterIs():
                 self.writers[record.terminal_id] = record
-            case InputIs():
-                self._apply_input(record)
             case ConsumerIs() if consumers is not None:
                 consumers.put(Consumer(record.id, record.lease_id, record.policy, record.offset))
 
-    def _apply_input(self, record: InputIs) -> None:
+    def _apply_input(self, record: InputIs | Answered) -> None:
         """Remember an input; an answer to the program is nobody's, and goes when it is through."""
+        if isinstance(record, Answered):
+            self.inputs.pop(record.command_id, None)
+            self.answers.restore(record.command_id, record.response, record.at)
+            return
         if not record.command_id:
             past = [
                 name

@@ -98,7 +98,7 @@ def _start(
     info = terminal.info
     state = step(TERMINAL, TerminalState(info.state), "spawn", f"terminal {info.name}")
     info = replace(turn.current(info), state=str(state))
-    turn.put(replace(terminal, info=info, command_id=pending.command.id))
+    turn.put(replace(terminal, info=info, command_id=pending.command.id, begin=info.head))
     turn.report("terminal.spawn.started", terminal.correlation_id, Happened(terminal=info))
     consumer_id = None
     if consume is not None:
@@ -112,7 +112,8 @@ def _start(
 def send(_lane: "LaneCore", turn: Turn, pending: Pending, body: Input) -> None:
     """Queue input; the answer comes when the kernel has all of it."""
     terminal = _live(turn, pending)
-    pending.head = turn.current(terminal.info).head
+    log = turn.around.log(terminal.info.id)
+    pending.head = terminal.info.head if log is None else log.head
     writer_commands.check(turn, terminal, body.writer_id)
     command_id = pending.command.id
     turn.do(Deliver(terminal.info.id, command_id, body.data, body.eof, body.paste, body.more))

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
+
+from lanekeeper.keeper import hooks
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.workers.actions import Deliver
@@ -17,7 +20,7 @@ from lanekeeper.workers.input_log import InputLog
 from lanekeeper.workers.inputs import Entry, InputQueue, cut_line
 from lanekeeper.workers.output_log import OutputLog
 from lanekeeper.workers.paste import Bracketing, Paste
-from lanekeeper.workers.pty import Pty
+from lanekeeper.workers.pty import Modes, Pty
 from lanekeeper.workers.records import InputIs
 
 WIPE_SECONDS: Final = 0.1
@@ -28,15 +31,18 @@ ANSWER_ROOM: Final = 4096
 """Bytes of input that may wait for a program that is still answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """An input that can be taken; `end` is the offset in the input log after it."""
+class Planned(Struct, frozen=True):
+    """An input that can be taken; `end` is the offset in the input log after it.
+
+    `shown` says whether what is typed may be seen (it is no password).
+    """
 
     entry: Entry
     data: bytes
     ends: bytes | None
     end: int
     following: Paste
+    shown: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +155,7 @@ class TerminalInput:
         if pty is None or pty.master < 0:
             raise WireError("INVALID_TRANSITION", "the program has ended; nothing can follow")
         piped = self._stdin >= 0
-        ends = None if piped else pty.line_ends()
+        modes = Modes(None, shown=False) if piped else pty.modes()
         data, following = action.data, self._paste
         if not piped and (action.paste or following.open):
             wanted = action.paste and not following.open and self._wanted(output)
@@ -161,9 +167,9 @@ class TerminalInput:
             data += self._marks(data)
         size = len(action.data)
         entry = Entry(action.command_id, len(data), size, marked, close=action.eof and piped)
-        self.queue.check(entry, data, ends=ends)
+        self.queue.check(entry, data, ends=modes.ends)
         head = self.log.head if self.log is not None else 0
-        return Planned(entry, data, ends, head + len(data), following)
+        return Planned(entry, data, modes.ends, head + len(data), following, modes.shown)
 
     def take(self, planned: Planned) -> None:
         """Take what was planned just now; OSError when memory ran out."""
@@ -188,6 +194,7 @@ class TerminalInput:
             except OSError:  # EIO, EPIPE: nobody reads any more
                 self._close_stdin()
                 return done, [*lost, *self._abandon()]
+            hooks.at("worker.input.written")
             self.bytes_in += count
             ended = self.queue.taken(count)
             done += ended
@@ -233,7 +240,7 @@ class TerminalInput:
         log, pty = self.log, self._pty
         if not self.queue.unchecked or log is None or pty is None or self._stdin >= 0:
             return []
-        ends = pty.line_ends()
+        ends = pty.modes().ends
         if ends is None:
             return []
         dropped = self.queue.settle(log.peek(), ends)

@@ -128,11 +128,6 @@ class TerminalIO:
         self.published += len(data)
         return offset, data
 
-    def note_typed(self, data: bytes) -> None:
-        """Remember what was typed, unless nothing would show it (a password)."""
-        if not self.input.piped and self.pty is not None and self.pty.shows_input():
-            self.typed.note(self.log.head, data)
-
     def look(self) -> None:
         """Look for questions in output that nobody subscribes to."""
         start = max(self.questions.position, self.log.tail)

@@ -62,17 +62,13 @@ class Starting:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the core is given once: randomness, logs, endpoints, what was typed, when output came.
-
-    `cursor` says where a terminal's cursor is (row and column from 1), None when nobody knows.
-    """
+    """What the core is given once: randomness, logs, endpoints, what was typed, times of output."""
 
     entropy: Entropy
     log: Callable[[str], Log | None]
     endpoints: Endpoints
     typed: Callable[[str], "Typed | None"] = lambda _: None
     samples: Callable[[str], list[tuple[int, int]]] = lambda _: []
-    cursor: Callable[[str], tuple[int, int] | None] = lambda _: None
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 import zmq
 
+from lanekeeper.keeper import hooks
 from lanekeeper.keeper.channel import Channel, connect
 from lanekeeper.keeper.identity import Process, current
 from lanekeeper.keeper.journal import Journal as JournalFile
@@ -81,6 +82,8 @@ def main(directory: str) -> int:
         return 0
     custody = Custody(rundir, me, keeper)
     custody.serve(msgspec.to_builtins(assignment))
+    if legacy.entries:
+        hooks.at("worker.heir.assigned")
     estate = _estate(assignment, rundir, legacy, custody)
     return Worker(rundir, estate, sockets, custody).serve()
 
@@ -92,6 +95,7 @@ def _estate(assignment: Assignment, rundir: Rundir, legacy: Legacy, custody: Cus
     if legacy.held != legacy.said:
         raise InheritanceError(f"{legacy.held} descriptors came of {legacy.said} in the vault")
     estate = inherit(assignment, legacy.entries, time.monotonic())
+    hooks.at("worker.heir.replayed")
     for name, entry in legacy.entries.items():
         custody.deposits.inherited(name, entry)
     for name, kinds in surplus(legacy.entries, estate):

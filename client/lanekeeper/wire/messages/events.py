@@ -27,8 +27,8 @@ class Happened(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=T
     method: str | None = None
     error: ErrorInfo | None = None
     ended: Ended | None = None
-    orphan: Orphan | None = None
     restored: list[TerminalOutcome] | None = None
+    orphan: Orphan | None = None
 
 
 class Assignment(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):

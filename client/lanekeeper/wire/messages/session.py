@@ -61,7 +61,8 @@ class TerminalOutcome(Struct, forbid_unknown_fields=True, kw_only=True, omit_def
 class SessionAttach(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Attach to a session.
 
-    `restore` (crash recovery by agent session id) comes with a later step.
+    With `restore` each of its terminals is looked at first, and the answer says what a crash has
+    left of it.
     """
 
     restore: bool = False
@@ -70,7 +71,7 @@ class SessionAttach(Struct, forbid_unknown_fields=True, kw_only=True, omit_defau
 class SessionAttached(Struct, forbid_unknown_fields=True, kw_only=True):
     """An attachment: renew `lease_id` every `beat_s` seconds, or it expires after `ttl_s`.
 
-    A session is `attached` while at least one lease on it lives.
+    `restored` answers `restore`. A session is `attached` while at least one lease on it lives.
     """
 
     session: SessionInfo
@@ -79,6 +80,7 @@ class SessionAttached(Struct, forbid_unknown_fields=True, kw_only=True):
     ttl_s: float
     endpoints: Endpoints
     generation: int
+    restored: list[TerminalOutcome] = []
 
 
 class Lease(Struct, forbid_unknown_fields=True, kw_only=True):
