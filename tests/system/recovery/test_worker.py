@@ -109,17 +109,6 @@ def test_an_idle_lane_recovers_and_takes_new_work(plane: Plane) -> None:
         assert client.lanes() == []
 
 
-def test_many_terminals_of_one_lane_recover_at_once(plane: Plane) -> None:
-    with plane.connect() as client:
-        lane = client.lane("many")
-        terminals = [lane.spawn(["cat"]) for _ in range(30)]
-        pids = [terminal.refresh().pid for terminal in terminals]
-        kill_worker(plane, lane)
-        assert [terminal.refresh().pid for terminal in terminals] == pids
-        for number, terminal in enumerate(terminals):
-            terminal.send(f"{number}\n", timeout=10)
-
-
 def test_workers_that_die_again_and_again_are_given_up_and_their_programs_live(
     plane: Plane,
 ) -> None:
