@@ -152,6 +152,17 @@ def test_down_ends_what_a_killed_plane_left(plane: Plane) -> None:
     assert orphans(plane) == []
 
 
+@pytest.mark.parametrize("role", ["broker", "collector", "nursery", "worker", "keeper"])
+def test_down_leaves_nothing_whoever_was_killed(plane: Plane, role: str) -> None:
+    with plane.connect() as client:
+        _, pid = daemon(client.lane("build"))
+        plane.kill(role)
+    done = plane.lane("down", "--yes", timeout=40)
+    assert done.returncode == 0, done.stderr
+    wait_exit(pid, 5)
+    wait_until(lambda: plane.left() == [], 5, "end of all that the plane had")
+
+
 def test_the_plane_of_another_directory_is_found_when_its_keeper_is_dead(
     plane: Plane, second: Plane
 ) -> None:
