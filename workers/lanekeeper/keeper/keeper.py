@@ -118,7 +118,8 @@ class Keeper:
             self._turn()
         self._listener.close()
         self._loop.release()
-        self._survivors.tidy()
+        if not self.retired:
+            self._survivors.tidy()
         return self._code
 
     def _turn(self) -> None:
