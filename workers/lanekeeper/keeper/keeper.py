@@ -88,7 +88,10 @@ class Keeper:
         self._listener = Listener(rundir.keeper_sock, options.listen_fd)
         self._premises = Premises(rundir, self._loop, info, self._clock)
         self._handlers = Handlers(self._on_message, self._on_gone)
-        self._actions: dict[type[events.Action], Callable[[Any], None]] = {
+        self._actions = self._hands()
+
+    def _hands(self) -> dict[type[events.Action], Callable[[Any], None]]:
+        return {
             events.Launch: self._launch,
             events.Watch: self._watch,
             events.Kill: self._kill,
@@ -115,7 +118,8 @@ class Keeper:
             self._turn()
         self._listener.close()
         self._loop.release()
-        self._survivors.tidy()
+        if not self.retired:
+            self._survivors.tidy()
         return self._code
 
     def _turn(self) -> None:
