@@ -1,7 +1,6 @@
 """The client library against a real plane: keeper, broker, workers, PTYs."""
 
 import asyncio
-import functools
 import os
 import signal
 import sys
@@ -19,7 +18,6 @@ from lanekeeper.client import (
     Ended,
     Event,
     Gap,
-    Lane,
     LaneError,
     NotFound,
     Resized,
