@@ -106,6 +106,12 @@ class Loop:
             channel.closed = True
         self._settle(channel)
 
+    def hear_out(self, channel: Channel) -> None:
+        """Handle now what a peer has said: before something that was seen later is acted upon."""
+        handlers = self._channels.get(channel)
+        if handlers is not None:
+            self._serve(channel, handlers)
+
     def drop(self, channel: Channel) -> None:
         """Close a channel and tell its handler; once."""
         handlers = self._channels.pop(channel, None)
