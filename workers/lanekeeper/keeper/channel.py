@@ -40,9 +40,6 @@ _BACKLOG: Final = 1_024
 _CREDENTIALS: Final = struct.Struct("3i")
 
 
-_Raw = tuple[bytes, list[tuple[int, int, bytes]], int, object]
-
-
 @dataclass(slots=True)
 class _Queued:
     data: bytes
@@ -158,20 +155,23 @@ class Channel:
             raise ChannelError(f"the channel cannot send: {error.strerror}") from error
         return True
 
-    def _receive_once(self, size: int, asked: int) -> _Raw:
-        try:
-            return self._sock.recvmsg(MESSAGE_MAX, size, asked)
-        except ConnectionResetError:
-            # The peer left without having read all of ours. The kernel says that first, and once;
-            # what the peer said before it left can still be read, and its end comes after that.
-            return self._sock.recvmsg(MESSAGE_MAX, size, asked)
-
-    def _read(self) -> Received | None:
+    def _message(self) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
         size = socket.CMSG_SPACE(FDS_MAX * FD_SIZE)
         asked = socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
         try:
-            data, ancillary, flags, _ = self._receive_once(size, asked)
+            return self._sock.recvmsg(MESSAGE_MAX, size, asked)
+        except ConnectionResetError:
+            # The peer closed with messages of ours unread. The kernel says so once, before it gives
+            # out what the peer had said until then.
+            return self._sock.recvmsg(MESSAGE_MAX, size, asked)
+
+    def _read(self) -> Received | None:
+        try:
+            data, ancillary, flags, _ = self._message()
         except BlockingIOError:
+            return None
+        except ConnectionResetError:
+            self.closed = True
             return None
         except OSError as error:
             raise ChannelError(f"the channel cannot receive: {error.strerror}") from error

@@ -76,8 +76,6 @@ class Keeper:
         self._pidfds: dict[int, int] = {}
         self._peers: dict[int, Channel] = {}
         self._numbers: dict[Channel, int] = {}
-        self._pids: dict[Channel, int] = {}
-        self._by_pid: dict[int, Channel] = {}
         self._next_peer = 0
         self._pending: deque[events.Event] = deque()
         self._busy = False
@@ -120,7 +118,8 @@ class Keeper:
             self._turn()
         self._listener.close()
         self._loop.release()
-        self._survivors.tidy()
+        if not self.retired:
+            self._survivors.tidy()
         return self._code
 
     def _turn(self) -> None:
@@ -200,9 +199,6 @@ class Keeper:
     def _on_gone(self, channel: Channel) -> None:
         number = self._numbers.pop(channel)
         del self._peers[number]
-        pid = self._pids.pop(channel, 0)
-        if self._by_pid.get(pid) is channel:
-            del self._by_pid[pid]
         self._feed(events.PeerGone(number))
 
     def _on_message(self, channel: Channel, received: Received) -> None:
@@ -214,11 +210,8 @@ class Keeper:
             self._loop.send(channel, refusal)
             self._loop.drop(channel)
             return
-        if message["op"] == "worker-exited" and isinstance(message.get("pid"), int):
-            self._hear_out(message["pid"])
-        if message["op"] == "hello":
-            self._by_pid[message["pid"]] = channel
-            self._pids[channel] = message["pid"]
+        if message["op"] == "worker-exited":
+            self._hear_out(message.get("pid"))
         self._feed(events.PeerSaid(self._numbers[channel], message, received.fds))
 
     def _launch(self, action: events.Launch) -> None:
@@ -250,17 +243,11 @@ class Keeper:
         self._loop.watch(pidfd, ended)
         return True
 
-    def _hear_out(self, pid: int) -> None:
-        """Let the last words of a process count before its end: it may have left in good order."""
-        channel = self._by_pid.get(pid)
-        if channel is not None:
-            self._loop.hear_out(channel)
-
     def _on_end(self, pid: int) -> None:
-        self._hear_out(pid)
         pidfd = self._pidfds.pop(pid)
         self._loop.forget(pidfd)
         os.close(pidfd)
+        self._hear_out(pid)
         try:
             found = reap(pid)
         except ChildProcessError:
@@ -269,6 +256,11 @@ class Keeper:
             self._feed(events.Ended(pid, known=False))
         else:
             self._feed(events.Ended(pid, found.code, found.signal))
+
+    def _hear_out(self, pid: object) -> None:
+        """Read what a process said before it ended: word of its end may overtake its own."""
+        for channel in [one for one in self._peers.values() if one.peer()[0] == pid]:
+            self._loop.hear(channel)
 
     def _kill(self, action: events.Kill) -> None:
         pidfd = self._pidfds.get(action.pid)

@@ -106,8 +106,8 @@ class Loop:
             channel.closed = True
         self._settle(channel)
 
-    def hear_out(self, channel: Channel) -> None:
-        """Handle now what a peer has said: before something that was seen later is acted upon."""
+    def hear(self, channel: Channel) -> None:
+        """Read what has come on a channel now, before it is its turn."""
         handlers = self._channels.get(channel)
         if handlers is not None:
             self._serve(channel, handlers)
