@@ -11,20 +11,15 @@ belongs to the loop that connected it; leases are renewed while that loop runs.
 
 import os
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import TypeVar, Unpack
 
 from msgspec import Struct
 
 from lanekeeper.client import joining, operations, programs
-from lanekeeper.client.aiohandles import (
-    AsyncAttachment,
-    AsyncEventStream,
-    AsyncOutputStream,
-    AsyncSession,
-    AsyncTerminal,
-)
+from lanekeeper.client.aioflows import AsyncAttachment, AsyncEventStream, AsyncOutputStream
+from lanekeeper.client.aiohandles import AsyncSession, AsyncTerminal
 from lanekeeper.client.aioshell import AsyncShell
+from lanekeeper.client.closing import AsyncClosing
 from lanekeeper.client.effects import Call, ask
 from lanekeeper.client.environment import Word
 from lanekeeper.client.following import EventFlow, follow_events
@@ -70,7 +65,7 @@ async def connect(
     return AsyncPlane(shell, rundir, greeting)
 
 
-class AsyncPlane:
+class AsyncPlane(AsyncClosing):
     """A connection to one plane; an async context manager. Attributes as those of `Plane`."""
 
     def __init__(self, shell: AsyncShell, rundir: Rundir, hello: HelloResult) -> None:
@@ -154,19 +149,6 @@ class AsyncPlane:
 
     async def close(self) -> None:
         """Close all sockets; closing twice is fine, everything else raises afterwards."""
-        self._shell.close()
-
-    async def __aenter__(self) -> Self:
-        """Return the plane itself."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
         self._shell.close()
 
 

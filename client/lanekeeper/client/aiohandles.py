@@ -1,34 +1,29 @@
-"""Asyncio handles of a session and a terminal, and their streams.
+"""Asyncio handles of a session and a terminal.
 
-The twins of `handles` and `flows`: the same operations, awaited. Made by `AsyncPlane` and
+The twins of `handles`: the same operations, awaited. Made by `AsyncPlane` and
 `AsyncLane`; closing the plane ends them all.
 """
 
-from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Self, Unpack
+from typing import Unpack
 
 from lanekeeper.client import operations, writing
+from lanekeeper.client.aioflows import AsyncAttachment, AsyncOutputStream
 from lanekeeper.client.aioshell import AsyncShell
 from lanekeeper.client.aiowriters import AsyncWriter
 from lanekeeper.client.awaiting import Patient, wait_for
 from lanekeeper.client.effects import Ids
-from lanekeeper.client.errors import LaneError, error_for
+from lanekeeper.client.errors import error_for
 from lanekeeper.client.feeding import InputQueue
-from lanekeeper.client.flows import CLOSE_SECONDS
-from lanekeeper.client.following import EventFlow, OutputFlow, tend
+from lanekeeper.client.following import tend
 from lanekeeper.client.handles import INPUT_TIMEOUT, Form, Rows, Target
-from lanekeeper.client.items import Item
 from lanekeeper.client.joining import Patience, Place, SendOptions
-from lanekeeper.client.leases import Lease
 from lanekeeper.client.programs import Launched, Policy, output_flow
 from lanekeeper.client.recording import timeline
-from lanekeeper.wire.envelope import Event
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.lane import Ended
 from lanekeeper.wire.messages.recording import TimelineResult
 from lanekeeper.wire.messages.screen import Screen, ScreenRequest
-from lanekeeper.wire.messages.session import SessionAttached, SessionInfo
+from lanekeeper.wire.messages.session import SessionInfo
 from lanekeeper.wire.messages.terminal import (
     ExitStatus,
     Read,
@@ -38,137 +33,6 @@ from lanekeeper.wire.messages.terminal import (
     TerminalInfo,
 )
 from lanekeeper.wire.messages.waiting import WaitResult
-
-
-class AsyncOutputStream(AsyncIterator[Item]):
-    """One terminal's output, as `OutputStream` gives it."""
-
-    def __init__(self, shell: AsyncShell, flow: OutputFlow, timeout: float | None) -> None:
-        """Wrap a flow that is already tended; `timeout` bounds each wait of the iteration."""
-        self._shell = shell
-        self._flow = flow
-        self._timeout = timeout
-
-    async def __anext__(self) -> Item:
-        """Return the next item, waiting for it; errors as `OutputStream.__next__`."""
-        while True:
-            item = self._flow.assembly.take()
-            if item is not None:
-                self._shell.kick()
-                return item
-            if self._flow.ended:
-                await self.close()
-                if self._flow.error is not None:
-                    error, self._flow.error = self._flow.error, None
-                    raise error
-                raise StopAsyncIteration
-            if not await self._shell.until(lambda: self._flow.ready, self._timeout):
-                raise error_for(
-                    "TIMEOUT", f"no output within {self._timeout:g} s; ask again", retryable=True
-                )
-
-    @property
-    def position(self) -> int | None:
-        """The offset after the last byte that has come in; None before the first."""
-        return self._flow.assembly.position
-
-    async def close(self) -> None:
-        """Give the registration and the lease back; closing twice is fine."""
-        self._flow.closed = True
-        if not (self._flow.released or self._shell.hub.closed):
-            await self._shell.until(lambda: self._flow.released, CLOSE_SECONDS)
-
-    async def __aenter__(self) -> Self:
-        """Return the stream itself."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        await self.close()
-
-
-class AsyncEventStream(AsyncIterator[Event]):
-    """Lifecycle events in order, as `EventStream` gives them."""
-
-    def __init__(self, shell: AsyncShell, flow: EventFlow) -> None:
-        """Wrap a flow that is already followed."""
-        self._shell = shell
-        self._flow = flow
-
-    async def __anext__(self) -> Event:
-        """Return the next event, waiting for it."""
-        while True:
-            found = self._flow.story.take()
-            if isinstance(found, LaneError):
-                raise found
-            if found is not None:
-                self._shell.kick()
-                return found
-            if self._flow.ended:
-                await self.close()
-                if self._flow.error is not None:
-                    error, self._flow.error = self._flow.error, None
-                    raise error
-                raise StopAsyncIteration
-            await self._shell.until(lambda: self._flow.ready, None)
-
-    async def close(self) -> None:
-        """End the subscription; closing twice is fine."""
-        self._flow.closed = True
-        if not (self._flow.over or self._shell.hub.closed):
-            await self._shell.until(lambda: self._flow.over, CLOSE_SECONDS)
-
-    async def __aenter__(self) -> Self:
-        """Return the stream itself."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        await self.close()
-
-
-class AsyncAttachment:
-    """An attachment to a session; the running loop keeps its lease."""
-
-    def __init__(self, shell: AsyncShell, lease: Lease, attached: SessionAttached) -> None:
-        """Wrap a lease that is held."""
-        self._shell = shell
-        self._lease = lease
-        self.info = attached.session
-
-    @property
-    def lease_id(self) -> str:
-        """The id of the lease."""
-        return self._lease.lease_id
-
-    async def detach(self) -> None:
-        """Give the lease back; detaching twice is fine."""
-        if self._lease.lost is None and not self._shell.hub.closed:
-            await self._shell.perform(operations.detach(self._lease))
-            self._lease.lost = self._lease.lost or error_for("CLOSED", "detached")
-
-    async def __aenter__(self) -> Self:
-        """Return the attachment itself."""
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Detach."""
-        await self.detach()
 
 
 class AsyncSession:

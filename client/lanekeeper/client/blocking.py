@@ -11,12 +11,12 @@ it raises a ClosedError.
 
 import os
 from collections.abc import Iterable, Sequence
-from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import TypeVar, Unpack
 
 from msgspec import Struct
 
 from lanekeeper.client import joining, operations, programs
+from lanekeeper.client.closing import Closing
 from lanekeeper.client.effects import Call, ask
 from lanekeeper.client.environment import Word
 from lanekeeper.client.flows import EventStream
@@ -68,7 +68,7 @@ def connect(
     return Plane(shell, rundir, greeting)
 
 
-class Plane:
+class Plane(Closing):
     """A connection to one plane; a context manager.
 
     Attributes:
@@ -205,19 +205,6 @@ class Plane:
     def close(self) -> None:
         """Close all sockets; closing twice is fine, everything else raises afterwards."""
         self._shell.hub.close()
-
-    def __enter__(self) -> Self:
-        """Return the plane itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
 
 class Lane:

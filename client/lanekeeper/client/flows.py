@@ -6,9 +6,9 @@ Made by `Plane` and its handles; every one is a context manager.
 
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from lanekeeper.client.closing import Closing
 from lanekeeper.client.errors import LaneError, error_for
 from lanekeeper.client.feeding import InputQueue, Parcel
 from lanekeeper.client.following import EventFlow, OutputFlow
@@ -25,7 +25,7 @@ BATCH: Final = 256
 """Items that one `poll` returns at most."""
 
 
-class OutputStream(Iterator[Item]):
+class OutputStream(Closing, Iterator[Item]):
     """One terminal's output: `Data`, `Gap`, `Resized` and at last `Ended`, in order, once.
 
     An item counts as processed (and is acknowledged) when the next one is asked for. The lease is
@@ -95,19 +95,6 @@ class OutputStream(Iterator[Item]):
         if not (self._flow.released or self._shell.hub.closed):
             self._shell.until(lambda: self._flow.released, CLOSE_SECONDS)
 
-    def __enter__(self) -> Self:
-        """Return the stream itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
-
     def _finish(self) -> None:
         self.close()
         if self._flow.error is not None:
@@ -115,7 +102,7 @@ class OutputStream(Iterator[Item]):
             raise error
 
 
-class EventStream(Iterator[Event]):
+class EventStream(Closing, Iterator[Event]):
     """Lifecycle events in order, without holes.
 
     Where events are gone an EventsLostError is raised once, in their place; the iteration can go
@@ -169,19 +156,6 @@ class EventStream(Iterator[Event]):
         self._flow.closed = True
         if not (self._flow.over or self._shell.hub.closed):
             self._shell.until(lambda: self._flow.over, CLOSE_SECONDS)
-
-    def __enter__(self) -> Self:
-        """Return the stream itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close it."""
-        self.close()
 
     def _take(self) -> Event | None:
         found = self._flow.story.take()
@@ -243,7 +217,7 @@ class Pending:
         self._queue.withdraw(self._parcel, error_for("CLOSED", "this input was withdrawn"))
 
 
-class Attachment:
+class Attachment(Closing):
     """An attachment to a session: its lease lives while the plane is used or waited for."""
 
     def __init__(self, shell: Shell, lease: Lease, attached: SessionAttached) -> None:
@@ -274,15 +248,6 @@ class Attachment:
             self._shell.perform(detach(self._lease))
             self._lease.lost = self._lease.lost or error_for("CLOSED", "detached")
 
-    def __enter__(self) -> Self:
-        """Return the attachment itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Detach."""
         self.detach()

@@ -4,21 +4,18 @@ While it is held, everything its `Terminal` sends goes under it. Made by `Termin
 manager that gives the lease back.
 """
 
-from types import TracebackType
-from typing import Self
-
+from lanekeeper.client.closing import Closing
 from lanekeeper.client.errors import LaneError
 from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.shell import Shell
 from lanekeeper.client.writing import Hold, give_back
 
 
-class Writer:
-    """The writer lease of one terminal; it lives while the plane is used or waited for."""
+class Held:
+    """What both handles of a writer lease have in common."""
 
-    def __init__(self, shell: Shell, queue: InputQueue, hold: Hold) -> None:
+    def __init__(self, queue: InputQueue, hold: Hold) -> None:
         """Have the terminal's input go under the lease."""
-        self._shell = shell
         self._queue = queue
         self._hold = hold
         self._given = False
@@ -34,28 +31,23 @@ class Writer:
         """Why it is no longer held: NOT_WRITER when another client has taken it over."""
         return self._hold.lost
 
+    def _unset(self) -> None:
+        """Let the terminal's input go as anybody's again, unless a newer lease is held."""
+        if self._queue.writer_id == self._hold.writer_id:
+            self._queue.writer_id = None
+
+
+class Writer(Held, Closing):
+    """The writer lease of one terminal; it lives while the plane is used or waited for."""
+
+    def __init__(self, shell: Shell, queue: InputQueue, hold: Hold) -> None:
+        """Have the terminal's input go under the lease."""
+        super().__init__(queue, hold)
+        self._shell = shell
+
     def close(self) -> None:
         """Give it back; closing twice is fine."""
         if not (self._given or self._shell.hub.closed):
             self._given = True
             self._shell.perform(give_back(self._hold))
-            unset(self._queue, self._hold)
-
-    def __enter__(self) -> Self:
-        """Return the lease itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Give it back."""
-        self.close()
-
-
-def unset(queue: InputQueue, hold: Hold) -> None:
-    """Let the terminal's input go as anybody's again, unless a newer lease is held."""
-    if queue.writer_id == hold.writer_id:
-        queue.writer_id = None
+            self._unset()

@@ -73,7 +73,7 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "broker": "addresses budget core deadlines deaths desk door early keepers lane lanes listings "
     "looking orphans plane records recovery registry replay restoring returning routing state "
     "stimuli story workers",
-    "client": "awaiting effects errors feeding following items leases operations recording "
+    "client": "awaiting closing effects errors feeding following items leases operations recording "
     "session story stream tasks writing",
     "collector": "model",
     "keeper": "beats clock continuity daemons depository events facts findings grants lookups "

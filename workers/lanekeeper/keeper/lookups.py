@@ -54,7 +54,7 @@ class Lookups:
         served = [
             {"lane": dict(record.lane), "pid": record.pid, "start_time": record.start_time}
             for record in self
-            if record.lane is not None and record.state is not Worker.ENDING
+            if record.lane is not None and record.state is not Worker.ENDING and not record.closed
         ]
         return [*served, *({"lane": dict(lane)} for lane in self._succession.lanes())]
 

@@ -159,7 +159,8 @@ class Pool(Lookups):
         if not isinstance(lane, dict):
             raise RequestError("INVALID_ARGUMENT", "'lane' must be an object")
         lane_id = require_text(lane, "lane_id")
-        if self._roster.of_lane(lane_id) or self._grants.has(lane_id):
+        known = self._roster.of_lane(lane_id) or self._vault.holds(lane_id)
+        if known or self._grants.has(lane_id):
             return [refused(peer, request, "ALREADY_EXISTS", f"{lane_id} has a worker already")]
         if not self._open:
             return [refused(peer, request, "SPAWN_FAILED", "the plane is being shut down")]
