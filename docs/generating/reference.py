@@ -24,6 +24,7 @@ NOUNS: Final = (
     ("lane", "Lanes"),
     ("session", "Sessions and leases"),
     ("terminal", "Terminals"),
+    ("orphans", "Orphans"),
     ("boundary", "Boundaries"),
 )
 _TOGETHER: Final = {"address": "context", "events": "context", "lease": "session"}

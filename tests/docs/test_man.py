@@ -18,6 +18,7 @@ GROUPS = {
     "lane-workspace": verbs.WORKSPACE_VERBS,
     "lane-config": verbs.CONFIG_VERBS,
     "lane-soak": verbs.SOAK_VERBS,
+    "lane-orphans": verbs.ORPHANS_VERBS,
 }
 
 

@@ -149,6 +149,7 @@ class Core:
                     keepers.hear(desk, stimulus.message)
             case KeeperUp():
                 keepers.up(desk)
+                orphans.watch(desk, orphans.WATCH_SOON)
             case KeeperDown():
                 keepers.down(desk)
             case Tick():

@@ -21,6 +21,7 @@ class Due(StrEnum):
     SWEEP = "sweep"
     RETURN = "return"
     LOOK = "look"
+    WATCH = "watch"
 
 
 class Key(NamedTuple):

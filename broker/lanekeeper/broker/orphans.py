@@ -1,4 +1,4 @@
-"""`orphans.list` and `orphans.clean`: look, ask the keeper, judge, answer.
+"""`orphans.list`, `orphans.clean` and the watch: look, ask the keeper, judge, answer or announce.
 
 A look goes by three steps, since what was seen must be older than what it is compared with: the
 shell gathers facts, then the keeper lists its processes, then both are judged with the registry.
@@ -37,6 +37,12 @@ KEEPER_SECONDS: Final = 3.0
 
 BROKER_OWNER: Final = "broker"
 """Whose the broker's own journal is in the vault."""
+
+WATCH_SOON: Final = 30.0
+"""Seconds from the start, or from a new keeper, to the first look that nobody asked for."""
+
+WATCH_EVERY: Final = 600.0
+"""Seconds between two looks that nobody asked for; one costs a pass over /proc."""
 
 SHOWN: Final = 100
 """Processes and paths told of one orphan."""
@@ -93,6 +99,21 @@ def status(desk: Desk, message: dict[str, Any]) -> bool:
     if not message.get("more") and message.get("op") == "vault":
         conclude(desk)
     return True
+
+
+def watch(desk: Desk, seconds: float) -> None:
+    """Look by ourselves some time from now, for the sake of `orphan.found`."""
+    desk.deadlines.set(Key(Due.WATCH, ""), desk.now + seconds)
+
+
+def due(desk: Desk, what: Due) -> None:
+    """Look because it is time to, or judge without the keeper because it was silent."""
+    if what is Due.LOOK:
+        conclude(desk)
+        return
+    if desk.looking.facts is None and not desk.looking.waiting:
+        desk.actions.append(Look())
+    watch(desk, WATCH_EVERY)
 
 
 def conclude(desk: Desk) -> None:

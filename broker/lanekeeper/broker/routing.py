@@ -71,8 +71,8 @@ def undelivered(desk: Desk, stimulus: Undelivered) -> None:
 
 def overdue(desk: Desk, key: Key) -> None:
     """Act on a deadline that has passed."""
-    if key.due is Due.LOOK:
-        orphans.conclude(desk)
+    if key.due in {Due.LOOK, Due.WATCH}:
+        orphans.due(desk, key.due)
         return
     lane = desk.lanes.get(key.lane_id)
     entry = desk.registry.lanes.get(key.lane_id)

@@ -77,10 +77,11 @@ def test_ephemeral_plane_removes_its_directory(start: Start) -> None:
 
 def test_stale_sockets_of_a_dead_plane_are_replaced(plane: Plane, start: Start) -> None:
     below = identity.descendants(plane.process.pid)
-    plane.process.kill()
-    plane.process.wait()
+    plane.process.send_signal(signal.SIGSTOP)
     for one in below:
         one.signal(signal.SIGKILL)
+    plane.process.kill()
+    plane.process.wait()
     second = start()
     assert second.announced() == "ready"
     assert second.status()["pid"] == second.process.pid

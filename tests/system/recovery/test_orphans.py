@@ -152,6 +152,17 @@ def test_down_ends_what_a_killed_plane_left(plane: Plane) -> None:
     assert orphans(plane) == []
 
 
+@pytest.mark.parametrize("role", ["broker", "collector", "nursery", "worker", "keeper"])
+def test_down_leaves_nothing_whoever_was_killed(plane: Plane, role: str) -> None:
+    with plane.connect() as client:
+        _, pid = daemon(client.lane("build"))
+        plane.kill(role)
+    done = plane.lane("down", "--yes", timeout=40)
+    assert done.returncode == 0, done.stderr
+    wait_exit(pid, 5)
+    wait_until(lambda: plane.left() == [], 5, "end of all that the plane had")
+
+
 def test_the_plane_of_another_directory_is_found_when_its_keeper_is_dead(
     plane: Plane, second: Plane
 ) -> None:
@@ -215,6 +226,22 @@ def test_there_need_not_be_a_plane(tmp_path: Path, plane: Plane) -> None:
     found = json.loads(answer.stdout)["orphans"]
     assert [one for one in found if one["directory"] in {str(nowhere), str(plane.dir)}] == []
     assert not nowhere.exists()
+
+
+def test_a_cgroup_holds_what_took_off_every_other_sign(plane: Plane) -> None:
+    script = f"ulimit -x unlimited; {WIPED}; sleep 600"
+    with plane.connect() as client:
+        terminal = client.lane("build").spawn(["bash", "-c", script])
+        with Observer(terminal) as seen:
+            seen.until(b"away")
+            seen.until(b"\n")
+        pid = int(bytes(seen.data).split(b"away")[1].split()[0])
+        held = terminal.id in [path.name for path in places.cgroups_of(plane.dir)]
+        terminal.close(0.2)
+        if held:
+            wait_exit(pid, 5)
+    plane.stop()
+    wait_exit(pid, 5)
 
 
 @pytest.mark.parametrize("cgroups", ["auto", "never"])

@@ -19,6 +19,7 @@ from lanekeeper.broker.stimuli import (
     Instant,
     KeeperDown,
     KeeperUp,
+    Look,
     NeedKeeper,
     Note,
     Publish,
@@ -26,6 +27,7 @@ from lanekeeper.broker.stimuli import (
     Stimulus,
     Subscription,
     Tick,
+    Tidy,
     ToKeeper,
     ToWorker,
     Undelivered,
@@ -74,6 +76,7 @@ class Bench:
         self.asked: list[dict[str, Any]] = []
         self.joined: list[tuple[bytes, Any]] = []
         self.notes: list[str] = []
+        self.looks: list[Look | Tidy] = []
         self.keeper_can_be_reached = keeper
         self._commands = 0
         self._do(self.core.start(self._instant()))
@@ -96,6 +99,8 @@ class Bench:
                     self.sent.append(action)
                 case Write(record=record):
                     self.journal.append(record)
+                case Look() | Tidy():
+                    self.looks.append(action)
                 case Publish(topic=topic, data=data):
                     self._published(topic, data)
                 case ToKeeper(message=message):
@@ -105,8 +110,8 @@ class Bench:
                         self.keeper_comes()
                     else:
                         self.feed(KeeperDown())
-                case Note(text=text):
-                    self.notes.append(text)
+                case _:
+                    self.notes += [action.text] if isinstance(action, Note) else []
 
     def _published(self, topic: bytes, data: bytes) -> None:
         value = msgspec.msgpack.decode(data)
@@ -274,7 +279,8 @@ class Bench:
         assert set(desk.lanes) == set(desk.registry.lanes)
         assert {lane.route: lane.id for lane in desk.lanes.values() if lane.route} == desk.routes
         waiting = sum(len(lane.pending) + len(lane.waiting) for lane in desk.lanes.values())
-        assert len(desk.deadlines) <= waiting + 3 * len(desk.lanes)
+        watch = 2  # the next look for orphans, and the keeper's answer to the last
+        assert len(desk.deadlines) <= waiting + 3 * len(desk.lanes) + watch
 
 
 def content(state: State, now: float) -> list[bytes]:

@@ -87,7 +87,7 @@ def _plane(place: Place, daemons: list[Seen], programs: list[Seen], groups: list
     if nursery:
         signals.append("a nursery lives, which starts a keeper again")
     return Finding(
-        _name(Kind.PLANE, place.directory, *_identities(daemons)),
+        _name(Kind.PLANE, place.directory, min(one.identity[::-1] for one in daemons)),
         Kind.PLANE,
         place.directory,
         f"{names}{more} run without a keeper, with {len(programs)} programs",
