@@ -66,15 +66,12 @@ def daemon(lane: Lane, **options: Any) -> tuple[Terminal, int]:
 
 
 def kill_everything(plane: Plane) -> None:
-    """Kill every process of the plane's own, the nursery and the keeper first."""
-    listed = plane.processes()
-    order = ("nursery", "keeper")
-    for one in sorted(listed, key=lambda one: one["role"] not in order):
-        with_pid = int(one["pid"])
-        if one["role"] == "keeper":
-            plane.kill("keeper")
-        else:
-            kill_and_wait(with_pid, signal.SIGKILL)
+    """Kill every process of the plane's own; the stopped keeper replaces none of them."""
+    pids = [int(one["pid"]) for one in plane.processes() if one["role"] != "keeper"]
+    os.kill(plane.keeper.pid, signal.SIGSTOP)
+    for pid in pids:
+        kill_and_wait(pid, signal.SIGKILL)
+    plane.kill("keeper")
 
 
 def test_a_whole_plane_has_no_orphans(plane: Plane) -> None:
