@@ -67,11 +67,11 @@ def daemon(lane: Lane, **options: Any) -> tuple[Terminal, int]:
 
 def kill_everything(plane: Plane) -> None:
     """Kill every process of the plane's own; the stopped keeper replaces none of them."""
-    pids = [int(one["pid"]) for one in plane.processes() if one["role"] != "keeper"]
-    os.kill(plane.keeper.pid, signal.SIGSTOP)
-    for pid in pids:
+    pids = [int(one["pid"]) for one in plane.processes()]
+    keeper = plane.keeper.pid
+    os.kill(keeper, signal.SIGSTOP)
+    for pid in [*(pid for pid in pids if pid != keeper), keeper]:
         kill_and_wait(pid, signal.SIGKILL)
-    plane.kill("keeper")
 
 
 def test_a_whole_plane_has_no_orphans(plane: Plane) -> None:
