@@ -2,8 +2,9 @@
 
 Drives nothing but the `lane` command line, as a person or a script would: a plane in a private
 runtime directory, a workspace, lanes with a colourful script, a Python prompt and a failing
-program, attaching through a real terminal, the events, the end. It checks what it shows and fails
-if anything differs or is left behind. Called by `make demo`.
+program, attaching through a real terminal, worker, broker and keeper killed under a stream that
+checks itself, the events, the end. It checks what it shows and fails if anything differs or is left
+behind. Called by `make demo`.
 """
 
 import json
@@ -18,6 +19,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+import unbroken
+
+from lanekeeper.soak.stream import WrongByteError
 
 LANE: Final = str(Path(sys.executable).with_name("lane"))
 PATIENCE_S: Final = 15.0
@@ -182,6 +187,24 @@ def attach_twice(demo: Demo) -> None:
     say("(attached again: all ticks are there; told to stop, it ended with status 3)")
 
 
+def survive(demo: Demo) -> None:
+    """Kill worker, broker and keeper under a stream that checks itself; nothing is missing."""
+    demo.lane("run", "--detach", "demo/stream", "--", *unbroken.PROGRAM)
+    before = demo.lane("terminal", "show", "demo/stream", "--json", show=False)
+    say("(every block of its output has a number and bytes that follow from it)")
+    try:
+        judge = unbroken.kill_all(demo.lane, LANE, demo.env, lambda line: say(f"  {line}"))
+    except (WrongByteError, TimeoutError) as error:
+        raise DemoError(f"the stream broke: {error}") from error
+    demo.lane("wait", "demo/stream", "--exit", "--timeout", "10")
+    after = demo.lane("terminal", "show", "demo/stream", "--json", show=False)
+    was, now = (json.loads(text)["terminal"] for text in (before, after))
+    check(now["exit"]["code"] == unbroken.STATUS, "the program's own status got lost")
+    check((was["pid"], was["runs"]) == (now["pid"], now["runs"]), "it is another program")
+    size = judge.offset / 1e6
+    say(f"({size:.1f} MB, nothing lost, doubled or moved; the same process, its own exit status)")
+
+
 def look_back(demo: Demo) -> None:
     """Show the lanes and the events with their correlation ids."""
     demo.lane("ls")
@@ -220,6 +243,7 @@ def main() -> int:
         start(demo)
         run_programs(demo)
         attach_twice(demo)
+        survive(demo)
         look_back(demo)
         demo.lane("down", "--yes")
         remains = left_behind(demo.dir)

@@ -24,6 +24,9 @@ def test_the_demo_shows_what_it_says() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert time.monotonic() - started < 60
+    for role in ("worker", "broker", "keeper"):
+        assert f"kill -9 {role}" in done.stdout
+    assert "nothing lost, doubled or moved" in done.stdout
     assert "no process, socket or file is left" in done.stdout
     assert list(place.iterdir()) == []
     places.remove(place)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from lanekeeper.broker import deaths, lanes, recovery, returning
 from lanekeeper.broker.desk import Desk
-from lanekeeper.broker.stimuli import DEBUG, INFO
+from lanekeeper.broker.stimuli import DEBUG, INFO, WARNING
 from lanekeeper.wire.errors import CODES, ErrorInfo, WireError
 from lanekeeper.wire.messages.lane import Ended
 from lanekeeper.wire.states import LaneState
@@ -73,6 +73,13 @@ class Recovering(Struct, tag_field="op", tag="recovering"):
     id: str
 
 
+class Stuck(Struct, tag_field="op", tag="stuck"):
+    """The worker of a lane hangs, and ending it would lose what only it has."""
+
+    lane_id: str
+    pid: int | None = None
+
+
 class Failed(Struct, tag_field="op", tag="error"):
     """The keeper could not do what we asked."""
 
@@ -87,7 +94,9 @@ class Expected(Struct, tag_field="op", tag="workers"):
     more: bool = False
 
 
-Message = Welcome | Granted | Refused | Died | Fenced | Swept | Recovering | Failed | Expected
+Message = (
+    Welcome | Granted | Refused | Died | Fenced | Swept | Recovering | Stuck | Failed | Expected
+)
 
 
 def hear(desk: Desk, message: dict[str, Any]) -> None:
@@ -101,8 +110,8 @@ def hear(desk: Desk, message: dict[str, Any]) -> None:
     match heard:
         case Refused():
             _refused(desk, heard)
-        case Died():
-            deaths.died(desk, heard.lane_id, _end(heard))
+        case Died() | Stuck():
+            _ended(desk, heard)
         case Fenced():
             _fenced(desk, heard.id.partition(":")[2])
         case Swept():
@@ -116,6 +125,14 @@ def hear(desk: Desk, message: dict[str, Any]) -> None:
         case Welcome() | Granted():
             # Nothing to do: the keeper answers operations, and workers register by themselves.
             pass
+
+
+def _ended(desk: Desk, heard: Died | Stuck) -> None:
+    if isinstance(heard, Died):
+        deaths.died(desk, heard.lane_id, _end(heard))
+        return
+    text = f"failed: stuck: worker {heard.pid} hangs and is left alone; see lane status"
+    desk.note(WARNING, text, heard.lane_id)
 
 
 def up(desk: Desk) -> None:

@@ -12,7 +12,7 @@ from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
 from lanekeeper.cli.plane import connected
 from lanekeeper.cli.settings import Settings
-from lanekeeper.cli.text import paint_state, safe, table
+from lanekeeper.cli.text import count, paint_state, safe, table
 from lanekeeper.client import LaneError
 from lanekeeper.keeper.identity import plane_processes
 from lanekeeper.keeper.rundir import Rundir
@@ -38,6 +38,8 @@ class Report:
     log_budget: dict[str, int] | None = None
     epoch: str | None = None
     complete: bool | None = None
+    readopted: dict[str, Any] | None = None
+    """How the plane came back under a keeper that is not its first."""
 
     @property
     def state(self) -> str:
@@ -84,6 +86,7 @@ def ask_keeper(rundir: Rundir, report: Report) -> None:
             found = link.status()
         report.plane, report.pid = found.get("plane"), found.get("pid")
         report.started = found.get("started")
+        report.readopted = found.get("readopted")
         report.processes, report.degraded = found["processes"], list(found.get("degraded", []))
         return
     report.processes = [
@@ -125,6 +128,7 @@ def as_json(rundir: Rundir, report: Report) -> dict[str, object]:
         "log_budget": report.log_budget,
         "processes": report.processes,
         "degraded": report.degraded,
+        "readopted": report.readopted,
         "endpoints": {
             "commands": endpoints.commands,
             "events": endpoints.events,
@@ -144,6 +148,8 @@ def as_text(settings: Settings, rundir: Rundir, report: Report) -> str:
     lines += [
         f"  {entry.get('role')}: {safe(str(entry.get('reason')))}" for entry in report.degraded
     ]
+    if report.readopted is not None:
+        lines.append(came_back(report.readopted))
     if report.log_budget is not None:
         budget = {name: mebibytes(count) for name, count in report.log_budget.items()}
         lines.append(f"logs: {budget['used']} of {budget['limit']} spoken for")
@@ -159,6 +165,15 @@ def as_text(settings: Settings, rundir: Rundir, report: Report) -> str:
     ]
     lines.append(table(("ROLE", "PID", "STATE", "RESTARTS", "LANE"), rows, color=color, state=2))
     return "\n".join(lines)
+
+
+def came_back(readopted: dict[str, Any]) -> str:
+    """Return how a plane came back under a new keeper, for people."""
+    processes, seconds = int(readopted["processes"]), readopted["seconds"]
+    if seconds is None:
+        return f"this keeper took over: {count(processes, 'process')} had to come back"
+    took = f"{float(seconds) * 1000:.0f} ms"
+    return f"this keeper took over: {count(processes, 'process')} came back within {took}"
 
 
 def mebibytes(count: int) -> str:

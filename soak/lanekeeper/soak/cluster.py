@@ -4,6 +4,7 @@ Owns its directory, its armed moments and its end. Refuses to end quietly when s
 `stop` returns what it found. Called by the driver.
 """
 
+import contextlib
 import os
 import select
 import shutil
@@ -73,7 +74,8 @@ class Cluster:
 
     def arm(self, moment: str) -> None:
         """Have the next process that comes by this moment held there."""
-        os.mkfifo(self._hooks / moment, 0o600)
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(self._hooks / moment, 0o600)
 
     def disarm(self, moment: str) -> None:
         """Hold nobody there any more; whoever is held goes on."""

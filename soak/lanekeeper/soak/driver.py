@@ -82,7 +82,7 @@ class Driver:
                 if not result.all_findings:
                     subject.close()
                 result.bytes, result.inputs = subject.judge.offset, len(subject.history)
-        except (LaneError, PlaneError) as error:
+        except (LaneError, PlaneError, OSError) as error:
             result.findings.append(Finding("-", f"the episode broke off: {error}"))
         if result.all_findings:
             result.logs = "" if self._cluster is None else self._cluster.logs()

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from lanekeeper.client import LaneError, Plane
 from lanekeeper.soak import proc, provoking
@@ -30,8 +30,8 @@ RECOVERY_SECONDS: Final = 10.0
 """After this long nobody waits on."""
 HELD_SECONDS: Final = 10.0
 """How long it may take until somebody comes by an armed moment."""
-STEADY: Final = frozenset({"ready", "warm", "granted"})
-"""States of processes of a plane that is whole."""
+STEADY: Final = frozenset({"ready", "granted"})
+"""States of processes of a plane that is whole; workers without a lane come and go."""
 FALSE_SECONDS: Final = 2.0
 """How long a dead process may be shown as running."""
 
@@ -214,11 +214,7 @@ class Surgeon:
             status = self._cluster.status()
         except SilentError as error:
             return f"; the keeper is silent: {error}"
-        odd = [
-            f"{one['role']} {one['pid']} is {one['state']}"
-            for one in status.processes
-            if one["state"] not in STEADY
-        ]
+        odd = [f"{one['role']} {one['pid']} is {one['state']}" for one in _unsteady(status)]
         return "".join(f"; {text}" for text in (*status.degraded, *odd))
 
     def _whole(self, subject: Subject) -> Iterator[Finding]:
@@ -303,4 +299,12 @@ def _spawns(plane: Plane) -> bool:
 
 
 def _is_whole(status: Status) -> bool:
-    return not status.degraded and all(one["state"] in STEADY for one in status.processes)
+    return not status.degraded and not _unsteady(status)
+
+
+def _unsteady(status: Status) -> list[dict[str, Any]]:
+    return [
+        one
+        for one in status.processes
+        if one["state"] not in STEADY and (one["role"] != "worker" or "lane" in one)
+    ]

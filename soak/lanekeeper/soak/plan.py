@@ -148,11 +148,13 @@ def plan(seed: int, wishes: Wishes) -> list[Episode]:
         for name, moment in MOMENTS.items():
             if moment.victim is victim:
                 groups += [(Fault(victim, _delay(chance), name),) for _ in range(wishes.times)]
-    for victim in wishes.victims:
-        most = CLIENTS_PER_LANE if victim is Victim.CLIENT else FAULTS_PER_LANE
-        for start in range(0, wishes.each, most):
-            count = min(most, wishes.each - start)
-            groups.append(tuple(Fault(victim, _delay(chance)) for _ in range(count)))
+    # Victims take turns, so that one plane can be used until each daemon has died often enough.
+    for start in range(0, wishes.each, FAULTS_PER_LANE):
+        for victim in wishes.victims:
+            most = CLIENTS_PER_LANE if victim is Victim.CLIENT else FAULTS_PER_LANE
+            count = min(most, wishes.each - start) if start % most == 0 else 0
+            faults = tuple(Fault(victim, _delay(chance)) for _ in range(count))
+            groups += [faults] if faults else []
     rate = wishes.rate
     return [
         Episode(

@@ -98,7 +98,7 @@ def _refused(what: str, error: LaneError) -> list[Finding]:
 def _runs(terminal: Terminal) -> list[Finding]:
     info = terminal.info
     try:
-        if until(lambda: terminal.refresh().state == "running", SETTLE_SECONDS) is None:
+        if until(lambda: terminal.refresh().state == "active", SETTLE_SECONDS) is None:
             return [Finding("I6", f"a started program is {terminal.info.state}")]
         alive = proc.lives(proc.Seen(info.pid or 0, info.start_time or 0))
         found = [] if alive else [Finding("I1", f"a started program is gone: {info.pid}")]

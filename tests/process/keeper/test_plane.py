@@ -76,9 +76,9 @@ def test_ephemeral_plane_removes_its_directory(start: Start) -> None:
 
 
 def test_stale_sockets_of_a_dead_plane_are_replaced(plane: Plane, start: Start) -> None:
-    # Stopped, the keeper replaces nobody; dead before the nursery, it would be replaced itself.
+    below = identity.descendants(plane.process.pid)
     plane.process.send_signal(signal.SIGSTOP)
-    for one in identity.descendants(plane.process.pid):
+    for one in below:
         one.signal(signal.SIGKILL)
     plane.process.kill()
     plane.process.wait()

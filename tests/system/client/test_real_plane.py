@@ -1,7 +1,6 @@
 """The client library against a real plane: keeper, broker, workers, PTYs."""
 
 import asyncio
-import functools
 import os
 import signal
 import sys
@@ -10,6 +9,7 @@ import threading
 import pytest
 
 from kit.cluster import Plane
+from kit.killing import give_up
 from kit.waiting import wait_until
 from lanekeeper.client import (
     Busy,
@@ -18,7 +18,6 @@ from lanekeeper.client import (
     Ended,
     Event,
     Gap,
-    Lane,
     LaneError,
     NotFound,
     Resized,
@@ -214,26 +213,13 @@ def _known(client: Connected) -> bool:
         return False
 
 
-def crash_loop(plane: Plane, lane: Lane) -> None:
-    """Kill the workers of a lane until it is given up."""
-    for _ in range(5):
-        plane.kill("worker", signal.SIGKILL, lane=lane.id)
-        given_up = functools.partial(_given_up, plane, lane)
-        wait_until(given_up, 10, "a successor, or the end of the lane")
-    assert lane.refresh().status == "failed"
-
-
-def _given_up(plane: Plane, lane: Lane) -> bool:
-    return bool(plane.pids("worker", lane.id)) or lane.refresh().status == "failed"
-
-
 def test_a_lane_is_given_up_and_everybody_who_waits_is_told(plane: Plane) -> None:
     with plane.connect() as client:
         lane = client.lane("build")
         terminal = lane.spawn(["sleep", "60"])
         output = terminal.output(policy="drop")
         assert output.poll(0) == []
-        crash_loop(plane, lane)
+        give_up(plane, lane)
         with pytest.raises(LaneError):
             terminal.wait(20)
         with pytest.raises(LaneError):
@@ -246,7 +232,7 @@ def test_a_lane_that_was_given_up_can_be_cleaned_up(plane: Plane) -> None:
     with plane.connect() as client:
         lane = client.lane("build")
         lane.spawn(["sleep", "60"])
-        crash_loop(plane, lane)
+        give_up(plane, lane)
         lane.cleanup(1.0)
         assert client.lanes() == []
 

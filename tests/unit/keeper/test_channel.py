@@ -223,3 +223,16 @@ def test_long_path_is_a_clear_error(tmp_path: Path) -> None:
     for call in (Listener, connect):
         with pytest.raises(ChannelError, match="at most 107"):
             call(path)
+
+
+def test_last_words_are_heard_of_a_peer_that_left_without_reading(
+    pair: tuple[Channel, Channel],
+) -> None:
+    left, right = pair
+    left.send({"op": "answer"})
+    right.send({"op": "first"})
+    right.send({"op": "closed"})
+    right.close()
+    heard = left.receive()
+    assert [one.message["op"] for one in heard] == ["first", "closed"]
+    assert left.closed

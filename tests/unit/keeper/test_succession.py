@@ -194,7 +194,7 @@ class Succession(RuleBasedStateMachine):
     @rule()
     def recover(self) -> None:
         """The operator wants a given-up lane back."""
-        lane = sorted(self.crashed)[0]
+        lane = min(self.crashed)
         self.crashed.discard(lane)
         self.note(self.run.say(self.peers["broker"], "recover", id="r", lane_id=lane))
 

@@ -155,11 +155,19 @@ class Channel:
             raise ChannelError(f"the channel cannot send: {error.strerror}") from error
         return True
 
-    def _read(self) -> Received | None:
+    def _message(self) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
         size = socket.CMSG_SPACE(FDS_MAX * FD_SIZE)
         asked = socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT
         try:
-            data, ancillary, flags, _ = self._sock.recvmsg(MESSAGE_MAX, size, asked)
+            return self._sock.recvmsg(MESSAGE_MAX, size, asked)
+        except ConnectionResetError:
+            # The peer closed with messages of ours unread. The kernel says so once, before it gives
+            # out what the peer had said until then.
+            return self._sock.recvmsg(MESSAGE_MAX, size, asked)
+
+    def _read(self) -> Received | None:
+        try:
+            data, ancillary, flags, _ = self._message()
         except BlockingIOError:
             return None
         except ConnectionResetError:

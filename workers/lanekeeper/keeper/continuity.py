@@ -194,7 +194,7 @@ class Continuity:
         if self._readoption.reason():
             found.append({"role": KEEPER, "reason": self._readoption.reason()})
         for heart in self._beats:
-            if heart.stuck and heart.role in _DEPOSITORS:
+            if heart.stuck and not heart.whole and heart.role in _DEPOSITORS:
                 reason = f"failed: stuck: pid {heart.pid} hangs, and the vault does not hold all"
                 found.append({"role": heart.role, "reason": reason, **self._lane(heart)})
         return found
@@ -216,7 +216,11 @@ class Continuity:
         keys = {"worker": str(heart.pid), **self._lane(heart)} if heart.role == WORKER else {}
         if heart.role in _DEPOSITORS and not heart.whole and self._lane(heart, broker=True):
             text = f"{heart.role} pid {heart.pid} hangs; the vault does not hold all it has"
-            return [Note(text, "error", keys)]
+            broker, lane = self._pool.broker, self._lane(heart)
+            if broker is None or not lane:
+                return [Note(text, "error", keys)]
+            told = {"op": "stuck", "lane_id": lane["lane"], "pid": heart.pid}
+            return [Note(text, "error", keys), Send(broker, told)]
         text = f"{heart.role} pid {heart.pid} hangs: ending it"
         return [Note(text, "error", keys), Kill(heart.pid, signal.SIGKILL)]
 

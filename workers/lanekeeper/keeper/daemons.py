@@ -29,7 +29,7 @@ BACKOFF_MIN: Final = 0.05
 BACKOFF_MAX: Final = 5.0
 
 STEADY: Final = 10.0
-"""Seconds a daemon must live for its failures to be forgotten."""
+"""Seconds a daemon must live to be started again at once, its failures forgotten."""
 
 START_TIMEOUT: Final = 15.0
 """Seconds a daemon may take to serve; then it is killed and started again."""
@@ -186,7 +186,7 @@ class Daemons:
         """Note an end; plan the next start unless it was asked to stop."""
         asked = record.state in {Daemon.RESTARTING, Daemon.STOPPING}
         steady = now - record.launched_at >= STEADY
-        record.failures = 0 if asked else 1 if steady else record.failures + 1
+        record.failures = 0 if asked or steady else record.failures + 1
         record.pid, record.start_time, record.peer = 0, 0, None
         record.move(DaemonCause.EXITED)
         text = f"{record.role} ended: {how}"

@@ -7,7 +7,6 @@ lanekeeper.keeper`.
 
 import logging
 import os
-import secrets
 import shutil
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Final
 from lanekeeper.keeper import going, identity, launch, logs
 from lanekeeper.keeper.channel import ChannelError
 from lanekeeper.keeper.exits import become_subreaper
+from lanekeeper.keeper.forking import Inherited
 from lanekeeper.keeper.keeper import Keeper, Surroundings, announce
 from lanekeeper.keeper.lock import LockedError, acquire
 from lanekeeper.keeper.premises import read_wanted, write_wanted
@@ -51,17 +51,7 @@ def main(rundir: Rundir, options: launch.Options) -> int:
         return _refuse(options, _headless(rundir, left), EXIT_CONFLICT)
     try:
         logs.configure("keeper", rundir.log_file("keeper"), options.log_level, options.log_format)
-        if options.listen_fd is None:
-            clean(rundir)
-        info = introduce(rundir, fresh=options.listen_fd is None)
-        become_subreaper()
-        os.chdir("/")
-        surroundings = Surroundings(
-            launch.commands(rundir, options, inherited),
-            launch.successor(rundir, options, inherited),
-            None if options.listen_fd is None else left,
-        )
-        keeper = Keeper(rundir, options, info, surroundings)
+        keeper = _keeper(rundir, options, inherited, left)
         code = keeper.run()
     except (OSError, ValueError, ChannelError) as error:
         _LOGGER.exception("keeper failed")
@@ -73,14 +63,40 @@ def main(rundir: Rundir, options: launch.Options) -> int:
             f"this keeper was replaced; the plane in {rundir.path} runs on under the next one, "
             "and `lane down` stops it\n"
         )
-        return code
+    else:
+        _leave(rundir, options)
+    os.close(lock)
+    return code
+
+
+def _keeper(
+    rundir: Rundir,
+    options: launch.Options,
+    inherited: Inherited,
+    left: list[tuple[str, identity.Process]],
+) -> Keeper:
+    """Make the keeper of a new plane, or of one whose keeper is dead and whose processes live."""
+    fresh = options.listen_fd is None
+    if fresh:
+        clean(rundir)
+    info = introduce(rundir, fresh=fresh)
+    become_subreaper()
+    os.chdir("/")
+    surroundings = Surroundings(
+        launch.commands(rundir, options, inherited),
+        launch.successor(rundir, options, inherited),
+        None if fresh else left,
+    )
+    return Keeper(rundir, options, info, surroundings)
+
+
+def _leave(rundir: Rundir, options: launch.Options) -> None:
+    """Remove what a plane that is down has in its directory."""
     clean(rundir)
     for path in (rundir.wanted, rundir.lock):
         path.unlink(missing_ok=True)
     if options.ephemeral:
         shutil.rmtree(rundir.path, ignore_errors=True)
-    os.close(lock)
-    return code
 
 
 def introduce(rundir: Rundir, *, fresh: bool) -> PlaneInfo:
@@ -90,7 +106,7 @@ def introduce(rundir: Rundir, *, fresh: bool) -> PlaneInfo:
         OSError: it cannot be written.
     """
     known = None if fresh else read_wanted(rundir)
-    plane, started = known or (f"plane_{secrets.token_hex(8)}", time.time())
+    plane, started = known or (f"plane_{os.urandom(8).hex()}", time.time())
     own = identity.current()
     info = PlaneInfo(plane, own.pid, own.start_time, started)
     write_wanted(rundir, info)

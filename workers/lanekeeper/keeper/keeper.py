@@ -88,7 +88,10 @@ class Keeper:
         self._listener = Listener(rundir.keeper_sock, options.listen_fd)
         self._premises = Premises(rundir, self._loop, info, self._clock)
         self._handlers = Handlers(self._on_message, self._on_gone)
-        self._actions: dict[type[events.Action], Callable[[Any], None]] = {
+        self._actions = self._hands()
+
+    def _hands(self) -> dict[type[events.Action], Callable[[Any], None]]:
+        return {
             events.Launch: self._launch,
             events.Watch: self._watch,
             events.Kill: self._kill,
@@ -207,6 +210,8 @@ class Keeper:
             self._loop.send(channel, refusal)
             self._loop.drop(channel)
             return
+        if message["op"] == "worker-exited":
+            self._hear_out(message.get("pid"))
         self._feed(events.PeerSaid(self._numbers[channel], message, received.fds))
 
     def _launch(self, action: events.Launch) -> None:
@@ -242,6 +247,7 @@ class Keeper:
         pidfd = self._pidfds.pop(pid)
         self._loop.forget(pidfd)
         os.close(pidfd)
+        self._hear_out(pid)
         try:
             found = reap(pid)
         except ChildProcessError:
@@ -250,6 +256,11 @@ class Keeper:
             self._feed(events.Ended(pid, known=False))
         else:
             self._feed(events.Ended(pid, found.code, found.signal))
+
+    def _hear_out(self, pid: object) -> None:
+        """Read what a process said before it ended: word of its end may overtake its own."""
+        for channel in [one for one in self._peers.values() if one.peer()[0] == pid]:
+            self._loop.hear(channel)
 
     def _kill(self, action: events.Kill) -> None:
         pidfd = self._pidfds.get(action.pid)

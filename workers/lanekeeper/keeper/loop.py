@@ -106,6 +106,12 @@ class Loop:
             channel.closed = True
         self._settle(channel)
 
+    def hear(self, channel: Channel) -> None:
+        """Read what has come on a channel now, before it is its turn."""
+        handlers = self._channels.get(channel)
+        if handlers is not None:
+            self._serve(channel, handlers)
+
     def drop(self, channel: Channel) -> None:
         """Close a channel and tell its handler; once."""
         handlers = self._channels.pop(channel, None)

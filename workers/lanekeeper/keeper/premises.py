@@ -109,8 +109,7 @@ class Premises:
     def _on_deleted(self) -> None:
         os.read(self._fd, _EVENTS_BYTES)
         self._tries = 0
-        if math.isinf(self._look_at):
-            self._look_at = self._clock.now() + SETTLE
+        self._look_at = min(self._look_at, self._clock.now() + SETTLE)
 
     def _watch(self) -> None:
         """Watch the directories as they are now; a watch that is there is kept."""

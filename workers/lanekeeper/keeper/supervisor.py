@@ -50,17 +50,17 @@ from lanekeeper.keeper.events import (
     Swept,
     Tick,
     answer,
-    require_number,
     require_text,
 )
+from lanekeeper.keeper.greeting import Greeting
 from lanekeeper.keeper.peers import Peer, Peers
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.restarts import Restarts
 from lanekeeper.keeper.roster import how
 from lanekeeper.keeper.states import PLANE_TABLE, Daemon, Plane, PlaneCause, follow
-from lanekeeper.keeper.status import PlaneInfo, status_messages, workers_messages
+from lanekeeper.keeper.status import PlaneInfo, status_messages
 from lanekeeper.keeper.sweeping import Sweeping
-from lanekeeper.keeper.vault import BROKER_OWNER, Vault
+from lanekeeper.keeper.vault import Vault
 from lanekeeper.keeper.wayup import WayUp
 
 EXIT_FAILED: Final = 1
@@ -75,7 +75,6 @@ class Supervisor:
         """Supervise a plane that keeps `warm` workers ready."""
         self._info = info
         self._daemons = Daemons(DAEMONS)
-        self._vault = vault
         self._pool = Pool(warm, vault)
         self._peers = Peers()
         self._state = Plane.RUNNING
@@ -84,11 +83,16 @@ class Supervisor:
         self._sweeping = Sweeping()
         parts = Parts(self._daemons, self._pool, vault.held)
         self._continuity = Continuity(parts, hang_after)
+        self._greeting = Greeting(info, self._daemons, self._pool, vault, self._continuity)
         self._depository = Depository(vault, self._pool, self._peers, self._continuity)
         self._restarts = Restarts(
             self._daemons, self._pool, self._continuity, lambda: self._state is Plane.RUNNING
         )
-        self._events: dict[type[Event], Callable[[Any, float], list[Action]]] = {
+        self._events = self._event_table()
+        self._operations = self._operation_table()
+
+    def _event_table(self) -> dict[type[Event], Callable[[Any, float], list[Action]]]:
+        return {
             Started: self._on_started,
             Launched: self._on_launched,
             LaunchFailed: self._on_launch_failed,
@@ -103,7 +107,10 @@ class Supervisor:
             Stalled: self._on_stalled,
             Orphaned: self._on_orphaned,
         }
-        self._operations: dict[str, tuple[frozenset[str], _Operation]] = {
+
+    def _operation_table(self) -> dict[str, tuple[frozenset[str], "_Operation"]]:
+        """Return who may ask for what, and who does it."""
+        return {
             "ready": (frozenset(DAEMONS), self._ready),
             "beat": (frozenset(PEER_ROLES), self._beat),
             "ping": (frozenset({NURSERY}), self._ping),
@@ -205,34 +212,9 @@ class Supervisor:
 
     def _hello(self, number: int, peer: Peer, message: Message, now: float) -> list[Action]:
         role = peer.check(message.get("role"))
-        pid, started = require_number(message, "pid"), require_number(message, "start_time")
-        if role in DAEMONS:
-            self._daemons.claim(role, pid, number)
-        welcome = {"op": "welcome", "plane": self._info.plane, "keeper_pid": self._info.pid}
-        actions: list[Action] = []
-        if role == BROKER:
-            actions += self._vault.hand_over(BROKER_OWNER, number)
-            welcome["held"] = self._vault.held(BROKER_OWNER)
-        actions.append(Send(number, welcome))
-        if role == WORKER and self._continuity.returning(message):
-            self._pool.returned(number, message, now)
-            actions += self._renewed(number)
-        elif role == WORKER:
-            actions += self._pool.arrived(number, pid, started, now)
-        if role == BROKER:
-            self._pool.broker = number
-            if self._continuity.complete:
-                actions += [Send(number, page) for page in workers_messages(self._pool.lanes())]
-        if role == NURSERY:
-            actions.append(Entrust(number))
+        actions = self._greeting.welcome(number, role, message, now)
         self._peers.enter(number, role)
         return [*actions, *self._continuity.greeted(number, role, message, now)]
-
-    def _renewed(self, number: int) -> list[Action]:
-        """Tell a worker that comes back of a broker that was started meanwhile."""
-        broker = self._daemons.get(BROKER)
-        fresh = broker is not None and not broker.adopted and broker.state is Daemon.READY
-        return [Send(number, {"op": "broker"})] if fresh else []
 
     def _operate(self, number: int, peer: Peer, message: Message, now: float) -> list[Action]:
         if peer.role is None:

@@ -32,10 +32,11 @@ class Book:
             self._append(records)
         return rest
 
-    def note(self, record: Record, now: float) -> None:
-        """Change the state by a record, after writing it; OSError when memory ran out."""
-        self._append([record])
-        self._state.apply(record, now)
+    def note(self, records: list[Record], now: float) -> None:
+        """Change the state by records, after writing them; OSError when memory ran out."""
+        self._append(records)
+        for record in records:
+            self._state.apply(record, now)
 
     def compact(self) -> None:
         """Rewrite the journal when it has doubled."""

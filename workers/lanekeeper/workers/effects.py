@@ -43,7 +43,7 @@ from lanekeeper.workers.actions import (
 from lanekeeper.workers.book import Book
 from lanekeeper.workers.echo import Typed
 from lanekeeper.workers.output_log import OutputLog
-from lanekeeper.workers.records import InputIs
+from lanekeeper.workers.records import InputIs, PasteIs, Record
 from lanekeeper.workers.screens import Screens
 from lanekeeper.workers.sockets import Sockets
 from lanekeeper.workers.spawner import Spawner
@@ -341,9 +341,10 @@ class Effects:
         return drawn if io is None else [*drawn, *_undelivered(io.close())]
 
 
-def _accepted(action: Deliver, planned: Planned, io: TerminalIO) -> InputIs:
+def _accepted(action: Deliver, planned: Planned, io: TerminalIO) -> list[Record]:
+    """Return what a successor has to know of an input before its bytes are there."""
     entry = planned.entry
-    return InputIs(
+    accepted = InputIs(
         action.command_id,
         action.terminal_id,
         planned.end,
@@ -354,6 +355,10 @@ def _accepted(action: Deliver, planned: Planned, io: TerminalIO) -> InputIs:
         entry.close,
         entry.marked,
     )
+    before = io.input.paste
+    if planned.following == before:
+        return [accepted]
+    return [accepted, PasteIs(action.terminal_id, planned.end, before, planned.following)]
 
 
 def _undelivered(lost: list[Lost]) -> list[Stimulus]:

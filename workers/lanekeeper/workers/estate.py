@@ -138,8 +138,10 @@ def _inherit_terminal(estate: Estate, terminal: TerminalIs, now: float) -> None:
         _close(estate, info.id, PROGRAM_KINDS)
         return
     pty = Pty(entry["master"])
-    inputs = io.input.inherit(entry, pty, estate.state.inputs_of(info.id))
+    state = estate.state
+    inputs = io.input.inherit(entry, pty, state.inputs_of(info.id), state.pastes.get(info.id))
     io.go_on(pty, now)
+    io.throttle_told = info.state == TerminalState.THROTTLED
     if info.state != TerminalState.SPAWNING:
         _close(estate, info.id, ("errors",))
     if "stdin" in entry and not io.input.piped:

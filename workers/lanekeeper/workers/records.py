@@ -15,6 +15,7 @@ from lanekeeper.wire.envelope import Actor
 from lanekeeper.wire.messages.events import Assignment
 from lanekeeper.wire.messages.session import SessionInfo
 from lanekeeper.wire.messages.terminal import Spawn, TerminalInfo
+from lanekeeper.workers.paste import Paste
 
 
 class LaneIs(Struct, tag="lane", frozen=True):
@@ -82,6 +83,15 @@ class InputIs(Struct, tag="input", frozen=True):
     marked: bool = False
 
 
+class PasteIs(Struct, tag="paste", frozen=True):
+    """The input that ends at `end` began, went on with or ended a paste."""
+
+    terminal_id: str
+    end: int
+    before: Paste
+    after: Paste
+
+
 class WriterIs(Struct, tag="writer", frozen=True):
     """Who writes to a terminal: the lease on the session that it lives by, and a token of its own.
 
@@ -142,6 +152,7 @@ Record = (
     | ConsumerIs
     | WriterIs
     | InputIs
+    | PasteIs
     | Resized
     | Queried
     | Timed

@@ -14,6 +14,7 @@ from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import ANSWER_SECONDS, ANSWERS_KEPT, LEASE_SECONDS, TOMBSTONES_KEPT
 from lanekeeper.wire.messages.events import Assignment
 from lanekeeper.wire.messages.session import SessionInfo
+from lanekeeper.wire.states import TerminalState
 from lanekeeper.workers.consumers import Consumer, Consumers
 from lanekeeper.workers.records import (
     Answered,
@@ -22,6 +23,7 @@ from lanekeeper.workers.records import (
     InputIs,
     LaneIs,
     LeaseIs,
+    PasteIs,
     Queried,
     Record,
     Resized,
@@ -56,6 +58,7 @@ class LaneState:
         self.consumers: dict[str, Consumers] = {}
         self.writers: dict[str, WriterIs] = {}
         self.inputs: dict[str, InputIs] = {}
+        self.pastes: dict[str, PasteIs] = {}
         self.sizes: dict[str, list[Resized]] = {}
         self.queried: dict[str, int] = {}
         self.timelines: dict[str, Timeline] = {}
@@ -104,6 +107,7 @@ class LaneState:
         for kept in self.answers.snapshot():
             yield Answered(kept.command_id, kept.response, kept.at)
         yield from self.inputs.values()
+        yield from self.pastes.values()
 
     def session(self, session_id: str | None) -> SessionInfo:
         """Return a session; WireError SESSION_NOT_FOUND."""
@@ -152,6 +156,8 @@ class LaneState:
 
     def _apply_terminal(self, record: TerminalIs) -> None:
         self.terminals[record.info.id] = record
+        if record.info.state == TerminalState.SPAWNING:
+            self.pastes.pop(record.info.id, None)
         if record.info.id not in self.consumers:
             self.consumers[record.info.id] = Consumers(record.spec.capacity)
 
@@ -209,6 +215,7 @@ class LaneState:
         self.timelines.pop(gone, None)
         self.consumers.pop(gone, None)
         self.writers.pop(gone, None)
+        self.pastes.pop(gone, None)
         self.inputs = {
             name: one
             for name, one in self.inputs.items()

@@ -21,7 +21,7 @@ from lanekeeper.workers.inputs import Entry, InputQueue, cut_line
 from lanekeeper.workers.output_log import OutputLog
 from lanekeeper.workers.paste import Bracketing, Paste
 from lanekeeper.workers.pty import Modes, Pty
-from lanekeeper.workers.records import InputIs
+from lanekeeper.workers.records import InputIs, PasteIs
 
 WIPE_SECONDS: Final = 0.1
 """Delivered input stays in memory for this long after the last key, to be erased in one go."""
@@ -72,7 +72,7 @@ class TerminalInput:
         self._name = name
         self._pty: Pty | None = None
         self._stdin = -1
-        self._paste = Paste()
+        self.paste = Paste()
         self._bracketing = Bracketing(0)
         self._wipe: float | None = None
 
@@ -86,9 +86,15 @@ class TerminalInput:
             self.log = InputLog.create(self._name)
         self.queue = InputQueue()
         self._pty, self._stdin = pty, stdin
-        self._paste, self._bracketing = Paste(), Bracketing(head)
+        self.paste, self._bracketing = Paste(), Bracketing(head)
 
-    def inherit(self, fds: Mapping[str, int], pty: Pty, inputs: Iterable[InputIs]) -> Inherited:
+    def inherit(
+        self,
+        fds: Mapping[str, int],
+        pty: Pty,
+        inputs: Iterable[InputIs],
+        pasting: PasteIs | None,
+    ) -> Inherited:
         """Go on where a dead worker stopped; its descriptors `input` and `stdin` are taken over.
 
         Of `inputs`, in their order, those that are whole in the input log wait again unless they
@@ -97,6 +103,7 @@ class TerminalInput:
         self._pty, self._stdin = pty, fds.get("stdin", -1)
         self.log = InputLog(fds["input"])
         done, waiting, refused = [], [], []
+        unfinished: int | None = None
         for one in inputs:
             entry = Entry(one.command_id, one.length, one.size, one.marked, one.close)
             if one.end <= self.log.cursor and (one.length or not one.close):
@@ -106,6 +113,9 @@ class TerminalInput:
             else:
                 refused.append(entry)
                 self.log.cut(max(one.end - one.length, self.log.cursor))
+                unfinished = one.end
+        if pasting is not None:
+            self.paste = pasting.before if pasting.end == unfinished else pasting.after
         left = self.log.head - self.log.cursor
         self.queue.inherit(waiting, sum(entry.length for entry in waiting) - left)
         if any(entry.close for entry in done):
@@ -146,7 +156,7 @@ class TerminalInput:
 
         One whose input is a pipe, that lets input lie, or into which a paste goes, cannot.
         """
-        open_ = self._pty is not None and not self.piped and not self._paste.open
+        open_ = self._pty is not None and not self.piped and not self.paste.open
         return open_ and len(self.queue) <= ANSWER_ROOM
 
     def plan(self, action: Deliver, output: OutputLog) -> Planned:
@@ -156,7 +166,7 @@ class TerminalInput:
             raise WireError("INVALID_TRANSITION", "the program has ended; nothing can follow")
         piped = self._stdin >= 0
         modes = Modes(None, shown=False) if piped else pty.modes()
-        data, following = action.data, self._paste
+        data, following = action.data, self.paste
         if not piped and (action.paste or following.open):
             wanted = action.paste and not following.open and self._wanted(output)
             data, following = following.wrap(
@@ -176,7 +186,7 @@ class TerminalInput:
         if planned.data and self.log is not None:
             self.log.append(planned.data)
         self.queue.accept(planned.entry, planned.data, ends=planned.ends)
-        self._paste = planned.following
+        self.paste = planned.following
 
     def write(self, now: float, *, waited: bool) -> tuple[list[Entry], list[Lost]]:
         """Deliver what waits; return the entries that are done and those that never will be.
