@@ -154,6 +154,18 @@ def test_peer_that_left_sets_closed_after_its_last_message(pair: tuple[Channel, 
     right.send({"op": "nobody"})
 
 
+def test_last_words_of_a_peer_that_left_answers_unread_are_heard(
+    pair: tuple[Channel, Channel],
+) -> None:
+    left, right = pair
+    right.send({"op": "answer"})
+    left.send({"op": "first"})
+    left.send({"op": "last"})
+    left.close()
+    assert [one.message["op"] for one in right.receive()] == ["first", "last"]
+    assert right.closed
+
+
 def test_sending_to_a_peer_that_left_keeps_what_it_said(pair: tuple[Channel, Channel]) -> None:
     left, right = pair
     left.send({"op": "bye"})
