@@ -18,8 +18,9 @@ from typing import IO, Final
 from lanekeeper.soak.stream import Judge
 
 SEED: Final = 2026
-RATE: Final = 2_000_000
-"""Bytes a second that the program writes."""
+RATE: Final = 400_000
+"""Bytes a second that the program writes: the log holds ten seconds of it for a reader that waits.
+"""
 STATUS: Final = 42
 PATIENCE_S: Final = 20.0
 CALM_S: Final = 0.5

@@ -69,6 +69,11 @@ class KeeperClient:
         self._send({"op": "status", "id": "kit-page"})
         return self._until("status")
 
+    def vaulted(self) -> int:
+        """Return how many descriptors the vault holds, of a plane of a few hundred lanes."""
+        self._send({"op": "vault", "id": "kit-vault"})
+        return sum(int(one["held"]) for one in self._until("vault")["entries"])
+
     def down(self, timeout: float) -> bool:
         """Ask for the end of the plane; return whether the keeper closed the channel in time."""
         self._send({"op": "down", "id": "kit-down"})

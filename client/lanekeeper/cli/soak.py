@@ -2,6 +2,7 @@
 
 import datetime as dt
 import secrets
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,13 @@ lane soak faults --victim worker --random 300 --moments 20
 lane soak faults --seed 7 --episode 12 --json"""
 
 SEEDS: Final = 1_000_000
+SIGNALS: Final = {
+    "KILL": signal.SIGKILL,
+    "SEGV": signal.SIGSEGV,
+    "ABRT": signal.SIGABRT,
+    "STOP": signal.SIGSTOP,
+}
+"""STOP is taken back after 3 s: that is no hang yet."""
 WIDTH: Final = 20
 LINE: Final = 79
 
@@ -42,6 +50,7 @@ class FaultOptions(TypedDict):
     seed: int | None
     episode: int | None
     rate: int | None
+    signal: tuple[str, ...]
     report: Path | None
 
 
@@ -75,6 +84,12 @@ def soak() -> None:
 @click.option("--episode", type=click.IntRange(0), help="Run this one of the plan alone.")
 @click.option("--rate", type=click.IntRange(-1), help="Bytes a second of each flood; -1: no limit.")
 @click.option(
+    "--signal",
+    multiple=True,
+    type=click.Choice(list(SIGNALS)),
+    help="What a kill at a random time sends; repeatable, then one of them; KILL without it.",
+)
+@click.option(
     "--report",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the report as Markdown, too.",
@@ -90,7 +105,9 @@ def faults(settings: Settings, **options: Unpack[FaultOptions]) -> None:
     """
     seed = secrets.randbelow(SEEDS) if options["seed"] is None else options["seed"]
     victims = tuple(Victim(name) for name in options["victim"]) or tuple(Victim)
-    episodes = plan(seed, Wishes(victims, options["random"], options["moments"], options["rate"]))
+    numbers = tuple(SIGNALS[name] for name in options["signal"] or ("KILL",))
+    wishes = Wishes(victims, options["random"], options["moments"], options["rate"], numbers)
+    episodes = plan(seed, wishes)
     if options["episode"] is not None:
         episodes = [one for one in episodes if one.index == options["episode"]]
         if not episodes:
@@ -116,6 +133,7 @@ def _again(seed: int, options: FaultOptions) -> str:
     """Return the command line that makes the same plan."""
     words = [f"lane soak faults --seed {seed}"]
     words += [f"--victim {name}" for name in options["victim"]]
+    words += [f"--signal {name}" for name in options["signal"]]
     words += [f"--random {options['random']} --moments {options['moments']}"]
     words += [] if options["rate"] is None else [f"--rate {options['rate']}"]
     return " ".join(words)

@@ -74,8 +74,8 @@ class Request(Struct, eq=False):
     send_at: float
     doubt_at: float
     given_at: float
+    interval: float
     sendings: int = 0
-    interval: float = RESEND_FIRST
     retry: float = RETRY_FIRST
     refusal: LaneError | None = None
     lost_since: float | None = None
@@ -114,7 +114,9 @@ class Requests:
                 "INVALID_TRANSITION", f"command {command.id} is already on its way; wait for it"
             )
         data = _encoded(command)
-        request = Request(command, data, link, deadline, now, now + DOUBT, now)
+        request = Request(
+            command, data, link, deadline, now, now + DOUBT, now, interval=RESEND_FIRST
+        )
         self._pending[command.id] = request
         return request
 

@@ -28,6 +28,10 @@ from lanekeeper.soak.subject import Subject
 
 RECOVERY_SECONDS: Final = 10.0
 """After this long nobody waits on."""
+STOPPED_SECONDS: Final = 3.0
+"""How long a stopped process stands still: a fifth of what is taken for a hang."""
+SETTLED_SECONDS: Final = 0.5
+"""How long after it goes on somebody may still wrongly end it."""
 HELD_SECONDS: Final = 10.0
 """How long it may take until somebody comes by an armed moment."""
 STEADY: Final = frozenset({"ready", "granted"})
@@ -69,6 +73,8 @@ class Surgeon:
         try:
             if fault.victim is Victim.CLIENT:
                 outcome.findings += self._kill_viewer(fault, subject, outcome)
+            elif fault.number == signal.SIGSTOP:
+                self._stop(fault, self._victim(fault.victim, subject), outcome, subject)
             elif fault.moment is None:
                 self._hit(self._victim(fault.victim, subject), fault.number, outcome, subject)
                 self._await_recovery(fault, subject, outcome)
@@ -117,7 +123,11 @@ class Surgeon:
                 yield Finding("-", "no viewer came")
                 return
             self._drive(subject, lambda: False, fault.delay)
-            self._hit(proc.look(viewer.pid), fault.number, outcome, subject)
+            if fault.number == signal.SIGSTOP:  # it may hold the child for its grace, and no longer
+                outcome.killed = time.monotonic()
+                viewer.send_signal(fault.number)
+            else:
+                self._hit(proc.look(viewer.pid), fault.number, outcome, subject)
             outcome.seconds = self._until_flowing(subject, outcome)
         if outcome.seconds is None:
             yield Finding("I1", f"{fault}: the program is still held")
@@ -160,6 +170,19 @@ class Surgeon:
         finally:
             os.close(pidfd)
         outcome.findings += self._remember(victim)
+
+    def _stop(self, fault: Fault, victim: proc.Seen, outcome: Outcome, subject: Subject) -> None:
+        """Have a process stand still for a while that is not yet taken for a hang."""
+        proc.kill(victim.pid, signal.SIGSTOP)
+        try:
+            self._drive(subject, lambda: False, STOPPED_SECONDS)
+        finally:
+            proc.kill(victim.pid, signal.SIGCONT)
+        outcome.killed = time.monotonic()
+        self._await_recovery(fault, subject, outcome)
+        self._drive(subject, lambda: False, SETTLED_SECONDS)
+        if not proc.lives(victim):
+            outcome.findings.append(Finding("I6", f"{victim} was ended for standing still"))
 
     def _remember(self, victim: proc.Seen) -> Iterator[Finding]:
         if proc.lives(victim):

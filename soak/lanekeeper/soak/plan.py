@@ -132,12 +132,14 @@ class Wishes:
         each: faults at a random time for each victim.
         times: how often each named moment of these victims is met.
         rate: of every child; None for a choice among RATES.
+        signals: among which a fault at a random time chooses; SIGSTOP is taken back after a while.
     """
 
     victims: Sequence[Victim]
     each: int
     times: int
     rate: int | None = None
+    signals: Sequence[int] = (signal.SIGKILL,)
 
 
 def plan(seed: int, wishes: Wishes) -> list[Episode]:
@@ -153,7 +155,10 @@ def plan(seed: int, wishes: Wishes) -> list[Episode]:
         for victim in wishes.victims:
             most = CLIENTS_PER_LANE if victim is Victim.CLIENT else FAULTS_PER_LANE
             count = min(most, wishes.each - start) if start % most == 0 else 0
-            faults = tuple(Fault(victim, _delay(chance)) for _ in range(count))
+            faults = tuple(
+                Fault(victim, _delay(chance), number=chance.choice(wishes.signals))
+                for _ in range(count)
+            )
             groups += [faults] if faults else []
     rate = wishes.rate
     return [

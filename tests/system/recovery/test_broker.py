@@ -1,5 +1,6 @@
 """The broker is killed, and nobody loses anything: lanes, names, answers, events, streams."""
 
+import functools
 import os
 import signal
 import threading
@@ -11,6 +12,8 @@ from kit.checked import Checker, command, environment
 from kit.cluster import Plane
 from kit.waiting import wait_until
 from lanekeeper.client import Data, Ended, Gap, LaneError
+from lanekeeper.wire.messages.plane import Statistics
+from lanekeeper.wire.messages.waiting import Wait, WaitResult
 
 MIB = 1024 * 1024
 SEED = 43
@@ -78,6 +81,30 @@ def test_a_command_on_its_way_has_one_effect_and_one_answer(crowded: Plane) -> N
             names = [one.name for one in client.lanes()]
             assert names.count(f"new{number}") == 1
             assert [one.id for one in client.resolve(f"new{number}").terminals] == [terminal.id]
+
+
+def test_an_answer_that_was_waited_for_comes_through_the_next_broker(plane: Plane) -> None:
+    answers: list[WaitResult] = []
+    with plane.connect() as client, plane.connect() as other:
+        terminal = client.lane("build").spawn(["cat"], name="cat")
+
+        def wait() -> None:
+            body = Wait(until="match", pattern="said it")
+            answers.append(
+                other.call(
+                    "terminal.wait", body, result=WaitResult, terminal_id=terminal.id, timeout=30
+                )
+            )
+
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        pending = functools.partial(client.call, "plane.statistics", None, result=Statistics)
+        wait_until(lambda: pending().values["commands.pending"] == 1, 10, "the wait at the worker")
+        kill_broker(plane)
+        wait_until(lambda: pending().values["commands.pending"] == 1, 10, "the wait to come again")
+        terminal.send("said it\n")
+        waiter.join(30)
+        assert [one.match is not None for one in answers] == [True]
 
 
 def test_fifty_clients_come_back_and_a_second_kill_changes_nothing(crowded: Plane) -> None:

@@ -66,15 +66,12 @@ def daemon(lane: Lane, **options: Any) -> tuple[Terminal, int]:
 
 
 def kill_everything(plane: Plane) -> None:
-    """Kill every process of the plane's own, the nursery and the keeper first."""
-    listed = plane.processes()
-    order = ("nursery", "keeper")
-    for one in sorted(listed, key=lambda one: one["role"] not in order):
-        with_pid = int(one["pid"])
-        if one["role"] == "keeper":
-            plane.kill("keeper")
-        else:
-            kill_and_wait(with_pid, signal.SIGKILL)
+    """Kill every process of the plane's own; the stopped keeper replaces none of them."""
+    pids = [int(one["pid"]) for one in plane.processes()]
+    keeper = plane.keeper.pid
+    os.kill(keeper, signal.SIGSTOP)
+    for pid in [*(pid for pid in pids if pid != keeper), keeper]:
+        kill_and_wait(pid, signal.SIGKILL)
 
 
 def test_a_whole_plane_has_no_orphans(plane: Plane) -> None:

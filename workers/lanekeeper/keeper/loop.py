@@ -42,6 +42,7 @@ class Loop:
         self._selector = selectors.EpollSelector()
         self._wake, self._waker = socket.socketpair(type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self._channels: dict[Channel, Handlers] = {}
+        self._served: list[Channel] = []
 
     @property
     def channels(self) -> int:
@@ -104,7 +105,9 @@ class Loop:
         except ChannelError as error:
             _LOGGER.warning("closed a channel: %s", error)
             channel.closed = True
-        self._settle(channel)
+        # One that left is served to its last word first: an answer to the others must not end it.
+        if channel not in self._served:
+            self._settle(channel)
 
     def hear(self, channel: Channel) -> None:
         """Read what has come on a channel now, before it is its turn."""
@@ -145,11 +148,13 @@ class Loop:
             channel.fault = error
             batch = []
             channel.closed = True
+        self._served.append(channel)
         for received in batch:
             if channel in self._channels:
                 handlers.message(channel, received)
             else:
                 received.close()
+        self._served.pop()
         if channel.fault is not None:
             _LOGGER.warning("closed a channel: %s", channel.fault)
         self._settle(channel)

@@ -1,0 +1,59 @@
+"""Lanes that are made, killed, recovered and ended again and again leave nothing behind."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from kit.cluster import Plane
+from kit.keeper_client import KeeperClient
+from kit.standing import Standing
+from kit.waiting import wait_until
+from lanekeeper.client import Lane
+from lanekeeper.client import Plane as Connected
+
+PTYS = Path("/proc/sys/kernel/pty/nr")
+
+
+def killed(plane: Plane, lane: Lane) -> int:
+    """Kill the worker of a lane and return its successor."""
+    (before,) = plane.pids("worker", lane.id)
+    os.kill(before, signal.SIGKILL)
+    found = wait_until(
+        lambda: [pid for pid in plane.pids("worker", lane.id) if pid != before], 10, "a successor"
+    )
+    return int(found[0])
+
+
+def vaulted(plane: Plane) -> int:
+    """Return how many descriptors the vault holds."""
+    with KeeperClient(plane.dir / "keeper.sock") as keeper:
+        return keeper.vaulted()
+
+
+def cycle(plane: Plane, client: Connected, number: int) -> None:
+    """Make a lane with a program, kill its worker, see the program live on, and end it."""
+    lane = client.lane(f"guest-{number % 7}")
+    terminal = lane.spawn(["cat"])
+    pid = terminal.info.pid
+    killed(plane, lane)
+    terminal.send("again\n", timeout=10)
+    assert terminal.refresh().pid == pid
+    lane.cleanup(0)
+
+
+@pytest.mark.parametrize(
+    "cycles",
+    [15, pytest.param(1000, marks=[pytest.mark.nightly, pytest.mark.timeout(900)])],
+)
+def test_lives_cut_short_leave_nothing(plane: Plane, cycles: int) -> None:
+    with plane.connect() as client, Standing(plane) as standing:
+        held, terminals = vaulted(plane), int(PTYS.read_text())
+        for number in range(cycles):
+            cycle(plane, client, number)
+        wait_until(lambda: vaulted(plane) == held, 10, f"{held} descriptors in the vault again")
+        wait_until(lambda: int(PTYS.read_text()) <= terminals, 10, f"{terminals} PTYs again")
+        assert [lane.name for lane in client.lanes()] == ["bystander"]
+        assert sorted(path.suffix for path in (plane.dir / "lanes").iterdir()) == [".in", ".out"]
+        standing.check()
