@@ -32,8 +32,8 @@ STOPPED_SECONDS: Final = 3.0
 """How long a stopped process stands still: a fifth of what is taken for a hang."""
 SETTLED_SECONDS: Final = 0.5
 """How long after it goes on somebody may still wrongly end it."""
-HELD_SECONDS: Final = 10.0
-"""How long it may take until somebody comes by an armed moment."""
+HELD_SECONDS: Final = 30.0
+"""How long it may take until somebody comes by an armed moment, or a client has started."""
 STEADY: Final = frozenset({"ready", "granted"})
 """States of processes of a plane that is whole; workers without a lane come and go."""
 FALSE_SECONDS: Final = 2.0

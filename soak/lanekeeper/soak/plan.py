@@ -85,6 +85,7 @@ MOMENTS: Final[dict[str, Moment]] = {
     "broker.forwarded": Moment(Victim.BROKER, Provoke.COMMAND, "forwarded, the reply is pending"),
     "broker.answer": Moment(Victim.BROKER, Provoke.COMMAND, "about to answer a client"),
     "broker.worker.told": Moment(Victim.BROKER, Provoke.RESTART, "a worker registers again"),
+    "keeper.deposit.received": Moment(Victim.KEEPER, Provoke.SPAWN, "received, not acknowledged"),
     "nursery.forked": Moment(Victim.NURSERY, Provoke.SPAWN, "forked, nobody was told"),
 }
 """Where product code calls `hooks.at`, by name."""

@@ -15,9 +15,13 @@ from enum import IntEnum
 from typing import Final
 
 BLOCK: Final = 2048
-HEADER: Final = struct.Struct(">cQQH")
-"""Kind, number, monotonic nanoseconds, length of what follows before the filling."""
+HEADER: Final = struct.Struct(">c16s16s4s")
+"""Kind, number, monotonic nanoseconds, length of what follows before the filling; in hex digits."""
 ROOM: Final = BLOCK - HEADER.size
+_TAME: Final = bytes(
+    byte ^ 0x40 if byte & 0x7F in {0x05, 0x1B, 0x10} else byte for byte in range(256)
+)
+"""Without ESC, CSI, DCS and ENQ: a terminal would take some of what follows them for questions."""
 SIZE: Final = struct.Struct(">HH")
 _POOL: Final = 1 << 18
 _STRIDE: Final = 2_654_435_761
@@ -39,7 +43,7 @@ class WrongByteError(Exception):
 
 @functools.cache
 def _pool(seed: int) -> bytes:
-    return hashlib.shake_128(str(seed).encode()).digest(_POOL)
+    return hashlib.shake_128(str(seed).encode()).digest(_POOL).translate(_TAME)
 
 
 def _filling(seed: int, number: int) -> bytes:
@@ -49,7 +53,7 @@ def _filling(seed: int, number: int) -> bytes:
 
 def block(seed: int, number: int, kind: Kind, stamp: int, body: bytes = b"") -> bytes:
     """Return one block; `stamp` is monotonic nanoseconds, `body` at most ROOM bytes."""
-    header = HEADER.pack(bytes((kind,)), number, stamp, len(body))
+    header = b"%c%016x%016x%04x" % (kind, number, stamp, len(body))
     return header + body + _filling(seed, number)[len(body) :]
 
 
@@ -127,7 +131,7 @@ class Judge:
 
     def _block(self, at: int, data: bytes) -> None:
         number = at // BLOCK
-        kind, found, stamp, length = HEADER.unpack_from(data)
+        kind, found, stamp, length = _header(data)
         body = data[HEADER.size : HEADER.size + min(length, ROOM)]
         rest = data[HEADER.size + len(body) :]
         good = found == number and length <= ROOM and kind in _KINDS
@@ -145,7 +149,7 @@ class Judge:
     def _story(self, at: int, data: bytes) -> str:
         """Say how a block differs, and which one it is if it is another one."""
         number = at // BLOCK
-        found = HEADER.unpack_from(data)[1]
+        found = _header(data)[1]
         if data[HEADER.size :] == _filling(self.seed, found):
             way = "lost" if found > number else "came twice"
             return f"at {at}: block {found} instead of {number}: {abs(found - number)} {way}"
@@ -164,6 +168,16 @@ class Judge:
         moved = wanted.find(where)
         shift = f"; these bytes belong {moved - same:+d} bytes further" if moved >= 0 else ""
         return f"wrong at {place} (block {number}): {where!r}{shift}"
+
+
+def _header(data: bytes) -> tuple[bytes, int, int, int]:
+    """Return kind, number, time and length; a number that is none is -1."""
+    kind, *numbers = HEADER.unpack_from(data)
+    try:
+        number, stamp, length = (int(digits, 16) for digits in numbers)
+    except ValueError:
+        return kind, -1, 0, 0
+    return kind, number, stamp, length
 
 
 _KINDS: Final = frozenset(bytes((kind,)) for kind in Kind)

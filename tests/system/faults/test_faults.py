@@ -19,8 +19,9 @@ SEED: Final = "20260"
 RATE: Final = "2000000"
 """Bytes a second of each flood: well above what programs print, little for two cores."""
 EACH: Final = 20
-PATIENCE: Final = 90.0
-TOGETHER: Final = 2
+PATIENCE: Final = 240.0
+"""Seconds for a run on a machine that is busy with other things; it needs 50 of two idle cores."""
+TOGETHER: Final = 3
 """Runs at a time: most of a run is waiting for processes to start."""
 
 
@@ -55,12 +56,12 @@ def together(runs: list[list[str]]) -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(PATIENCE + 10)
 def test_killed_at_any_time_nothing_is_lost() -> None:
-    daemons = [Victim.NURSERY, Victim.KEEPER, Victim.BROKER, Victim.COLLECTOR]
-    others = [victim for victim in Victim if victim not in daemons]
-    runs = [
-        [word for victim in group for word in ("--victim", victim.value)]
-        for group in (daemons, others)
-    ]
+    groups = (
+        (Victim.NURSERY, Victim.COLLECTOR),
+        (Victim.KEEPER, Victim.BROKER),
+        (Victim.CLIENT, Victim.WORKER),
+    )
+    runs = [[word for one in group for word in ("--victim", one.value)] for group in groups]
     reports = together([[*run, "--random", str(EACH), "--moments", "0"] for run in runs])
     met = {name: row["faults"] for report in reports for name, row in report["victims"].items()}
     assert met == {victim.value: EACH for victim in Victim}

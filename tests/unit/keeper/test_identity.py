@@ -91,6 +91,29 @@ def test_plane_processes_and_what_terminals_started_are_told_apart(tmp_path: Pat
             process.wait()
 
 
+def test_a_fork_that_is_nothing_yet_is_not_taken_for_its_parent(tmp_path: Path) -> None:
+    directory = str(tmp_path)
+    ours = {
+        "LANEKEEPER_PLANE": directory,
+        "LANEKEEPER_ROLE": "nursery",
+        "LANEKEEPER_DIR": directory,
+    }
+    nursery = subprocess.Popen(
+        ["sh", "-c", "sleep 600 & echo up; wait"],
+        env={**ours, "PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert nursery.stdout is not None
+    assert nursery.stdout.readline() == b"up\n"
+    found = identity.plane_processes(Rundir(tmp_path))
+    assert sorted(role for role, _ in found) == [identity.FORK, "nursery"]
+    assert ("nursery", nursery.pid) in [(role, process.pid) for role, process in found]
+    os.killpg(nursery.pid, signal.SIGKILL)
+    nursery.stdout.close()
+    nursery.wait()
+
+
 def test_descendants_come_after_their_parents() -> None:
     script = "import subprocess; subprocess.run(['sh', '-c', 'echo up; sleep 600; :'])"
     process = subprocess.Popen(

@@ -49,7 +49,7 @@ def test_a_doubled_byte_is_found(at: int) -> None:
         judged(STREAM[:at] + STREAM[at : at + 1] + STREAM[at:])
 
 
-@pytest.mark.parametrize("at", [place for place in PLACES if place % BLOCK not in range(9, 17)])
+@pytest.mark.parametrize("at", [place for place in PLACES if place % BLOCK not in range(17, 33)])
 def test_a_changed_byte_is_found(at: int) -> None:
     with pytest.raises(WrongByteError):
         judged(STREAM[:at] + bytes([STREAM[at] ^ 1]) + STREAM[at + 1 :])

@@ -51,7 +51,8 @@ def main(rundir: Rundir, options: launch.Options) -> int:
         return _refuse(options, _headless(rundir, left), EXIT_CONFLICT)
     try:
         logs.configure("keeper", rundir.log_file("keeper"), options.log_level, options.log_format)
-        keeper = _keeper(rundir, options, inherited, left)
+        known = [one for one in left if one[0] != identity.FORK]  # the others come, or go
+        keeper = _keeper(rundir, options, inherited, known)
         code = keeper.run()
     except (OSError, ValueError, ChannelError) as error:
         _LOGGER.exception("keeper failed")

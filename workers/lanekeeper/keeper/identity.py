@@ -17,6 +17,8 @@ from typing import Final
 from lanekeeper.keeper import brand, cgroups, scopes
 from lanekeeper.keeper.rundir import Rundir
 
+FORK: Final = "fork"
+"""Role of a process that has not yet become what it was forked for."""
 WORKER_COMM: Final = "lane-worker"
 """The name of a forked worker, whose environment is the nursery's."""
 
@@ -197,11 +199,20 @@ def marked(name: str, value: str) -> Iterator[Process]:
 
 
 def plane_processes(rundir: Rundir) -> list[tuple[str, Process]]:
-    """Return role and identity of every live process of the plane in this runtime directory."""
-    return [
+    """Return role and identity of every live process of the plane in this runtime directory.
+
+    What the nursery has forked and what has not yet become a worker or a program, such as a child
+    at its gate, still looks like the nursery: it is FORK.
+    """
+    found = [
         (_role(process, environ[ROLE_MARKER]), process)
         for process, environ in _marked(PLANE_MARKER, str(rundir.path))
         if ROLE_MARKER in environ
+    ]
+    roles = {process.pid: role for role, process in found}
+    return [
+        (FORK if role != "worker" and roles.get(_parent(process)) == role else role, process)
+        for role, process in found
     ]
 
 
@@ -240,6 +251,11 @@ def in_group(path: Path) -> list[Process]:
     """Return the live processes in a cgroup and in all below it."""
     started = ((pid, start_time(pid)) for pid in cgroups.members(path))
     return [Process(pid, when) for pid, when in started if when is not None]
+
+
+def _parent(process: Process) -> int:
+    found = read_stat(process.pid)
+    return 0 if found is None else found.ppid
 
 
 def _role(process: Process, marked_role: str) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lanekeeper.keeper import events, identity, launch, logs
+from lanekeeper.keeper import events, hooks, identity, launch, logs
 from lanekeeper.keeper.channel import Channel, Listener, Received
 from lanekeeper.keeper.clock import Clock
 from lanekeeper.keeper.exits import Orphans, reap
@@ -210,6 +210,8 @@ class Keeper:
             self._loop.send(channel, refusal)
             self._loop.drop(channel)
             return
+        if message["op"] == "deposit":
+            hooks.at("keeper.deposit.received")
         if message["op"] == "worker-exited":
             self._hear_out(message.get("pid"))
         self._feed(events.PeerSaid(self._numbers[channel], message, received.fds))

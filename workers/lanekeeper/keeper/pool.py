@@ -54,7 +54,8 @@ class Pool(Lookups):
     @property
     def reason(self) -> str:
         """Why there are too few workers; empty when there are enough."""
-        return self._forks.reason
+        short = self._forks.short(self._spare(), self.waiting)
+        return self._forks.reason if short else ""
 
     def nursery_ready(self, peer: int, now: float) -> list[Action]:
         """Fork through this peer from now on."""

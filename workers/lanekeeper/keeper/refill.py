@@ -58,6 +58,10 @@ class Refill:
         self.reason = reason
         return [Note(reason, "error")]
 
+    def short(self, spare: int, waiting: int) -> bool:
+        """Whether workers are missing, asked for or not; arguments as those of `due`."""
+        return spare < self._target + waiting
+
     def due(self, spare: int, waiting: int) -> float:
         """Return when to fork; infinite while nothing is missing.
 
