@@ -5,13 +5,14 @@ from typing import Any, Final
 
 import click
 
-from lanekeeper.cli.ending import end_all, leftovers, remove
+from lanekeeper.cli.ending import end_all, leftovers, remove, remove_groups
 from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.keeper_link import KeeperLink, reach
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
 from lanekeeper.cli.settings import Settings, confirm
 from lanekeeper.cli.text import count
+from lanekeeper.keeper import cgroups
 from lanekeeper.keeper.identity import plane_children, plane_processes
 from lanekeeper.keeper.rundir import Rundir
 
@@ -48,6 +49,7 @@ def down(settings: Settings, *, yes: bool, dry_run: bool) -> None:
         if lanes:
             confirm(f"{count(len(lanes), 'lane')} alive in {rundir.path}", yes=yes)
         by_keeper(settings, rundir, link)
+        remove_groups(rundir)
     tell(
         settings,
         rundir,
@@ -81,7 +83,8 @@ def without_keeper(settings: Settings, rundir: Rundir, *, yes: bool, dry_run: bo
     """
     daemons, children = plane_processes(rundir), plane_children(rundir)
     files = leftovers(rundir)
-    if not daemons and not children and not files:
+    groups = cgroups.of_directory(str(rundir.path))
+    if not (daemons or children or files or groups):
         raise CliError("NO_PLANE", f"no plane runs in {rundir.path}")
     found = (
         f"{count(len(daemons), 'process')} of a plane without a keeper, "

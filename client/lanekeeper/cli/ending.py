@@ -43,9 +43,14 @@ def end_all(rundir: Rundir) -> Outcome:
         stubborn = signal_and_wait(left, signal.SIGKILL, KILL_SECONDS)
         ended += len(found) - len(stubborn)
         killed += len(left) - len(stubborn)
+    remove_groups(rundir)
+    return Outcome(ended, killed)
+
+
+def remove_groups(rundir: Rundir) -> None:
+    """Remove the cgroups of a plane that is gone; a keeper may have died before it did so."""
     for group in cgroups.of_directory(str(rundir.path)):
         cgroups.remove(group, KILL_SECONDS)
-    return Outcome(ended, killed)
 
 
 def everything(rundir: Rundir) -> list[Process]:
