@@ -16,7 +16,7 @@ from kit.cluster import LANE
 from lanekeeper.soak.plan import MOMENTS, Victim
 
 SEED: Final = "20260"
-RATE: Final = "2000000"
+RATE: Final = "500000"
 """Bytes a second of each flood: well above what programs print, little for two cores."""
 EACH: Final = 20
 PATIENCE: Final = 240.0
