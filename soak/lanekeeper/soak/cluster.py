@@ -19,6 +19,8 @@ from typing import Final
 from lanekeeper.soak import keeper, proc
 
 LANE: Final = str(Path(sys.executable).with_name("lane"))
+ROOT: Final = Path("/", "tmp")
+"""Not TMPDIR: the path of a socket has at most 107 bytes."""
 READY_SECONDS: Final = 30.0
 DOWN_SECONDS: Final = 60.0
 LEFT_SECONDS: Final = 5.0
@@ -54,8 +56,7 @@ class Cluster:
         Raises:
             PlaneError: it does not start.
         """
-        # Not TMPDIR: the path of a socket has at most 107 bytes.
-        self.base = Path(tempfile.mkdtemp(prefix="lks-", dir="/tmp"))
+        self.base = Path(tempfile.mkdtemp(prefix="lks-", dir=ROOT))
         self.directory = self.base / "p"
         self._hooks = self.base / "hooks"
         self._hooks.mkdir(mode=0o700)
