@@ -67,6 +67,7 @@ class Cluster:
             "LANEKEEPER_HOOKS": str(self._hooks),
             "XDG_CONFIG_HOME": str(self.base),
         }
+        self._guard = self._guarded()
         self._start(warm)
 
     def status(self) -> keeper.Status:
@@ -125,7 +126,17 @@ class Cluster:
         found += self._remains()
         self._sweep()
         shutil.rmtree(self.base, ignore_errors=True)
+        self._guard.communicate()
         return found
+
+    def _guarded(self) -> "subprocess.Popen[bytes]":
+        """Start what ends the plane if this process is killed."""
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "lanekeeper.soak.guard", str(self.base)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def _start(self, warm: int) -> None:
         read, write = os.pipe()
