@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit.waiting import wait_until
 from lanekeeper.keeper import identity
 from lanekeeper.keeper.rundir import Rundir
 
@@ -106,7 +107,11 @@ def test_a_fork_that_is_nothing_yet_is_not_taken_for_its_parent(tmp_path: Path) 
     )
     assert nursery.stdout is not None
     assert nursery.stdout.readline() == b"up\n"
-    found = identity.plane_processes(Rundir(tmp_path))
+    # While the fork becomes `sleep` the kernel shows no environment of it.
+    found = wait_until(
+        lambda: len(seen := identity.plane_processes(Rundir(tmp_path))) > 1 and seen, 5, "a fork"
+    )
+    assert found
     assert sorted(role for role, _ in found) == [identity.FORK, "nursery"]
     assert ("nursery", nursery.pid) in [(role, process.pid) for role, process in found]
     os.killpg(nursery.pid, signal.SIGKILL)
