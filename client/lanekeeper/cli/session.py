@@ -34,7 +34,8 @@ CREATE_EXAMPLES = """lane session create build
 lane session create build:review --agent-session 0199-42 --provider codex"""
 LS_EXAMPLES = """lane session ls
 lane session ls build --json"""
-ATTACH_EXAMPLES = """lane session attach build:main"""
+ATTACH_EXAMPLES = """lane session attach build:main
+lane session attach build:main --restore --json"""
 TERMINATE_EXAMPLES = """lane session terminate build:review --yes"""
 SIGNAL_BASE = 128
 
@@ -128,15 +129,24 @@ def row(info: SessionInfo, lanes: dict[str, str]) -> tuple[str, ...]:
 
 @click.command(cls=Verb, epilog=ATTACH_EXAMPLES)
 @address
+@click.option("--restore", is_flag=True, help="Say of each terminal what a crash has left of it.")
 @json_option("Print one JSON object when it is attached.")
 @pass_settings
-def attach(settings: Settings, address: str) -> None:
+def attach(settings: Settings, address: str, *, restore: bool) -> None:
     """Hold a session attached, without any output, until interrupted."""
     with connected(settings) as plane:
         found = one_session(plane, plane.resolve(address), address)
-        with found.attach() as attachment:
+        with found.attach(restore=restore) as attachment:
+            restored = attachment.attached.restored
             if settings.json:
-                settings.emit({"session": fields(attachment.info), "lease_id": attachment.lease_id})
+                shown: dict[str, object] = {"session": fields(attachment.info)}
+                shown["lease_id"] = attachment.lease_id
+                if restore:
+                    shown["restored"] = [fields(one) for one in restored]
+                settings.emit(shown)
+            for one in restored:
+                why = safe("; ".join(filter(None, (one.reason, one.remedy))))
+                settings.say(f"{one.name}: {one.outcome}{f' ({why})' if why else ''}")
             settings.say(f"attached to session {attachment.info.name}; Ctrl-C detaches")
             status = hold(plane, attachment)
     sys.exit(status)

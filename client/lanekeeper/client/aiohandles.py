@@ -43,9 +43,13 @@ class AsyncSession:
         self._shell = shell
         self.info = info
 
-    async def attach(self) -> AsyncAttachment:
-        """Attach, with a lease that the running loop renews."""
-        lease, attached = await self._shell.perform(operations.attach_session(self._ids()))
+    async def attach(self, *, restore: bool = False) -> AsyncAttachment:
+        """Attach, with a lease that the running loop renews.
+
+        With `restore`, `attached.restored` says of each terminal what a crash has left of it.
+        """
+        attaching = operations.attach_session(self._ids(), restore=restore)
+        lease, attached = await self._shell.perform(attaching)
         self.info = attached.session
         return AsyncAttachment(self._shell, lease, attached)
 

@@ -58,9 +58,13 @@ class Session:
         """The session's id."""
         return self.info.id
 
-    def attach(self) -> Attachment:
-        """Attach, with a lease that is renewed in every wait of the plane."""
-        lease, attached = self._shell.perform(operations.attach_session(self._ids()))
+    def attach(self, *, restore: bool = False) -> Attachment:
+        """Attach, with a lease that is renewed in every wait of the plane.
+
+        With `restore`, `attached.restored` says of each terminal what a crash has left of it.
+        """
+        attaching = operations.attach_session(self._ids(), restore=restore)
+        lease, attached = self._shell.perform(attaching)
         self.info = attached.session
         return Attachment(self._shell, lease, attached)
 

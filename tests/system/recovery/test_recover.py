@@ -1,5 +1,6 @@
 """What a person sees of a recovery: states, events, a lane given up and brought back."""
 
+import json
 import os
 import signal
 
@@ -54,6 +55,19 @@ def test_a_lane_that_was_given_up_is_brought_back(plane: Plane) -> None:
         assert again.returncode == 5
         assert "only a failed lane" in again.stderr
         assert lane.refresh().status == "running"
+
+
+def test_the_command_line_tells_what_a_restore_has_found(plane: Plane) -> None:
+    with plane.connect() as client:
+        lane = client.lane("build")
+        lane.spawn(["sleep", "60"], name="sleeper")
+        plane.kill("worker", signal.SIGKILL, lane=lane.id)
+        with plane.start_lane("session", "attach", "build", "--restore", "--json") as holder:
+            assert holder.stdout is not None
+            told = json.loads(holder.stdout.readline())
+            holder.send_signal(signal.SIGINT)
+            holder.wait(10)
+    assert [(one["name"], one["outcome"]) for one in told["restored"]] == [("sleeper", "recovered")]
 
 
 def test_an_attach_with_restore_tells_what_is_left(plane: Plane) -> None:
