@@ -169,7 +169,7 @@ class Lives(RuleBasedStateMachine):
 
 
 TestLives = Lives.TestCase
-TestLives.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestLives.settings = settings(max_examples=60, stateful_step_count=40)
 
 
 def test_every_answer_of_the_past_is_given_again_after_replay(bench: Bench) -> None:

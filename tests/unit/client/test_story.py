@@ -146,7 +146,7 @@ def test_a_slow_caller_fills_it_up_to_a_bound() -> None:
     st.lists(st.sampled_from(["live", "live", "lose", "join", "replay", "retire"]), max_size=60),
     st.integers(1, 4),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_is_lost_the_order_has_no_silent_hole(script: list[str], page: int) -> None:
     story = Story(0)
     replay(story, [event(1)], page=page)

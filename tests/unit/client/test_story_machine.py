@@ -173,5 +173,5 @@ class Follower(RuleBasedStateMachine):
         assert self.renumbered or self.epoch != self.broker or self.position == len(self.events)
 
 
-Follower.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+Follower.TestCase.settings = settings(max_examples=150, stateful_step_count=50)
 TestFollower = Follower.TestCase

@@ -49,7 +49,7 @@ class LossyLink:
 
 
 @given(script=SCRIPT, fates=FATES, from_zero=st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_the_link_does_the_log_is_delivered(
     *, script: list[tuple[str, bytes]], fates: list[str], from_zero: bool
 ) -> None:

@@ -226,5 +226,5 @@ def replace_topic(message: OutputMessage) -> OutputMessage:
     return OutputMessage(JOINED_AS, message.kind, message.epoch, message.offset, 0, b"")
 
 
-Reader.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+Reader.TestCase.settings = settings(max_examples=150, stateful_step_count=60)
 TestReader = Reader.TestCase

@@ -233,4 +233,4 @@ class Succession(RuleBasedStateMachine):
 
 
 TestSuccession = Succession.TestCase
-TestSuccession.settings = settings(max_examples=80, stateful_step_count=60, deadline=None)
+TestSuccession.settings = settings(max_examples=80, stateful_step_count=60)

@@ -1,7 +1,7 @@
 """The input queue: bounded, in order, acknowledged when delivered, never cut in silence."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lanekeeper.wire.errors import WireError
@@ -24,7 +24,6 @@ def put(
     queue.accept(entry, data, ends=ends)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.binary(max_size=40), max_size=20),
     st.lists(st.integers(1, 50), min_size=200, max_size=200),

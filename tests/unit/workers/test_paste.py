@@ -1,7 +1,7 @@
 """Bracketed paste: only for a program that asked, around the whole paste, never broken out of."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lanekeeper.workers.paste import BEGIN, END, STEP, Bracketing, Paste
@@ -103,7 +103,6 @@ def test_a_program_that_did_not_ask_gets_the_bytes_alone() -> None:
     assert Paste().wrap(END + b"x", paste=True, more=False, wanted=False)[0] == END + b"x"
 
 
-@settings(deadline=None)
 @given(st.lists(st.text("\x1b[201~x", max_size=12).map(str.encode), max_size=8))
 def test_nothing_in_a_paste_can_end_it(pieces: list[bytes]) -> None:
     sent, paste = b"", Paste()
