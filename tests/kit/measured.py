@@ -18,6 +18,8 @@ import coverage
 import pytest
 from coverage.exceptions import CoverageException
 
+SHARED: Final = ("-n", "2", "--dist", "loadfile")
+"""Most system tests wait most of the time: two files at once take little more than half as long."""
 ROOT: Final = Path(__file__).parents[2]
 SETTINGS: Final = str(ROOT / "pyproject.toml")
 
@@ -81,7 +83,7 @@ def main(args: Sequence[str]) -> int:
     """Run pytest with `args`; return its status, or 1 when coverage is below the limit."""
     os.chdir(ROOT)
     report = Report()
-    status = int(pytest.main(list(args), plugins=[report]))
+    status = int(pytest.main([*SHARED, *args], plugins=[report]))
     return status or (0 if report.enough else 1)
 
 

@@ -16,12 +16,20 @@ from typing import Final
 from kit.processes import RUN_MARKER
 from kit.waiting import wait_until
 
+WORKER_MARKER: Final = "LANEKEEPER_TEST_WORKER"
 ROOT: Final = Path("/", "tmp")
 """Not TMPDIR: a socket's path has at most 107 bytes."""
 
 
 def run_token() -> str:
-    """Return the token of this run; the first call puts it into the environment."""
+    """Return the token of this run; the first call puts it into the environment.
+
+    Of a run that is shared between processes each has its own: they do not look for each other's.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if os.environ.get(WORKER_MARKER, "") != worker:
+        os.environ[WORKER_MARKER] = worker
+        os.environ[RUN_MARKER] = secrets.token_hex(3)
     return os.environ.setdefault(RUN_MARKER, secrets.token_hex(3))
 
 

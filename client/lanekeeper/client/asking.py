@@ -15,7 +15,7 @@ import zmq
 from msgspec import Struct
 
 from lanekeeper.client.errors import error_for, from_wire
-from lanekeeper.client.links import RECONNECT_MS
+from lanekeeper.client.links import RECONNECT_MOST_MS, RECONNECT_MS
 from lanekeeper.client.session import Observer, Request, Requests
 from lanekeeper.wire.codec import decode_body
 from lanekeeper.wire.endpoints import PlaneEndpoints
@@ -36,6 +36,7 @@ class Asker:
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.linger = 0
         self._socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
+        self._socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MOST_MS)
         self._monitor = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         self._socket.connect(PlaneEndpoints(directory).commands)
         self._timeout = timeout

@@ -16,9 +16,12 @@ from lanekeeper.wire.limits import MAX_FRAME, SEND_HIGH_WATER
 
 ZmqSocket = zmq.Socket[bytes]
 
-RECONNECT_MS: Final = 10
+RECONNECT_MS: Final = 2
 RECONNECT_MOST_MS: Final = 1_000
-"""Milliseconds between attempts to reach a socket that is away, and that nobody keeps open."""
+"""Milliseconds before the first attempt to reach a socket again, and between later ones at most.
+
+The vault keeps the sockets of a dead worker or broker open, so the first attempt succeeds.
+"""
 BATCH: Final = 128
 """Messages taken from one socket per turn, so that a flood does not starve the others."""
 _READABLE: Final = int(zmq.POLLIN)
