@@ -125,13 +125,12 @@ def _new_threads(before: Snapshot) -> Iterator[str]:
 
 
 def _new_terminals(before: Snapshot) -> Iterator[str]:
-    if processes.pty_count() <= before.pty_count:
-        return
     # The count is the whole machine's: terminals that strangers opened meanwhile are theirs.
+    more = processes.pty_count() > before.pty_count
     mine = {seen.pid for seen in _family()} | {os.getpid()}
     for number in sorted(processes.pty_numbers() - before.pty_numbers):
         holders = list(processes.pty_holders(number))
-        if not holders or any(holder.pid in mine for holder in holders):
+        if (more and not holders) or any(holder.pid in mine for holder in holders):
             by = ", ".join(str(holder) for holder in holders) or "nobody that can be seen"
             yield f"left behind: pseudo terminal {number}, held by {by}"
 

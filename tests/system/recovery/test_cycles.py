@@ -42,7 +42,7 @@ def cycle(plane: Plane, client: Connected, number: int) -> None:
 
 @pytest.mark.parametrize(
     "cycles",
-    [15, pytest.param(1000, marks=[pytest.mark.nightly, pytest.mark.timeout(900)])],
+    [6, pytest.param(1000, marks=[pytest.mark.nightly, pytest.mark.timeout(900)])],
 )
 def test_lives_cut_short_leave_nothing(plane: Plane, cycles: int) -> None:
     with plane.connect() as client, Standing(plane) as standing:

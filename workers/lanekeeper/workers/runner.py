@@ -11,6 +11,7 @@ import signal
 import socket
 import time
 from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -86,8 +87,8 @@ class Worker:
             Path(e.removeprefix("ipc://")) for e in (endpoints.output, endpoints.control)
         ]
 
-    def serve(self) -> int:
-        """Serve until the lane is closed; return the exit code.
+    def serve(self, said: Sequence[dict[str, Any]] = ()) -> int:
+        """Serve until the lane is closed; return the exit code. `said` the keeper has already.
 
         After an exception nothing is closed and nothing said: a successor goes on.
         """
@@ -98,6 +99,7 @@ class Worker:
         self._poller.register(self._wake_read.fileno(), READ)
         self._begin()
         self._register()
+        self._hear(said)
         while not self.effects.leaving:
             self._turn()
         self._close()
@@ -183,7 +185,7 @@ class Worker:
             self._stimuli.append(Drain())
         keeper, spawner = self._custody.channel, self.effects.spawner
         if keeper is not None and keeper.fileno() in ready:
-            self._read_keeper()
+            self._hear(self._custody.receive(time.monotonic()))
         if spawner.channel is not None and spawner.channel.fileno() in ready:
             spawner.channel.flush()
             self._stimuli += spawner.receive()
@@ -191,9 +193,10 @@ class Worker:
             if fd in ready:
                 self._stimuli += spawner.ready(fd, time.monotonic())
 
-    def _read_keeper(self) -> None:
+    def _hear(self, messages: Sequence[dict[str, Any]]) -> None:
+        """Do what the keeper says."""
         deposits = self._custody.deposits
-        for message in self._custody.receive(time.monotonic()):
+        for message in messages:
             match message["op"]:
                 case "drain":
                     self._stimuli.append(Drain())
@@ -207,7 +210,8 @@ class Worker:
                     deposits.answered(message)
                 case "error":
                     name, reason = deposits.answered(message), str(message.get("message"))
-                    self._stimuli += self.effects.starter.unvaulted(name or "", reason)
+                    if name is not None:
+                        self._stimuli += self.effects.starter.unvaulted(name, reason)
         self.effects.starter.open_gates()
 
     def _rebind(self) -> None:

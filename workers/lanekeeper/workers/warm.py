@@ -10,7 +10,7 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import zmq
@@ -46,10 +46,14 @@ _REHEARSED: Final = Assignment(
 
 @dataclass(slots=True)
 class Legacy:
-    """What the keeper hands over before it assigns a lane, and how much it says that is."""
+    """What the keeper hands over before it assigns a lane, and how much it says that is.
+
+    `later` is what it said in the same breath, for the worker of that lane to hear.
+    """
 
     entries: dict[str, dict[str, int]] = field(default_factory=dict)
     said: int = 0
+    later: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def held(self) -> int:
@@ -73,7 +77,6 @@ def main(directory: str) -> int:
     keeper.send({"op": "hello", "role": "worker", "pid": me.pid, "start_time": me.start_time})
     sockets = Sockets(directory)
     _rehearse(me)
-    keeper.send({"op": "ready"})
     legacy = Legacy()
     assignment = _await_lane(keeper, legacy)
     if assignment is None:
@@ -85,7 +88,7 @@ def main(directory: str) -> int:
     if legacy.entries:
         hooks.at("worker.heir.assigned")
     estate = _estate(assignment, rundir, legacy, custody)
-    return Worker(rundir, estate, sockets, custody).serve()
+    return Worker(rundir, estate, sockets, custody).serve(legacy.later)
 
 
 def _estate(assignment: Assignment, rundir: Rundir, legacy: Legacy, custody: Custody) -> Estate:
@@ -120,6 +123,7 @@ def _await_lane(keeper: Channel, legacy: Legacy) -> Assignment | None:
     """Wait, however long, for the keeper's `assign`; None when there will be none."""
     poller = zmq.Poller()
     poller.register(keeper.fileno(), READ)
+    assignment: Assignment | None = None
     while not keeper.closed:
         poller.poll()
         for received in keeper.receive():
@@ -129,9 +133,13 @@ def _await_lane(keeper: Channel, legacy: Legacy) -> Assignment | None:
                 legacy.entries[message["name"]] = dict(pairs)
                 continue
             received.close()
-            if message["op"] == "assign":
+            if assignment is not None:
+                legacy.later.append(message)
+            elif message["op"] == "assign":
                 legacy.said = message.get("held", 0)
-                return msgspec.convert(message["lane"], Assignment)
-            if message["op"] == "drain":
+                assignment = msgspec.convert(message["lane"], Assignment)
+            elif message["op"] == "drain":
                 return None
-    return None
+        if assignment is not None:
+            break
+    return assignment
