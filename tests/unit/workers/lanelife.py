@@ -114,7 +114,7 @@ class Kernel:
             return []
         started = [] if child.told else [actions.Executed(terminal_id)]
         child.stage, child.told = Stage.ENDED, True
-        return [*started, *self.undelivered(terminal_id), *self.ended(terminal_id)]
+        return [*started, *self.ended(terminal_id), *self.undelivered(terminal_id)]
 
     def undelivered(self, terminal_id: str) -> list[Stimulus]:
         """Return what is told of the inputs that an ended program left."""
