@@ -265,4 +265,4 @@ class World(RuleBasedStateMachine):
 
 
 TestWorld = World.TestCase
-TestWorld.settings = settings(max_examples=100, stateful_step_count=50)
+TestWorld.settings = settings(max_examples=60, stateful_step_count=40)
