@@ -279,4 +279,6 @@ def _end(record: Record, now: float) -> list[Action]:
 def _launch(record: Record) -> list[Action]:
     record.launching = True
     record.deadline = math.inf
-    return [Launch(record.role)]
+    # Who asks for a restart may want other code than the nursery has; and after a failure it may
+    # be the nursery that is at fault.
+    return [Launch(record.role, anew=bool(record.restarters) or record.failures > 0)]
