@@ -76,7 +76,7 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "client": "awaiting closing effects errors feeding following items leases operations recording "
     "session story stream tasks writing",
     "collector": "model",
-    "keeper": "beats clock continuity daemons depository events facts findings grants greeting "
+    "keeper": "beats births clock continuity daemons depository events facts findings grants greeting "
     "lookups peers pool readoption refill restarts roster scopes states status succession "
     "supervisor sweeping vault wayup",
     "workers": "actions closing consumer_commands consumers core echo emulation ending inputs "
