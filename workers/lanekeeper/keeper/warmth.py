@@ -23,7 +23,10 @@ PACKAGES: Final = ("lanekeeper.keeper", "lanekeeper.broker")
 """Those that are run as `python -P -m PACKAGE` and may be forked instead."""
 
 QUIET_SECONDS: Final = 0.5
-"""Without a request before the importing begins, or goes on."""
+"""Without a message before the importing begins, or goes on."""
+
+PATIENCE: Final = 10.0
+"""Seconds after which it goes on beside other work: a step takes a millisecond or a few."""
 
 _PREFIX: Final = 3
 _LOGGER: Final = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class Warmth:
         self._seen: dict[str, tuple[int, ...]] = {}
         self._pending: Iterator[str] | None = None
         self._mains: dict[str, Main] = {}
+        self._latest = math.inf
         self.deadline = math.inf
         """When the next step is due."""
 
@@ -63,11 +67,12 @@ class Warmth:
             self._note()
             self._pending = _names()
             self.deadline = now + QUIET_SECONDS
+            self._latest = now + PATIENCE
 
     def disturbed(self, now: float) -> None:
         """Let go first what somebody wants."""
         if self.deadline < math.inf:
-            self.deadline = now + QUIET_SECONDS
+            self.deadline = min(now + QUIET_SECONDS, max(now, self._latest))
 
     def due(self, now: float) -> None:
         """Import the next module, if it is time to; a package that cannot be had is left out."""
