@@ -12,7 +12,7 @@ ANEW = [events.Launch("broker", anew=True)]
 
 def bereaved() -> tuple[Run, dict[str, int]]:
     """Return a plane whose broker has just ended after a long time, somebody else's child."""
-    run = Run()
+    run = Run(forks=True)
     peers = run.up()
     run.now += STEADY + 1
     actions = run.do(events.Ended(PIDS["broker"], known=False))
@@ -56,7 +56,7 @@ def test_nursery_that_leaves_is_done_without() -> None:
 
 
 def test_restart_that_somebody_asked_for_is_a_fresh_interpreter() -> None:
-    run = Run()
+    run = Run(forks=True)
     run.up()
     run.now += STEADY + 1
     client, _ = run.join("client", 9)
@@ -65,7 +65,7 @@ def test_restart_that_somebody_asked_for_is_a_fresh_interpreter() -> None:
 
 
 def test_keeper_that_is_to_be_replaced_has_the_nursery_execute_the_next() -> None:
-    run = Run()
+    run = Run(forks=True)
     peers = run.up()
     client, _ = run.join("client", 9)
     actions = run.say(client, "restart", id="r", role="keeper")

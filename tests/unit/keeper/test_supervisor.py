@@ -46,7 +46,7 @@ def test_dying_daemon_is_restarted_ever_later_until_it_holds() -> None:
         run.serve("broker", pid)
     assert delays == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
     run.now += 10.5
-    assert [one.role for one in of(events.Beget, run.do(events.Ended(pid, 0)))] == ["broker"]
+    assert of(events.Launch, run.do(events.Ended(pid, 0))) == [events.Launch("broker", anew=True)]
 
 
 def test_daemon_that_does_not_get_ready_is_killed() -> None:

@@ -279,6 +279,6 @@ def _end(record: Record, now: float) -> list[Action]:
 def _launch(record: Record) -> list[Action]:
     record.launching = True
     record.deadline = math.inf
-    # Who asks for a restart may want other code than the nursery has; and after a failure it may
-    # be the nursery that is at fault.
-    return [Launch(record.role, anew=bool(record.restarters) or record.failures > 0)]
+    # Who asks for a restart may want other code than the nursery has; and of what fails again the
+    # nursery may be the cause.
+    return [Launch(record.role, anew=bool(record.restarters) or record.failures > 1)]
