@@ -76,8 +76,8 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "client": "awaiting closing effects errors feeding following items leases operations recording "
     "session story stream tasks writing",
     "collector": "model",
-    "keeper": "beats clock continuity daemons depository events facts findings grants greeting "
-    "lookups peers pool readoption refill restarts roster scopes states status succession "
+    "keeper": "beats births clock continuity daemons depository events facts findings grants "
+    "greeting lookups peers pool readoption refill restarts roster scopes states status succession "
     "supervisor sweeping vault wayup",
     "workers": "actions closing consumer_commands consumers core echo emulation ending inputs "
     "knowledge life marks paste picture programs queries recording_commands records resuming "

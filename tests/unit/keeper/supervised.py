@@ -17,15 +17,23 @@ Kind = TypeVar("Kind", bound=Action)
 class Run:
     """A supervisor with a clock, and everything it said."""
 
-    def __init__(self, warm: int = 2, hang_after: float = math.inf) -> None:
-        """Start with nothing running; its peers beat only where a test lets them."""
+    def __init__(self, warm: int = 2, hang_after: float = math.inf, *, forks: bool = False) -> None:
+        """Start with nothing running; its peers beat only where a test lets them.
+
+        Unless it `forks`, the nursery is cold: it leaves the daemons to the keeper.
+        """
+        self.forks = forks
         self.core = Supervisor(PlaneInfo("plane_x", 1, 10, 0.0), warm, Vault(1_000), hang_after)
         self.now = 1000.0
         self.peers = 0
 
     def do(self, event: Event) -> list[Action]:
         """Hand in one event."""
-        return self.core.handle(event, self.now)
+        actions = self.core.handle(event, self.now)
+        for asked in () if self.forks else of(events.Beget, actions):
+            actions.remove(asked)
+            actions += self.say(asked.peer, "cold", id=asked.number)
+        return actions
 
     def wait(self) -> list[Action]:
         """Go on to the next deadline."""

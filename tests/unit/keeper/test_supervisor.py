@@ -40,13 +40,13 @@ def test_dying_daemon_is_restarted_ever_later_until_it_holds() -> None:
     for _ in range(9):
         ended = run.now
         assert not of(events.Launch, run.do(events.Ended(pid, None, 9)))
-        assert of(events.Launch, run.wait()) == [events.Launch("broker")]
+        assert of(events.Launch, run.wait()) == [events.Launch("broker", anew=True)]
         delays.append(round(run.now - ended, 3))
         pid += 1
         run.serve("broker", pid)
     assert delays == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
     run.now += 10.5
-    assert of(events.Launch, run.do(events.Ended(pid, 0))) == [events.Launch("broker")]
+    assert of(events.Launch, run.do(events.Ended(pid, 0))) == [events.Launch("broker", anew=True)]
 
 
 def test_daemon_that_does_not_get_ready_is_killed() -> None:
@@ -145,7 +145,7 @@ def test_restart_answers_when_the_new_one_serves() -> None:
     client, _ = run.join("client", 9)
     actions = run.say(client, "restart", id="r", role="broker")
     assert of(events.Kill, actions) == [events.Kill(200, signal.SIGTERM)]
-    assert of(events.Launch, run.do(events.Ended(200, 0))) == [events.Launch("broker")]
+    assert of(events.Launch, run.do(events.Ended(200, 0))) == [events.Launch("broker", anew=True)]
     _, actions = run.serve("broker", 201)
     assert sent(actions, "restarted") == [(client, {"op": "restarted", "id": "r", "pid": 201})]
 

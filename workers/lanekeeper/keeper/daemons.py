@@ -279,4 +279,6 @@ def _end(record: Record, now: float) -> list[Action]:
 def _launch(record: Record) -> list[Action]:
     record.launching = True
     record.deadline = math.inf
-    return [Launch(record.role)]
+    # Who asks for a restart may want other code than the nursery has; and of what fails again the
+    # nursery may be the cause.
+    return [Launch(record.role, anew=bool(record.restarters) or record.failures > 1)]

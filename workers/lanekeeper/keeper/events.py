@@ -155,6 +155,17 @@ class Launch:
     """Start a daemon; answered by `Launched` or `LaunchFailed`."""
 
     role: str
+    anew: bool = False
+    """Whether in an interpreter of its own, whatever a fork would save."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beget:
+    """Ask the nursery, this peer, to fork a daemon."""
+
+    peer: int
+    number: str
+    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +267,7 @@ class Finish:
 
 Action = (
     Launch
+    | Beget
     | Watch
     | Kill
     | Send

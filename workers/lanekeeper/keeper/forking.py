@@ -142,7 +142,7 @@ def fork_worker(start: WorkerStart, release: Callable[[], None]) -> int:
     Raises:
         OSError: the kernel does not fork.
     """
-    with _signals_blocked():
+    with signals_blocked():
         pid = os.fork()
         if pid == 0:
             _become_worker(start, release)
@@ -155,7 +155,7 @@ def fork_child(spec: Spec, fds: ChildFds) -> int:
     Raises:
         OSError: the kernel does not fork.
     """
-    with _signals_blocked():
+    with signals_blocked():
         pid = fork_into(spec.cgroup)
         if pid == 0:
             _become_child(spec, fds)
@@ -163,7 +163,8 @@ def fork_child(spec: Spec, fds: ChildFds) -> int:
 
 
 @contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
+def signals_blocked() -> Iterator[None]:
+    """Let no signal in around a fork."""
     # A signal that reached the child while it still has the nursery's handlers would be taken
     # for one to the nursery: both ends of the wake-up pipe are shared until they are closed.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -186,7 +187,7 @@ def _become_worker(start: WorkerStart, release: Callable[[], None]) -> NoReturn:
         comm = os.open("/proc/self/comm", os.O_WRONLY)
         os.write(comm, identity.WORKER_COMM.encode())
         os.close(comm)
-        _default_signals(spare=signal.SIGPIPE)
+        default_signals(spare=signal.SIGPIPE)
         output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.dup2(output, 1)
         os.dup2(output, 2)
@@ -212,7 +213,7 @@ def _become_child(spec: Spec, fds: ChildFds) -> NoReturn:
         signal.set_wakeup_fd(-1)
         fcntl.ioctl(fds.slave, termios.TIOCSCTTY, 0)
         _arrange(fds)
-        _default_signals()
+        default_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.umask(spec.umask)
         stage = "limits"
@@ -259,7 +260,8 @@ def _tell(stage: str, error: BaseException) -> None:
         os.write(_ERRORS, json.dumps(message).encode())
 
 
-def _default_signals(spare: signal.Signals | None = None) -> None:
+def default_signals(spare: signal.Signals | None = None) -> None:
+    """Let signals do what they do by default; our own processes `spare` one of Python's."""
     for number in signal.valid_signals():
         if number not in {signal.SIGKILL, signal.SIGSTOP, spare}:
             signal.signal(number, signal.SIG_DFL)

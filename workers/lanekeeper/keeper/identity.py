@@ -28,6 +28,7 @@ DIR_MARKER: Final = "LANEKEEPER_DIR"
 LANE_MARKER: Final = "LANEKEEPER_LANE"
 TERMINAL_MARKER: Final = "LANEKEEPER_TERMINAL"
 
+_PART: Final = 32 * 1024
 _GONE_STATES: Final = frozenset("ZXx")
 
 
@@ -78,11 +79,8 @@ def parse_stat(line: str) -> Stat:
 
 def read_stat(pid: int) -> Stat | None:
     """Return the stat of a process, or None when there is none with that pid."""
-    try:
-        raw = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return None
-    return parse_stat(raw.decode("utf-8", "surrogateescape"))
+    raw = _contents(f"/proc/{pid}/stat")
+    return None if raw is None else parse_stat(raw.decode("utf-8", "surrogateescape"))
 
 
 def start_time(pid: int, *, zombies: bool = False) -> int | None:
@@ -184,18 +182,14 @@ def descendants(pid: int) -> list[Process]:
 
 def environment(pid: int) -> dict[str, str] | None:
     """Return the environment a process was started with; None when it cannot be read."""
-    try:
-        raw = Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return None
-    pairs = (item.partition(b"=") for item in raw.split(b"\0") if item)
-    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+    raw = _contents(f"/proc/{pid}/environ")
+    return None if raw is None else _variables(raw)
 
 
 def marked(name: str, value: str) -> Iterator[Process]:
     """Yield the live processes of this uid whose first environment holds NAME=VALUE."""
-    for process, _ in _marked(name, value):
-        yield process
+    for found, _ in _marked(name, value):
+        yield Process(found.pid, found.start_time)
 
 
 def plane_processes(rundir: Rundir) -> list[tuple[str, Process]]:
@@ -204,15 +198,19 @@ def plane_processes(rundir: Rundir) -> list[tuple[str, Process]]:
     What the nursery has forked and what has not yet become a worker or a program, such as a child
     at its gate, still looks like the nursery: it is FORK.
     """
-    found = [
-        (_role(process, environ[ROLE_MARKER]), process)
-        for process, environ in _marked(PLANE_MARKER, str(rundir.path))
-        if ROLE_MARKER in environ
-    ]
-    roles = {process.pid: role for role, process in found}
+    found: list[tuple[str, Stat]] = []
+    for stat, raw in _marked(PLANE_MARKER, str(rundir.path)):
+        _, marker, rest = (b"\0" + raw).partition(f"\0{ROLE_MARKER}=".encode())
+        if marker:
+            role = os.fsdecode(rest.partition(b"\0")[0])
+            found.append(("worker" if stat.comm == WORKER_COMM else role, stat))
+    roles = {stat.pid: role for role, stat in found}
     return [
-        (FORK if role != "worker" and roles.get(_parent(process)) == role else role, process)
-        for role, process in found
+        (
+            FORK if role != "worker" and roles.get(stat.ppid) == role else role,
+            Process(stat.pid, stat.start_time),
+        )
+        for role, stat in found
     ]
 
 
@@ -253,18 +251,23 @@ def in_group(path: Path) -> list[Process]:
     return [Process(pid, when) for pid, when in started if when is not None]
 
 
-def _parent(process: Process) -> int:
-    found = read_stat(process.pid)
-    return 0 if found is None else found.ppid
+def _marked(name: str, value: str) -> Iterator[tuple[Stat, bytes]]:
+    """Yield the live processes of this uid whose first environment has this, and all of that.
 
-
-def _role(process: Process, marked_role: str) -> str:
-    found = read_stat(process.pid)
-    return "worker" if found is not None and found.comm == WORKER_COMM else marked_role
-
-
-def _marked(name: str, value: str) -> Iterator[tuple[Process, dict[str, str]]]:
-    return ((process, environ) for process, environ in owned() if environ.get(name) == value)
+    A new keeper waits for it, and a large plane has many processes: one that is not marked costs a
+    read and a search.
+    """
+    uid, wanted = os.getuid(), b"\0" + os.fsencode(f"{name}={value}") + b"\0"
+    for pid in _pids():
+        raw = _contents(f"/proc/{pid}/environ")
+        if raw is None or wanted not in b"\0" + raw + b"\0":
+            continue
+        found = read_stat(pid)
+        if found is None or found.gone:
+            continue
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}").stat().st_uid == uid:
+                yield found, raw
 
 
 def owned() -> Iterator[tuple[Process, dict[str, str]]]:
@@ -280,6 +283,28 @@ def owned() -> Iterator[tuple[Process, dict[str, str]]]:
             started = start_time(pid)
             if started is not None:
                 yield Process(pid, started), environ
+
+
+def _variables(raw: bytes) -> dict[str, str]:
+    pairs = (item.partition(b"=") for item in raw.split(b"\0") if item)
+    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+
+
+def _contents(path: str) -> bytes | None:
+    """Return what is in a file of /proc; None when it cannot be read."""
+    parts: list[bytes] = []
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        while part := os.read(fd, _PART):
+            parts.append(part)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return b"".join(parts)
 
 
 def _pids() -> Iterator[int]:

@@ -93,6 +93,7 @@ class Keeper:
     def _hands(self) -> dict[type[events.Action], Callable[[Any], None]]:
         return {
             events.Launch: self._launch,
+            events.Beget: self._beget,
             events.Watch: self._watch,
             events.Kill: self._kill,
             events.Send: self._send,
@@ -226,6 +227,13 @@ class Keeper:
             return
         self._feed(events.Launched(action.role, process.pid, process.start_time))
         self._watch_process(process)
+
+    def _beget(self, action: events.Beget) -> None:
+        with contextlib.suppress(RundirError):
+            self._rundir.ensure_subdirs()
+        argv = self._surroundings.commands[action.role]
+        wanted = {"op": "start", "id": action.number, "role": action.role, "argv": argv}
+        self._send(events.Send(action.peer, wanted))
 
     def _watch(self, action: events.Watch) -> None:
         if not self._watch_process(identity.Process(action.pid, action.start_time)):

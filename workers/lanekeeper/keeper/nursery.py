@@ -35,8 +35,10 @@ from lanekeeper.keeper.forking import (
     settle,
 )
 from lanekeeper.keeper.loop import Handlers, Loop
+from lanekeeper.keeper.rebirth import Rebirth
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.keeper.warden import Warden
+from lanekeeper.keeper.warmth import Warmth
 
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -67,13 +69,16 @@ class Nursery:
         self._listener = Listener(rundir.nursery_sock)
         self._rundir = rundir
         self._clock = Clock(time.monotonic)
-        self._warden = Warden(rundir, self._loop, hang_after)
+        self._warmth = Warmth()
+        self._rebirth = Rebirth(rundir, self._loop, self._brood, self._warmth, self._release)
+        self._warden = Warden(rundir, self._loop, hang_after, self._rebirth.keeper)
         self._rejoin_at = math.inf
         self._joined_at = 0.0
         self._keeper = connect(rundir.keeper_sock)
         self._handlers = Handlers(self._on_message, self._on_gone)
         self._operations: dict[str, Callable[[Channel, Received], None]] = {
             "fork": self._fork,
+            "start": self._begin,
             "spawn": self._spawn,
             "reap": self._reap,
             "claim": self._claim,
@@ -101,6 +106,7 @@ class Nursery:
         self._orphans.sweep(now)
         self._brood.sweep(now)
         self._warden.due(now)
+        self._warmth.due(now)
         if self._warden.ping(now):
             self._loop.send(self._keeper, {"op": "ping"})
         if now >= self._rejoin_at:
@@ -115,6 +121,7 @@ class Nursery:
         self._loop.send(self._keeper, hello)
         self._loop.send(self._keeper, {"op": "ready"})
         self._brood.keeper_came(self._keeper)
+        self._warmth.begin(self._joined_at)
 
     def _rejoin(self, now: float) -> None:
         """Connect again: to a keeper that is there, or that is about to serve its queue."""
@@ -132,6 +139,7 @@ class Nursery:
         soonest = min(
             self._brood.deadline,
             self._warden.deadline,
+            self._warmth.deadline,
             self._rejoin_at,
             math.inf if orphans is None else orphans,
         )
@@ -161,6 +169,7 @@ class Nursery:
 
     def _on_message(self, channel: Channel, received: Received) -> None:
         message = received.message
+        self._warmth.disturbed(time.monotonic())
         operation = self._operations.get(message["op"])
         try:
             if operation is not None:
@@ -185,6 +194,12 @@ class Nursery:
             return
         answer = {"pid": pid, "start_time": offspring.process.start_time}
         self._loop.send(channel, {"op": "forked", "id": message.get("id"), **answer})
+
+    def _begin(self, channel: Channel, received: Received) -> None:
+        if channel is self._keeper:
+            self._rebirth.start(channel, received.message)
+        else:
+            self._refuse(channel, received.message, "only the keeper asks for daemons")
 
     def _spawn(self, channel: Channel, received: Received) -> None:
         message, fds = received.message, received.fds

@@ -102,7 +102,8 @@ class Restarts:
                 "INVALID_TRANSITION", "the plane is not whole, and nobody would start the next one"
             )
         note = Note("retiring: the nursery starts the next keeper", "warning")
-        return [note, Send(number, answer(message, "restarting")), Retire()]
+        told = [] if nursery.peer is None else [Send(nursery.peer, {"op": "retiring"})]
+        return [note, *told, Send(number, answer(message, "restarting")), Retire()]
 
     def _worker(self, number: int, message: Message) -> list[Action]:
         lane_id = require_text(message, "lane_id")

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from lanekeeper.keeper.beats import HANG_AFTER
+from lanekeeper.keeper.births import Births
 from lanekeeper.keeper.continuity import Continuity, Parts
 from lanekeeper.keeper.daemons import Daemons
 from lanekeeper.keeper.depository import DEPOSITORS, Depository, refuse_descriptors
@@ -85,9 +86,8 @@ class Supervisor:
         self._continuity = Continuity(parts, hang_after)
         self._greeting = Greeting(info, self._daemons, self._pool, vault, self._continuity)
         self._depository = Depository(vault, self._pool, self._peers, self._continuity)
-        self._restarts = Restarts(
-            self._daemons, self._pool, self._continuity, lambda: self._state is Plane.RUNNING
-        )
+        self._births = Births(self._daemons, self._running, self._on_ended, self._pool.exited)
+        self._restarts = Restarts(self._daemons, self._pool, self._continuity, self._running)
         self._events = self._event_table()
         self._operations = self._operation_table()
 
@@ -122,7 +122,9 @@ class Supervisor:
             "closed": (frozenset({WORKER}), self._depository.closed),
             "forked": (frozenset({NURSERY}), _of_nursery(self._pool.forked)),
             "failed": (frozenset({NURSERY}), _of_nursery(self._pool.fork_failed)),
-            "worker-exited": (frozenset({NURSERY}), _of_nursery(self._pool.exited)),
+            "worker-exited": (frozenset({NURSERY}), _of_nursery(self._births.told)),
+            "started": (frozenset({NURSERY}), _of_nursery(self._births.started)),
+            "cold": (frozenset({NURSERY}), _of_nursery(self._births.cold)),
             "status": (frozenset(PEER_ROLES), self._status),
             "vault": (frozenset(PEER_ROLES), self._depository.listing),
             "down": (frozenset(PEER_ROLES), self._down),
@@ -147,7 +149,11 @@ class Supervisor:
         if self._state is Plane.DONE:
             return []
         actions = self._events[type(event)](event, now)
-        return [*actions, *self._restarts.settle(), *self._advance(now)]
+        actions = [*actions, *self._restarts.settle(), *self._advance(now)]
+        return self._births.route(actions, now)
+
+    def _running(self) -> bool:
+        return self._state is Plane.RUNNING
 
     def next_deadline(self) -> float | None:
         """Return when `Tick` is due, if anything is."""
@@ -158,6 +164,7 @@ class Supervisor:
             self._way_up.deadline,
             self._sweeping.deadline,
             self._continuity.deadline,
+            self._births.deadline,
         )
         return None if math.isinf(soonest) else soonest
 
@@ -301,6 +308,7 @@ class Supervisor:
             actions: list[Action] = []
             if record.role == NURSERY:
                 actions += [*self._pool.nursery_gone(now), *self._pool.orphaned()]
+            self._births.ended(record.role, event)
             if record.peer is not None and record.peer == self._pool.broker:
                 self._pool.broker = None
             actions += self._daemons.exited(record, how(event.code, event.signal), now)
@@ -320,7 +328,7 @@ class Supervisor:
 
     def _on_tick(self, _: Tick, now: float) -> list[Action]:
         actions = [*self._daemons.due(now), *self._pool.due(now), *self._give_up(now)]
-        actions += [*self._peers.late(now), *self._continuity.due(now)]
+        actions += [*self._peers.late(now), *self._continuity.due(now), *self._births.due(now)]
         if self._sweeping.deadline <= now:
             more = self._sweeping.late(now)
             actions += self._abandon() if more is None else more

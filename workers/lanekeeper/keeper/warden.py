@@ -11,9 +11,9 @@ import math
 import os
 import signal
 import time
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from lanekeeper.keeper import launch
+from lanekeeper.keeper import identity
 from lanekeeper.keeper.channel import Received
 from lanekeeper.keeper.daemons import backoff
 from lanekeeper.keeper.loop import Loop
@@ -25,11 +25,20 @@ PING_SECONDS: Final = 10.0
 _LOGGER: Final = logging.getLogger(__name__)
 
 
+class Start(Protocol):
+    """How a keeper is started: with this command line, on this socket; `anew`, without a fork."""
+
+    def __call__(self, argv: list[str], listener: int, *, anew: bool) -> identity.Process:
+        """Return the process; OSError when there is none."""
+
+
 class Warden:
     """What the nursery knows of its keeper."""
 
-    def __init__(self, rundir: Rundir, loop: Loop, hang_after: float) -> None:
+    def __init__(self, rundir: Rundir, loop: Loop, hang_after: float, start: Start) -> None:
         """Take a ping that is unanswered for `hang_after` seconds for a hang."""
+        self._start = start
+        self._anew = False
         self._rundir = rundir
         self._loop = loop
         self._hang_after = hang_after
@@ -48,17 +57,20 @@ class Warden:
         return min(self._launch_at, self._ping_at, self._late_at)
 
     def heard(self, message: dict[str, Any], received: Received, now: float) -> None:
-        """Take a message of the keeper about itself: welcome, listener or pong."""
+        """Take a message of the keeper about itself."""
         match message["op"]:
             case "welcome":
                 self._watch(int(message["keeper_pid"]))
                 self._failures = 0
+                self._anew = False
                 self._ping_at = _next_ping(now, self._interval)
             case "listener" if received.fds:
                 if self._listener >= 0:
                     os.close(self._listener)
                 self._listener = os.dup(received.fds[0])
                 self._argv = [str(word) for word in message["argv"]]
+            case "retiring":
+                self._anew = True
             case "pong":
                 self._late_at = math.inf
                 self._ping_at = _next_ping(now, self._interval)
@@ -130,7 +142,7 @@ class Warden:
     def _launch(self, now: float) -> None:
         self._failures += 1
         try:
-            process = launch.launch(self._rundir, "keeper", self._argv, self._listener)
+            process = self._start(self._argv, self._listener, anew=self._anew or self._failures > 1)
         except OSError:
             _LOGGER.exception("cannot start a keeper")
             self._launch_at = now + backoff(self._failures)
