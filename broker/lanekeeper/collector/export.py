@@ -13,9 +13,9 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
+from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector, CollectorRegistry
-from prometheus_client.exposition import generate_latest
 
 from lanekeeper.collector.model import Series
 from lanekeeper.wire import metrics

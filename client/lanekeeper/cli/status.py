@@ -166,7 +166,9 @@ def as_text(settings: Settings, rundir: Rundir, report: Report) -> str:
         lines.append(f"logs: {budget['used']} of {budget['limit']} spoken for")
     where = metrics(rundir)
     if where is not None:
-        lines.append(f"metrics: {safe(str(where['url']))}, token in {safe(str(where['token_file']))}")
+        lines.append(
+            f"metrics: {safe(str(where['url']))}, token in {safe(str(where['token_file']))}"
+        )
     rows = [
         (
             str(process.get("role", "?")),
