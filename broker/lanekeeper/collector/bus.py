@@ -143,8 +143,8 @@ def _response(command: Command, diagnose: Diagnose, ts: str) -> Response:
         response.status, response.error = "error", error.info
     except Exception:
         LOG.exception("failed at %s", command.method)
-        error = WireError("INTERNAL", "a defect of the collector; its log (lane logs collector)")
-        response.status, response.error = "error", error.info
+        defect = WireError("INTERNAL", "a defect of the collector; see `lane logs collector`")
+        response.status, response.error = "error", defect.info
     return response
 
 
