@@ -8,17 +8,18 @@ Wakes for messages, for deadlines and for the beat; with none of them it sleeps.
 
 import errno
 import logging
-import math
 import os
 import resource
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import zmq
 
 from lanekeeper.broker import journal as journals
 from lanekeeper.broker.core import Core
+from lanekeeper.broker.figures import Figures
 from lanekeeper.broker.heritage import SOCKETS, Heritage, take_over
 from lanekeeper.broker.stimuli import (
     Action,
@@ -49,13 +50,11 @@ from lanekeeper.keeper.journal import JournalError
 from lanekeeper.keeper.program import wakeup_pipe
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.limits import LOG_BUDGET
-from lanekeeper.wire.sample import Sampler
 
 BUDGET: Final = 256
 """Messages taken from one socket per turn, so that no socket waits for another's flood."""
 
 LOG: Final = logging.getLogger(__name__)
-_ROLE: Final = "broker"
 _SUBSCRIBE: Final = b"\x01"
 
 
@@ -73,8 +72,7 @@ class Server:
         self._journal = heritage.journal
         self._state = heritage.state
         self._core = Core(self._state, os.urandom, str(rundir.path))
-        me = identity.current()
-        self._sampler = Sampler(_ROLE, me.pid, me.start_time)
+        self._figures = Figures(identity.current(), self._core.desk, time.monotonic())
         self._core.desk.budget.limit = log_budget
         self._poller = zmq.Poller()
         self._polled: tuple[int, int] | None = None
@@ -98,7 +96,7 @@ class Server:
             if self._wakeup in ready:
                 break
         self._turn()
-        self._sample(math.inf)
+        self._sample(time.monotonic(), last=True)
         self._link.deposits.drop(SOCKETS)
         self._link.close()
         self._journal.close()
@@ -106,22 +104,33 @@ class Server:
 
     def _turn(self) -> None:
         now = _now()
-        self._drain(self._sockets.workers, FromWorker, now)
+        self._drain(self._sockets.workers, FromWorker)
         for message in self._link.turn():
             if message["op"] == "rebind":
                 self._rebind()
+            elif message["op"] == "collector":
+                self._figures.again(now.monotonic)
+                self._push(*self._figures.keeper.again())
+            elif message["op"] == "figures":
+                self._pass_on(message)
             else:
                 self._feed(FromKeeper(message), now)
         self._follow_link(now)
         self._drain_subscriptions(now)
-        self._drain(self._sockets.clients, FromClient, now)
+        self._drain(self._sockets.clients, FromClient)
         deadline = self._core.next_deadline()
         if deadline is not None and deadline <= now.monotonic:
             self._feed(Tick(), now)
-        self._link.beat(now.monotonic)
+        self._beat(now.monotonic)
         if self._link.retry(now.monotonic):
             self._follow_link(now)
         self._sample(now.monotonic)
+
+    def _beat(self, now: float) -> None:
+        due = self._link.deadline()
+        if self._link.is_open and due is not None and due <= now:
+            self._figures.lag(now - due)
+        self._link.beat(now)
 
     def _rebind(self) -> None:
         """Listen anew where somebody has deleted our paths; the keeper says so."""
@@ -135,7 +144,6 @@ class Server:
         self,
         sock: zmq.Socket[bytes],
         stimulus: Callable[[bytes, list[bytes]], Stimulus],
-        now: Instant,
     ) -> None:
         for _ in range(BUDGET):
             try:
@@ -144,7 +152,7 @@ class Server:
                 return
             if sock is self._sockets.workers:
                 hooks.at("broker.worker.told")
-            self._feed(stimulus(route, frames), now)
+            self._feed(stimulus(route, frames), _now())
 
     def _drain_subscriptions(self, now: Instant) -> None:
         for _ in range(BUDGET):
@@ -156,6 +164,7 @@ class Server:
                 self._feed(Subscription(message[1:]), now)
 
     def _feed(self, stimulus: Stimulus, now: Instant) -> None:
+        self._figures.touch()
         try:
             actions = self._core.handle(stimulus, now)
         except Exception:
@@ -167,6 +176,8 @@ class Server:
             )
             actions = self._core.rescue()
         self._carry_out(actions)
+        if self._core.desk.timings:
+            self._figures.timed(time.monotonic())
 
     def _carry_out(self, actions: list[Action]) -> None:
         """Do what a turn says: all its records first, as one, then the rest in order."""
@@ -231,15 +242,27 @@ class Server:
             self._core.desk.counters["journal.failed"] += 1
             LOG.exception("could not write to the journal")
 
-    def _sample(self, now: float) -> None:
-        """Push the counters to the collector when it is time to; never waits."""
-        sample = self._sampler.take(self._core.desk.counters, now)
-        if sample is None:
-            return
+    def _sample(self, now: float, *, last: bool = False) -> None:
+        """Push the figures to the collector when it is time to; never waits."""
+        sample = self._figures.take(now, last=last)
+        if sample is not None:
+            self._push(sample)
+
+    def _push(self, *samples: bytes) -> None:
+        for sample in samples:
+            try:
+                self._sockets.samples.send(sample, zmq.NOBLOCK)
+            except zmq.Again:
+                self._core.desk.counters["samples.dropped"] += 1
+
+    def _pass_on(self, message: dict[str, Any]) -> None:
+        """Push the keeper's figures, which has no socket of this kind."""
         try:
-            self._sockets.samples.send(sample, zmq.NOBLOCK)
-        except zmq.Again:
-            self._core.desk.counters["samples.dropped"] += 1
+            self._push(*self._figures.keeper.hear(message))
+        except msgspec.ValidationError as error:
+            self._core.desk.counters["keeper.unknown"] += 1
+            LOG.warning("passed over the keeper's figures: %s", error)
+        self._figures.touch()
 
     def _open_link(self) -> None:
         now = _now()
@@ -273,7 +296,7 @@ class Server:
         due = (
             self._core.next_deadline(),
             self._link.deadline(),
-            self._sampler.due(self._core.desk.counters),
+            self._figures.due(),
         )
         moments = [moment for moment in due if moment is not None]
         if not moments:

@@ -1,73 +1,131 @@
 """Samples: what a process pushes to the collector, one MessagePack map on `collector.sock`.
 
-Totals are cumulative for one incarnation of one process: a lost or repeated sample changes
-nothing. A name is a metric in base units, never a lane or an id.
+Everything in a sample is the present value of one incarnation of one process, and counts never
+fall: a sample that is lost or repeated changes nothing. `meter` makes them, the collector reads
+them.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
-SAMPLE_VERSION: Final = 1
-SAMPLE_BYTES: Final = 64 * 1024
-"""Bytes of one sample: a thousand names and numbers."""
-NAMES_MAX: Final = 1_000
-"""Names in one sample, and names of all totals."""
+SAMPLE_VERSION: Final = 2
+SAMPLE_BYTES: Final = 128 * 1024
+"""Bytes of one sample: 500 series and the figures of 256 terminals."""
+SERIES_MAX: Final = 1_000
+"""Series in one sample."""
+RECENT_MAX: Final = 64
+"""Observations of one series that a sample shows one by one; all are in its buckets."""
+TERMINALS_MAX: Final = 256
+"""Terminals in one sample."""
 SAMPLE_SECONDS: Final = 5.0
 """The shortest time between two samples of one process."""
 
-Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,99}$")]
+Name = Annotated[str, Meta(pattern="^lanekeeper_[a-z][a-z0-9_]{0,99}\\Z")]
+Label = Annotated[str, Meta(pattern="^[a-z][a-zA-Z0-9_.|-]{0,63}\\Z")]
+Labels = Annotated[list[Label], Meta(max_length=4)]
 Number = Annotated[float, Meta(ge=0, le=2**63)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
-class Sample(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True):
+class Value(Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """The present value of a counter or gauge; labels in the order of the table, without `role`."""
+
+    name: Name
+    labels: Labels
+    value: Number
+
+
+class Spread(Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
+    """The present state of a histogram.
+
+    `counts` has one number per bucket of the table and one for what is above them all; `recent`
+    the newest observations since the sample before.
+    """
+
+    name: Name
+    labels: Labels
+    counts: Annotated[list[Count], Meta(max_length=16)]
+    sum: Number
+    recent: Annotated[list[Number], Meta(max_length=RECENT_MAX)]
+
+
+class TerminalLoad(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Figures of one terminal.
+
+    `output_bytes` is its head; `backlog_*` what its slowest registered consumer has not
+    acknowledged, `consumer_id` and `policy` that consumer; `log_bytes` what its log holds.
+    """
+
+    terminal_id: str
+    pid: int | None = None
+    output_bytes: int = 0
+    log_bytes: int = 0
+    backlog_bytes: int = 0
+    backlog_chunks: int = 0
+    consumers: int = 0
+    consumer_id: str | None = None
+    policy: str | None = None
+    throttled: bool = False
+
+
+class LaneLoad(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Figures of one lane; terminals that changed last come first, and are cut."""
+
+    lane_id: str
+    terminals: Annotated[list[TerminalLoad], Meta(max_length=TERMINALS_MAX)] = []
+
+
+class Sample(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, omit_defaults=True):
     """What one process pushes.
 
     Attributes:
         v: the version of this form.
-        role: `worker`, `broker` ...
-        incarnation: a word that no other process has ever used.
-        totals: counts since that process began; they never fall.
+        role: `worker`, `broker` ...; the broker pushes the keeper's, too.
+        pid: of the process the sample is about.
+        start_time: its start, in clock ticks after boot; with the pid it is the incarnation.
+        values: counters and gauges.
+        spreads: histograms.
+        lane: a worker's lane.
+        last: whether the process ends in order: its gauges are gone with it.
     """
 
     v: int
     role: Annotated[str, Meta(pattern="^[a-z]{1,32}$")]
-    incarnation: Annotated[str, Meta(min_length=1, max_length=128)]
-    totals: Annotated[dict[Name, Number], Meta(max_length=NAMES_MAX)]
+    pid: Annotated[int, Meta(ge=1)]
+    start_time: Annotated[int, Meta(ge=0)]
+    values: Annotated[list[Value], Meta(max_length=SERIES_MAX)] = []
+    spreads: Annotated[list[Spread], Meta(max_length=SERIES_MAX)] = []
+    lane: LaneLoad | None = None
+    last: bool = False
 
 
-class Sampler:
-    """When one process pushes a sample: on a change of its totals, at most every 5 s.
+class SampleError(Exception):
+    """Bytes that are not a sample."""
 
-    Sans-IO: the process owns the socket and the clock.
+
+_DECODER: Final = msgspec.msgpack.Decoder(Sample)
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+def encode_sample(sample: Sample) -> bytes:
+    """Return the bytes of one sample."""
+    return _ENCODER.encode(sample)
+
+
+def decode_sample(data: bytes) -> Sample:
+    """Return the sample in `data`.
+
+    Raises:
+        SampleError: it is none, too large, or of another version.
     """
-
-    def __init__(self, role: str, pid: int, start_time: int) -> None:
-        """Sample a process; pid and start time make its incarnation."""
-        self._role = role
-        self._incarnation = f"{pid}-{start_time}"
-        self._told: dict[str, float] = {}
-        self._due = 0.0
-
-    def due(self, totals: Mapping[str, float]) -> float | None:
-        """Return the monotonic time at which these totals are to be pushed; None: never."""
-        return None if totals == self._told else self._due
-
-    def take(self, totals: Mapping[str, float], now: float) -> bytes | None:
-        """Return the sample to push now, or None; `now` is infinite for the last one."""
-        due = self.due(totals)
-        if due is None or now < due:
-            return None
-        self._told = dict(totals)
-        self._due = now + SAMPLE_SECONDS
-        return encode_sample(self._role, self._incarnation, totals)
-
-
-def encode_sample(role: str, incarnation: str, totals: Mapping[str, float]) -> bytes:
-    """Return the bytes of one sample; a dotted name of a counter becomes that of a metric."""
-    named = {name.replace(".", "_").lower(): float(total) for name, total in totals.items()}
-    return msgspec.msgpack.encode(
-        Sample(v=SAMPLE_VERSION, role=role, incarnation=incarnation, totals=named)
-    )
+    if len(data) > SAMPLE_BYTES:
+        raise SampleError(f"a sample has at most {SAMPLE_BYTES} bytes, this one {len(data)}")
+    try:
+        sample = _DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SampleError(f"not a sample: {error}") from None
+    if sample.v != SAMPLE_VERSION:
+        raise SampleError(f"a sample of version {sample.v}; this is {SAMPLE_VERSION}")
+    return sample

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from lanekeeper.keeper.beats import HANG_AFTER
 from lanekeeper.keeper.births import Births
+from lanekeeper.keeper.bulletin import Bulletin
 from lanekeeper.keeper.continuity import Continuity, Parts
 from lanekeeper.keeper.daemons import Daemons
 from lanekeeper.keeper.depository import DEPOSITORS, Depository, refuse_descriptors
@@ -85,6 +86,7 @@ class Supervisor:
         parts = Parts(self._daemons, self._pool, vault.held)
         self._continuity = Continuity(parts, hang_after)
         self._greeting = Greeting(info, self._daemons, self._pool, vault, self._continuity)
+        self._bulletin = Bulletin(info, self._daemons, self._pool, vault, self._continuity)
         self._depository = Depository(vault, self._pool, self._peers, self._continuity)
         self._births = Births(self._daemons, self._running, self._on_ended, self._pool.exited)
         self._restarts = Restarts(self._daemons, self._pool, self._continuity, self._running)
@@ -150,7 +152,7 @@ class Supervisor:
             return []
         actions = self._events[type(event)](event, now)
         actions = [*actions, *self._restarts.settle(), *self._advance(now)]
-        return self._births.route(actions, now)
+        return [*self._births.route(actions, now), *self._bulletin.tell(now)]
 
     def _running(self) -> bool:
         return self._state is Plane.RUNNING
@@ -173,6 +175,7 @@ class Supervisor:
     def _on_started(self, event: Started, now: float) -> list[Action]:
         if event.found is not None:
             self._way_up.skip()
+            self._pool.figures.took_over()
             return self._continuity.take_over(event.found, now)
         self._way_up.begin(now)
         return self._daemons.start()
@@ -256,10 +259,12 @@ class Supervisor:
             actions += self._pool.nursery_ready(number, now)
         if role == BROKER and record is not None and not record.adopted:
             actions += self._pool.tell({"op": "broker"})
+        actions += self._bulletin.serves(role, now)
         return [*actions, *self._way_up.arrive(self._daemons)]
 
     def _beat(self, number: int, message: Message, now: float) -> list[Action]:
         self._continuity.beat(number, message, now)
+        self._bulletin.beat(number, now)
         return []
 
     def _ping(self, number: int, message: Message, now: float) -> list[Action]:
@@ -311,6 +316,7 @@ class Supervisor:
             self._births.ended(record.role, event)
             if record.peer is not None and record.peer == self._pool.broker:
                 self._pool.broker = None
+            self._bulletin.ended(record, event, now)
             actions += self._daemons.exited(record, how(event.code, event.signal), now)
             return [*actions, *self._give_up(now)]
         if event.known:

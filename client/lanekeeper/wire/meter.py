@@ -1,0 +1,145 @@
+"""The meter: what one process measures, and when it pushes that to the collector.
+
+Counts, gauges and histograms of the table in `metrics`, of one process. Refuses names that are not
+in the table. Sans-IO: the process owns the socket and the clock. Called by broker and workers;
+cheap enough for a hot path, though what is counted there already is better `put` once per sample.
+"""
+
+from bisect import bisect_left
+from collections import deque
+from typing import Final
+
+from lanekeeper.wire.metrics import METRICS
+from lanekeeper.wire.sample import (
+    RECENT_MAX,
+    SAMPLE_SECONDS,
+    SAMPLE_VERSION,
+    LaneLoad,
+    Sample,
+    Spread,
+    Value,
+    encode_sample,
+)
+
+FIRST_WITHIN: Final = 1.0
+"""Seconds within which the first sample, or one that is wanted again, is pushed."""
+
+_Key = tuple[str, tuple[str, ...]]
+
+
+class _Histogram:
+    """Buckets, sum and newest observations of one series."""
+
+    __slots__ = ("bounds", "counts", "recent", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+        self.recent: deque[float] = deque(maxlen=RECENT_MAX)
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+        self.recent.append(value)
+
+
+class Meter:
+    """What one process measures.
+
+    A sample is due when something has changed since the last one, at most every 5 s. Processes
+    that start together are apart by their pid.
+    """
+
+    def __init__(self, role: str, pid: int, start_time: int, now: float) -> None:
+        """Measure a process; pid and start time make its incarnation."""
+        self._role = role
+        self._pid = pid
+        self._start_time = start_time
+        self._values: dict[_Key, float] = {}
+        self._histograms: dict[_Key, _Histogram] = {}
+        self._changed = True
+        self._apart = FIRST_WITHIN * (pid % 64) / 64
+        self._due = now + self._apart
+
+    @property
+    def slot(self) -> float:
+        """The earliest monotonic time of the next sample, whether or not there is a change."""
+        return self._due
+
+    def add(self, name: str, amount: float = 1.0, *labels: str) -> None:
+        """Raise a counter."""
+        key = (name, labels)
+        self.put(name, self._values.get(key, 0.0) + amount, *labels)
+
+    def put(self, name: str, value: float, *labels: str) -> None:
+        """Set a gauge, or a counter whose total is kept elsewhere.
+
+        Raises:
+            KeyError: there is no such metric.
+        """
+        key = (name, labels)
+        if self._values.get(key) == value:
+            return
+        if key not in self._values:
+            METRICS[name]
+        self._values[key] = value
+        self._changed = True
+
+    def observe(self, name: str, value: float, *labels: str) -> None:
+        """Note one observation of a histogram.
+
+        Raises:
+            KeyError: there is no such metric.
+        """
+        self.note(name, value, *labels)
+        self._changed = True
+
+    def note(self, name: str, value: float, *labels: str) -> None:
+        """Note one observation for the next sample, without having one pushed for it.
+
+        Raises:
+            KeyError: there is no such metric.
+        """
+        key = (name, labels)
+        histogram = self._histograms.get(key)
+        if histogram is None:
+            histogram = self._histograms[key] = _Histogram(METRICS[name].buckets)
+        histogram.observe(value)
+
+    def again(self, now: float) -> None:
+        """Have everything pushed within a second: a collector has begun that knows nothing."""
+        self._changed = True
+        self._due = now + self._apart
+
+    def due(self) -> float | None:
+        """Return the monotonic time at which a sample is to be pushed; None without a change."""
+        return self._due if self._changed else None
+
+    def take(self, now: float, lane: LaneLoad | None = None, *, last: bool = False) -> bytes | None:
+        """Return the sample to push now, or None; the `last` one is due at once."""
+        if not last and (not self._changed or now < self._due):
+            return None
+        self._changed = False
+        self._due = now + SAMPLE_SECONDS
+        values = [
+            Value(name, list(labels), value) for (name, labels), value in self._values.items()
+        ]
+        spreads = [
+            Spread(name, list(labels), list(each.counts), each.sum, list(each.recent))
+            for (name, labels), each in self._histograms.items()
+        ]
+        for each in self._histograms.values():
+            each.recent.clear()
+        return encode_sample(
+            Sample(
+                v=SAMPLE_VERSION,
+                role=self._role,
+                pid=self._pid,
+                start_time=self._start_time,
+                values=values,
+                spreads=spreads,
+                lane=lane,
+                last=last,
+            )
+        )
