@@ -36,6 +36,7 @@ from lanekeeper.keeper.forking import (
 )
 from lanekeeper.keeper.loop import Handlers, Loop
 from lanekeeper.keeper.rundir import Rundir
+from lanekeeper.keeper.shortage import explain
 from lanekeeper.keeper.warden import Warden
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -236,7 +237,7 @@ class Nursery:
 
     def _fail(self, channel: Channel, message: dict[str, Any], error: OSError) -> None:
         _LOGGER.warning("did not fork: %s", error)
-        answer = {"id": message.get("id"), "errno": error.errno, "message": error.strerror}
+        answer = {"id": message.get("id"), "errno": error.errno, "message": explain(error)}
         self._loop.send(channel, {"op": "failed", **answer})
 
 

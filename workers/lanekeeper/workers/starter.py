@@ -11,6 +11,7 @@ from typing import Final
 from lanekeeper.keeper import hooks
 from lanekeeper.keeper.channel import ChannelError
 from lanekeeper.keeper.deposits import Deposits
+from lanekeeper.keeper.shortage import explain
 from lanekeeper.workers.actions import OpenGate, SpawnRefused, Start, Stimulus
 from lanekeeper.workers.children import Child
 from lanekeeper.workers.estate import PROGRAM_KINDS, Program
@@ -54,9 +55,9 @@ class Starter:
             self._deposits.put(terminal_id, {**io.fds, "errors": child.errors})
             hooks.at("worker.terminal.deposited")
         except (OSError, ChannelError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
+            reason = explain(error) if isinstance(error, OSError) else str(error)
             _LOG.warning("no program started: %s", reason, extra={"stimulus": terminal_id})
-            return [SpawnRefused(terminal_id, reason or "out of resources")]
+            return [SpawnRefused(terminal_id, reason)]
         return []
 
     def _open(self, io: TerminalIO, child: Child) -> None:
