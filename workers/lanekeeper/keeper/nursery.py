@@ -10,6 +10,7 @@ import errno
 import importlib
 import logging
 import math
+import os
 import resource
 import signal
 import sys
@@ -189,6 +190,9 @@ class Nursery:
 
     def _spawn(self, channel: Channel, received: Received) -> None:
         message, fds = received.message, received.fds
+        if received.short:
+            self._fail(channel, message, OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+            return
         if _SPAWN_FDS.get(str(message.get("stdin"))) != len(fds):
             self._refuse(channel, message, 'stdin is "tty" with 4 descriptors or "pipe" with 5')
             return

@@ -26,6 +26,10 @@ SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOM
 """What accept and recvmsg fail with when nothing is wrong with the peer."""
 
 
+LOST: Final = f"descriptors were lost on their way: {_ADVICE[errno.EMFILE]}"
+"""What a sender is told whose descriptors the receiver had no room for."""
+
+
 def explain(error: OSError) -> str:
     """Return what the system says, and what to do about it if that is known."""
     said = error.strerror or os.strerror(error.errno or 0)

@@ -14,7 +14,7 @@ from lanekeeper.keeper.deposits import Deposits
 from lanekeeper.keeper.shortage import explain
 from lanekeeper.workers.actions import OpenGate, SpawnRefused, Start, Stimulus
 from lanekeeper.workers.children import Child
-from lanekeeper.workers.estate import PROGRAM_KINDS, Program
+from lanekeeper.workers.estate import JOURNAL, LANE, PROGRAM_KINDS, Program
 from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.terminal_input import Lost
@@ -81,6 +81,8 @@ class Starter:
 
     def open_gates(self) -> None:
         """Let the programs run whose terminals are in the vault."""
+        if not all(self._deposits.sure(name) for name in (JOURNAL, LANE)):
+            return
         for terminal_id in [name for name in self._gates if self._deposits.sure(name)]:
             self._gates.discard(terminal_id)
             self._spawner.open_gate(terminal_id)
@@ -92,7 +94,8 @@ class Starter:
             return []
         self._gates.discard(name)
         self._spawner.shut_gate(name)
-        return [SpawnRefused(name, f"the keeper cannot keep its terminal: {reason}")]
+        text = f"the keeper cannot keep its terminal: {reason}"
+        return [SpawnRefused(name, text, "LIMIT_EXCEEDED")]
 
     def go_on(self, program: Program) -> TerminalIO:
         """Go on with a program that a dead worker started; return its terminal."""
