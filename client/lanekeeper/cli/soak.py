@@ -17,7 +17,7 @@ from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.verbs import SOAK_VERBS
 from lanekeeper.soak import report
 from lanekeeper.soak.driver import Driver
-from lanekeeper.soak.plan import Episode, Victim, Wishes, plan
+from lanekeeper.soak.plan import HANG, Episode, Victim, Wishes, plan
 
 FAULTS_EXAMPLES = """lane soak faults
 lane soak faults --victim worker --random 300 --moments 20
@@ -29,8 +29,9 @@ SIGNALS: Final = {
     "SEGV": signal.SIGSEGV,
     "ABRT": signal.SIGABRT,
     "STOP": signal.SIGSTOP,
+    "HANG": HANG,
 }
-"""STOP is taken back after 3 s: that is no hang yet."""
+"""STOP is taken back after 3 s, which is no hang yet; HANG lasts until the process is ended."""
 WIDTH: Final = 20
 LINE: Final = 79
 
@@ -117,7 +118,7 @@ def faults(settings: Settings, **options: Unpack[FaultOptions]) -> None:
     results = driver.run(episodes)
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
-    found = report.summary(_again(seed, options), seed, results, driver.echo.summary())
+    found = report.summary(_again(seed, options), seed, results, driver)
     if options["report"] is not None:
         now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
         options["report"].write_text(report.markdown(found, now), "utf-8")

@@ -46,10 +46,15 @@ class Held:
 class Cluster:
     """One plane.
 
+    KINDS: of what must be gone when it has ended: processes, sockets, cgroups. A terminal is gone
+    with the last process that has it.
+
     Attributes:
         base: a private directory around everything of it.
         directory: the runtime directory.
     """
+
+    KINDS: Final = 3
 
     def __init__(
         self,
@@ -185,6 +190,7 @@ class Cluster:
         while True:
             found = list(proc.of_plane(self.directory))
             found += [f"socket {path}" for path in self.directory.rglob("*") if path.is_socket()]
+            found += [f"cgroup {path}" for path in proc.cgroups_of(self.directory)]
             if not found or time.monotonic() >= deadline:
                 return found
             select.select([], [], [], _LOOK)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from lanekeeper.soak.cluster import Cluster
-from lanekeeper.soak.faults import Outcome
+from lanekeeper.soak.ledger import Ledger
 from lanekeeper.soak.oracle import Finding
+from lanekeeper.soak.outcome import Outcome
 
 WINDOW: Final = 0.3
 """Seconds after a fault that count as during it, at least."""
@@ -53,7 +54,7 @@ class Echo:
                 break
             select.select([], [], [], LOOK)
 
-    def stop(self, outcomes: Sequence[Outcome]) -> list[Finding]:
+    def stop(self, outcomes: Sequence[Outcome], ledger: Ledger) -> list[Finding]:
         """Stop measuring; `outcomes` are of the faults on this plane."""
         process, self._process = self._process, None
         if process is None:
@@ -65,7 +66,7 @@ class Echo:
             process.kill()
             errors = process.communicate()[1] or b"it did not stop"
         if self._file.exists():
-            self._split(outcomes)
+            ledger.check("I7", self._split(outcomes))
         if process.returncode == 0:
             return []
         text = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
@@ -85,16 +86,19 @@ class Echo:
             "kept": disturbed <= max(2 * calm, calm + _ALLOWED),
         }
 
-    def _split(self, outcomes: Sequence[Outcome]) -> None:
+    def _split(self, outcomes: Sequence[Outcome]) -> int:
+        """Sort the samples; return how many there are."""
         windows = [
             (one.killed, one.killed + max(WINDOW, one.seconds or 0.0))
             for one in outcomes
             if one.killed
         ]
-        for row in self._file.read_text("ascii").splitlines():
+        rows = self._file.read_text("ascii").splitlines()
+        for row in rows:
             moment, seconds = map(float, row.split())
             during = any(start - seconds <= moment <= end for start, end in windows)
             (self._disturbed if during else self._calm).append(seconds)
+        return len(rows)
 
 
 def _p99(samples: list[float]) -> float:

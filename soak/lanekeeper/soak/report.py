@@ -7,19 +7,19 @@ for naming the machine. Called by `lane soak faults` and by the nightly run.
 import os
 import platform
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from lanekeeper.soak.driver import Result
-from lanekeeper.soak.faults import Outcome
+from lanekeeper.soak.driver import Driver, Result
+from lanekeeper.soak.ledger import INVARIANTS, Ledger
+from lanekeeper.soak.outcome import Outcome
 
 SCHEMA: Final = 1
 _LOG_LINES: Final = 40
 
 
-def summary(
-    command: str, seed: int, results: Sequence[Result], echo: dict[str, Any] | None
-) -> dict[str, Any]:
+def summary(command: str, seed: int, results: Sequence[Result], driver: Driver) -> dict[str, Any]:
     """Return the whole run as plain values; times are seconds, `command` runs it again."""
     outcomes = [outcome for result in results for outcome in result.outcomes]
     return {
@@ -38,7 +38,8 @@ def summary(
         "inputs": sum(result.inputs for result in results),
         "victims": _victims(outcomes),
         "moments": _moments(outcomes),
-        "echo": echo,
+        "invariants": _invariants(results, driver.ledger),
+        "echo": driver.echo.summary(),
         "failures": [_failure(result, command) for result in results if result.all_findings],
     }
 
@@ -59,6 +60,9 @@ def text(found: dict[str, Any]) -> str:
     for name, row in found["victims"].items():
         times = "".join(f"{_ms(row[key]):>10}" for key in ("p50", "p95", "max", "pause"))
         lines.append(f"{name:<12}{row['faults']:>8}{row['failed']:>8}{times}")
+    lines += ["", f"{'invariant':<12}{'checks':>12}{'broken':>8}"]
+    for name, row in found["invariants"].items():
+        lines.append(f"{name:<12}{row['checks']:>12,}{row['broken']:>8}")
     if found["echo"]:
         lines += ["", _echo(found["echo"])]
     for failure in found["failures"]:
@@ -102,6 +106,11 @@ def markdown(found: dict[str, Any], when: str) -> str:
             f"| `{name}` | {row['met']} | {row['failed']} |"
             for name, row in found["moments"].items()
         ]
+    lines += ["", "| invariant | checks | broken |", "| --- | --- | --- |"]
+    lines += [
+        f"| {name}: {row['what']} | {row['checks']:,} | {row['broken']} |"
+        for name, row in found["invariants"].items()
+    ]
     if found["echo"]:
         lines += ["", _echo(found["echo"])]
     for failure in found["failures"]:
@@ -135,6 +144,14 @@ def _moments(outcomes: Sequence[Outcome]) -> dict[str, Any]:
             row["met"] += 1
             row["failed"] += bool(out.findings)
     return rows
+
+
+def _invariants(results: Sequence[Result], ledger: Ledger) -> dict[str, Any]:
+    broken = Counter(one.invariant for result in results for one in result.all_findings)
+    return {
+        name: {"what": what, "checks": ledger.counts[name], "broken": broken[name]}
+        for name, what in INVARIANTS.items()
+    }
 
 
 def _failure(result: Result, command: str) -> dict[str, Any]:
