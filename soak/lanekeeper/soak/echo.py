@@ -33,8 +33,8 @@ class Echo:
 
     def __init__(self) -> None:
         """Know nothing yet."""
-        self._calm: list[float] = []
-        self._disturbed: list[float] = []
+        self.calm: list[float] = []
+        self.disturbed: list[float] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._file = Path()
 
@@ -72,15 +72,20 @@ class Echo:
         text = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
         return [Finding("I7", f"the client of another lane failed: {' '.join(text)}")]
 
+    def add(self, other: "Echo") -> None:
+        """Take over the samples of another one."""
+        self.calm += other.calm
+        self.disturbed += other.disturbed
+
     def summary(self) -> dict[str, Any] | None:
         """Return the 99th percentiles in seconds, None without samples of both kinds."""
-        if not self._calm or not self._disturbed:
+        if not self.calm or not self.disturbed:
             return None
-        calm, disturbed = _p99(self._calm), _p99(self._disturbed)
+        calm, disturbed = _p99(self.calm), _p99(self.disturbed)
         return {
-            "count": len(self._calm),
+            "count": len(self.calm),
             "p99": calm,
-            "fault_count": len(self._disturbed),
+            "fault_count": len(self.disturbed),
             "fault_p99": disturbed,
             "bar": max(2 * calm, calm + _ALLOWED),
             "kept": disturbed <= max(2 * calm, calm + _ALLOWED),
@@ -97,7 +102,7 @@ class Echo:
         for row in rows:
             moment, seconds = map(float, row.split())
             during = any(start - seconds <= moment <= end for start, end in windows)
-            (self._disturbed if during else self._calm).append(seconds)
+            (self.disturbed if during else self.calm).append(seconds)
         return len(rows)
 
 

@@ -8,10 +8,11 @@ import os
 import platform
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lanekeeper.soak.driver import Driver, Result
+from lanekeeper.soak.crew import Run
+from lanekeeper.soak.driver import Result
 from lanekeeper.soak.ledger import INVARIANTS, Ledger
 from lanekeeper.soak.outcome import Outcome
 
@@ -19,8 +20,12 @@ SCHEMA: Final = 1
 _LOG_LINES: Final = 40
 
 
-def summary(command: str, seed: int, results: Sequence[Result], driver: Driver) -> dict[str, Any]:
-    """Return the whole run as plain values; times are seconds, `command` runs it again."""
+def summary(command: str, seed: int, run: Run, parts: Mapping[int, str]) -> dict[str, Any]:
+    """Return the whole run as plain values; times are seconds, `command` runs it again.
+
+    `parts` says of episodes that failed which part of them does so again.
+    """
+    results = run.results
     outcomes = [outcome for result in results for outcome in result.outcomes]
     return {
         "schema": SCHEMA,
@@ -33,14 +38,14 @@ def summary(command: str, seed: int, results: Sequence[Result], driver: Driver) 
         },
         "episodes": len(results),
         "faults": len(outcomes),
-        "failed": sum(1 for result in results if result.all_findings),
+        "failed": len(run.failed),
         "bytes": sum(result.bytes for result in results),
         "inputs": sum(result.inputs for result in results),
         "victims": _victims(outcomes),
         "moments": _moments(outcomes),
-        "invariants": _invariants(results, driver.ledger),
-        "echo": driver.echo.summary(),
-        "failures": [_failure(result, command) for result in results if result.all_findings],
+        "invariants": _invariants(results, run.ledger),
+        "echo": run.echo,
+        "failures": [_failure(result, command, parts) for result in run.failed],
     }
 
 
@@ -70,6 +75,7 @@ def text(found: dict[str, Any]) -> str:
         lines += [f"  fault: {one}" for one in failure["faults"]]
         lines += [f"  {one}" for one in failure["findings"]]
         lines.append(f"  again: {failure['again']}")
+        lines += [f"  smallest: {failure['smallest']}"] if failure["smallest"] else []
     lines += ["", f"{found['failed']} of {found['episodes']} episodes failed"]
     return "\n".join(lines)
 
@@ -97,6 +103,11 @@ def markdown(found: dict[str, Any], when: str) -> str:
         "| victim | faults | failed | p50 | p95 | max | longest pause |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
+    return "\n".join([*lines, *_tables(found), *_stories(found)]) + "\n"
+
+
+def _tables(found: dict[str, Any]) -> list[str]:
+    lines = []
     for name, row in found["victims"].items():
         times = " | ".join(_ms(row[key]) for key in ("p50", "p95", "max", "pause"))
         lines.append(f"| {name} | {row['faults']} | {row['failed']} | {times} |")
@@ -113,11 +124,17 @@ def markdown(found: dict[str, Any], when: str) -> str:
     ]
     if found["echo"]:
         lines += ["", _echo(found["echo"])]
+    return lines
+
+
+def _stories(found: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
     for failure in found["failures"]:
         lines += ["", f"## Episode {failure['episode']}", ""]
         lines += [f"* {one}" for one in (*failure["faults"], *failure["findings"])]
-        lines += [f"* again: `{failure['again']}`", "", "```text", failure["logs"], "```"]
-    return "\n".join(lines) + "\n"
+        lines += [f"* again: `{failure['again']}`; smallest: {failure['smallest'] or '-'}"]
+        lines += ["", "```text", failure["logs"], "```"]
+    return lines
 
 
 def _victims(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -154,9 +171,10 @@ def _invariants(results: Sequence[Result], ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def _failure(result: Result, command: str) -> dict[str, Any]:
+def _failure(result: Result, command: str, parts: Mapping[int, str]) -> dict[str, Any]:
     return {
         "episode": result.episode.index,
+        "smallest": parts.get(result.episode.index, ""),
         "again": f"{command} --episode {result.episode.index}",
         "faults": [str(fault) for fault in result.episode.faults],
         "findings": [str(finding) for finding in result.all_findings],

@@ -1,4 +1,4 @@
-"""A lane's worker hangs while the plane lives: a stream waits for the successor, and for no ghost."""
+"""A lane's worker hangs while the plane lives: a stream waits for the successor, not for ever."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
