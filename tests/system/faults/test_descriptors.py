@@ -75,12 +75,12 @@ def test_without_descriptors_programs_are_refused_and_nothing_is_lost(
         for count in range(MOST_FREE):
             with free(victim, count):
                 asked = pool.submit(spawn, cluster)
-                assert drive(asked.done, 5.0), f"no answer with {count} free"
+                assert drive(asked.done, 15.0), f"no answer with {count} free"
             code, why = asked.result()
             seen.add(code)
             assert "ulimit -n" in why or code == "started", why
             again = pool.submit(spawn, cluster)
-            assert drive(again.done, 5.0)
+            assert drive(again.done, 15.0)
             assert again.result()[0] == "started", f"after {count} free"
     assert seen - {"started"} == REFUSALS[role]
     assert victim_of(cluster, subject, role) == victim
@@ -111,7 +111,7 @@ def test_a_keeper_without_descriptors_still_has_a_successor_for_who_dies(
         since = subject.judge.offset
         assert drive(lambda: subject.judge.offset > since + MORE, 10.0)
         proc.kill(broker.pid, signal.SIGKILL)
-        assert drive(lambda: not proc.lives(broker), 5.0)
+        assert drive(lambda: not proc.lives(broker), 15.0)
     assert drive(replaced, 20.0)
     assert drive(whole, 20.0)
     assert victim_of(cluster, subject, "keeper") == keeping
