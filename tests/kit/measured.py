@@ -22,9 +22,11 @@ from coverage.exceptions import CoverageException
 ALONE: Final = "tests/system/faults"
 """Floods of several planes at once leave no processor to others: they run first, by themselves.
 
-They are not measured: what they kill writes no data, and a plane that is measured is a slow one.
+One of two processes has the soak, the other what mostly waits. They are not measured: what they
+kill writes no data, and a plane that is measured is a slow one.
 """
-SHARED: Final = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--ignore", ALONE)
+TWO: Final = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+SHARED: Final = (*TWO, "--ignore", ALONE)
 """Most system tests wait most of the time: two files at once take little more than half as long."""
 ROOT: Final = Path(__file__).parents[2]
 SETTINGS: Final = str(ROOT / "pyproject.toml")
@@ -86,7 +88,8 @@ def _drop_if_torn(path: Path, text: io.StringIO) -> None:
 
 
 def _run_alone() -> int:
-    return subprocess.run([sys.executable, "-m", "pytest", ALONE], check=False).returncode
+    command = [sys.executable, "-m", "pytest", *TWO, ALONE]
+    return subprocess.run(command, check=False).returncode
 
 
 def main(args: Sequence[str]) -> int:

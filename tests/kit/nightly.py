@@ -26,6 +26,9 @@ ROUNDS: Final = 5
 RANDOM_FAULTS: Final = 300
 EACH_MOMENT: Final = 20
 """No failure in 300 bounds the rate of failures below 1 % with 95 % confidence."""
+OTHER_FAULTS: Final = 12
+"""For each kind of process, of four signals: each HANG takes the 15 to 25 s until it is ended."""
+JOBS: Final = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +95,16 @@ def report(steps: Sequence[Step]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def faults(folder: Path) -> list[str]:
-    """Return the command of the night's faults, whose report goes into `folder`."""
-    command = [str(Path(sys.executable).with_name("lane")), "soak", "faults"]
-    command += ["--random", str(RANDOM_FAULTS), "--moments", str(EACH_MOMENT)]
-    return [*command, "--report", str(folder / "faults.md")]
+def faults(folder: Path) -> dict[str, list[str]]:
+    """Return the commands of the night's faults by name; their reports go into `folder`."""
+    command = [str(Path(sys.executable).with_name("lane")), "soak", "faults", "--jobs", JOBS]
+    kills = ["--random", str(RANDOM_FAULTS), "--moments", str(EACH_MOMENT)]
+    others = [word for name in ("STOP", "HANG", "SEGV", "ABRT") for word in ("--signal", name)]
+    others += ["--random", str(OTHER_FAULTS), "--moments", "0"]
+    return {
+        "faults": [*command, *kills, "--report", str(folder / "faults.md")],
+        "stops and crashes": [*command, *others, "--report", str(folder / "stops.md")],
+    }
 
 
 def main(args: Sequence[str]) -> int:
@@ -113,7 +121,7 @@ def main(args: Sequence[str]) -> int:
     pytest = [sys.executable, "-m", "pytest", "-q", *options.tests]
     steps = [run(f"suite {turn + 1}", pytest) for turn in range(options.rounds)]
     if not options.without_faults:
-        steps.append(run("faults", faults(options.report.parent)))
+        steps += [run(name, what) for name, what in faults(options.report.parent).items()]
     if not options.without_bench:
         steps.append(run("bench", [str(Path(sys.executable).with_name("lane")), "bench"]))
     options.report.parent.mkdir(parents=True, exist_ok=True)

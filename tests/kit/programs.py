@@ -61,6 +61,7 @@ def _debian(package: str) -> Need:
 NEEDS: Final[dict[str, Need]] = {
     "asciinema": _debian("asciinema"),
     "bash": _debian("bash"),
+    "faketime": _debian("faketime"),
     "git": _debian("git"),
     "htop": _debian("htop"),
     "less": _debian("less"),

@@ -167,9 +167,14 @@ def orphan(finding: Finding) -> Orphan:
 
 
 def _look(desk: Desk, request: Request) -> None:
-    looking = desk.looking
-    looking.waiting.append(request)
-    if len(looking.waiting) == 1:
+    """Have a request wait for the next look; one that is sent again waits in its own place."""
+    waiting = desk.looking.waiting
+    for place, one in enumerate(waiting):
+        if one.command.id == request.command.id:
+            waiting[place] = request
+            return
+    waiting.append(request)
+    if len(waiting) == 1:
         desk.actions.append(Look())
 
 

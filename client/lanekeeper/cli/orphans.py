@@ -134,7 +134,7 @@ def look(settings: Settings) -> Found:
         if error.code not in {"UNREACHABLE", "TIMEOUT"}:
             raise
     rundir = settings.rundir
-    facts = survey.look(rundir)
+    facts = survey.look_twice(rundir, findings.SETTLED)
     index = ask_keeper(rundir)
     judged = findings.judge(facts, index)
     alone = next(p for p in facts.places if p.directory == facts.own).keeper is None

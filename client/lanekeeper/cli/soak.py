@@ -15,9 +15,8 @@ from lanekeeper.cli.lazy import LazyGroup, Verb
 from lanekeeper.cli.options import json_option, pass_settings
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.verbs import SOAK_VERBS
-from lanekeeper.soak import report
-from lanekeeper.soak.driver import Driver
-from lanekeeper.soak.plan import Episode, Victim, Wishes, plan
+from lanekeeper.soak import crew, report
+from lanekeeper.soak.plan import HANG, Episode, Victim, Wishes, plan
 
 FAULTS_EXAMPLES = """lane soak faults
 lane soak faults --victim worker --random 300 --moments 20
@@ -29,8 +28,9 @@ SIGNALS: Final = {
     "SEGV": signal.SIGSEGV,
     "ABRT": signal.SIGABRT,
     "STOP": signal.SIGSTOP,
+    "HANG": HANG,
 }
-"""STOP is taken back after 3 s: that is no hang yet."""
+"""STOP is taken back after 3 s, which is no hang yet; HANG lasts until the process is ended."""
 WIDTH: Final = 20
 LINE: Final = 79
 
@@ -49,6 +49,8 @@ class FaultOptions(TypedDict):
     moments: int
     seed: int | None
     episode: int | None
+    faults: tuple[int, int] | None
+    jobs: int
     rate: int | None
     signal: tuple[str, ...]
     report: Path | None
@@ -82,6 +84,19 @@ def soak() -> None:
 )
 @click.option("--seed", type=click.IntRange(0), help="Of all random choices; printed.")
 @click.option("--episode", type=click.IntRange(0), help="Run this one of the plan alone.")
+@click.option(
+    "--faults",
+    type=(int, int),
+    metavar="FIRST LAST",
+    help="Of each episode only these faults, counted from 1.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 16),
+    default=1,
+    show_default=True,
+    help="Planes at a time; most of a run is waiting.",
+)
 @click.option("--rate", type=click.IntRange(-1), help="Bytes a second of each flood; -1: no limit.")
 @click.option(
     "--signal",
@@ -112,12 +127,15 @@ def faults(settings: Settings, **options: Unpack[FaultOptions]) -> None:
         episodes = [one for one in episodes if one.index == options["episode"]]
         if not episodes:
             raise CliError("NOT_FOUND", f"the plan has no episode {options['episode']}")
+    if options["faults"] is not None:
+        parts = [crew.part(one, *options["faults"]) for one in episodes]
+        episodes = [one for one in parts if one.faults]
     settings.notice(f"seed {seed}, {len(episodes)} episodes")
-    driver = Driver(_bar(len(episodes)))
-    results = driver.run(episodes)
+    done = crew.run(episodes, options["jobs"], _bar(len(episodes)))
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
-    found = report.summary(_again(seed, options), seed, results, driver.echo.summary())
+    again = _again(seed, options)
+    found = report.summary(again, seed, done, {} if options["faults"] else _smallest(done, again))
     if options["report"] is not None:
         now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
         options["report"].write_text(report.markdown(found, now), "utf-8")
@@ -127,6 +145,19 @@ def faults(settings: Settings, **options: Unpack[FaultOptions]) -> None:
         click.echo(report.text(found))
     if found["failed"]:
         raise click.exceptions.Exit(1)
+
+
+def _smallest(done: crew.Run, again: str) -> dict[int, str]:
+    """Return, for the first episodes that failed, which part of each does so when it is alone."""
+    said = {}
+    for result in done.failed[: crew.SHRUNK]:
+        index, found = result.episode.index, crew.smallest(result)
+        said[index] = (
+            "none: it did not fail again"
+            if found is None
+            else f"{again} --episode {index} --faults {found[0]} {found[1]}"
+        )
+    return said
 
 
 def _again(seed: int, options: FaultOptions) -> str:

@@ -36,6 +36,8 @@ QUIET_LEASED: Final = 2.0
 STALL_SECONDS: Final = 0.05
 """Pause after a read that brought nothing although the log is said to have more."""
 READ_SECONDS: Final = 2.0
+DEAF_MOST: Final = 6
+"""Reads in vain, of 7 s each, while the broker answers: a hung worker is ended after 15 to 22 s."""
 REPLAY_SECONDS: Final = 5.0
 
 
@@ -66,6 +68,8 @@ class OutputFlow(Struct, eq=False):
     released: bool = False
     error: LaneError | None = None
     demoted: LaneError | None = None
+    deaf: int = 0
+    """Reads in a row that nobody answered."""
 
     @property
     def ready(self) -> bool:
@@ -184,16 +188,29 @@ def _fill(flow: OutputFlow, need: ReadNeeded, *, through_broker: bool) -> Operat
             result = yield from ask(call)
         except TimedOutError:
             continue
+        flow.deaf = 0
         if not flow.assembly.answer(result) and flow.assembly.wants_read:
             yield from pause(lambda: flow.closed, STALL_SECONDS)
         return
     flow.assembly.read_failed()
+    flow.deaf += 1
+    if flow.deaf < DEAF_MOST and (yield from _plane_lives()):
+        return  # its worker hangs, and is about to be replaced
     raise error_for(
         "UNREACHABLE",
         "neither the lane nor the broker answers; look with lane status and follow again from "
         f"offset {need.offset}",
         retryable=True,
     )
+
+
+def _plane_lives() -> Operation[bool]:
+    """Return whether the broker answers."""
+    try:
+        yield from operations.hello(READ_SECONDS)
+    except TimedOutError:
+        return False
+    return True
 
 
 class EventFlow(Struct, eq=False):

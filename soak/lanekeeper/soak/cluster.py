@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -45,13 +46,28 @@ class Held:
 class Cluster:
     """One plane.
 
+    KINDS: of what must be gone when it has ended: processes, sockets, cgroups. A terminal is gone
+    with the last process that has it.
+
     Attributes:
         base: a private directory around everything of it.
         directory: the runtime directory.
     """
 
-    def __init__(self, warm: int = 3) -> None:
+    KINDS: Final = 3
+
+    def __init__(
+        self,
+        warm: int = 3,
+        hang_after: float | None = None,
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
         """Start a plane and wait until it is ready.
+
+        Args:
+            warm: workers that are kept ready.
+            hang_after: seconds of silence that mean a hang; None for the product's own.
+            extra: further environment of all its processes.
 
         Raises:
             PlaneError: it does not start.
@@ -62,13 +78,19 @@ class Cluster:
         self._hooks.mkdir(mode=0o700)
         self._output = self.base / "keeper.out"
         mine = {k: v for k, v in os.environ.items() if not k.startswith("LANEKEEPER_")}
-        self.environment = mine | {
-            "LANEKEEPER_DIR": str(self.directory),
-            "LANEKEEPER_HOOKS": str(self._hooks),
-            "XDG_CONFIG_HOME": str(self.base),
-        }
+        self.environment = (
+            mine
+            | dict(extra or {})
+            | {
+                "LANEKEEPER_DIR": str(self.directory),
+                "LANEKEEPER_HOOKS": str(self._hooks),
+                "XDG_CONFIG_HOME": str(self.base),
+            }
+        )
         self._guard = self._guarded()
-        self._start(warm)
+        options = ["--warm", str(warm)]
+        options += [] if hang_after is None else ["--hang-after", str(hang_after)]
+        self._start(options)
 
     def status(self) -> keeper.Status:
         """Ask the keeper; SilentError when it does not answer now."""
@@ -138,13 +160,13 @@ class Cluster:
             start_new_session=True,
         )
 
-    def _start(self, warm: int) -> None:
+    def _start(self, options: Sequence[str]) -> None:
         read, write = os.pipe()
         command = [sys.executable, "-P", "-m", "lanekeeper.keeper"]
         command += ["--runtime-dir", str(self.directory), "--ready-fd", str(write)]
         with self._output.open("wb") as output:
             self._started = subprocess.Popen(
-                [*command, "--warm", str(warm)],
+                [*command, *options],
                 pass_fds=(write,),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -168,6 +190,7 @@ class Cluster:
         while True:
             found = list(proc.of_plane(self.directory))
             found += [f"socket {path}" for path in self.directory.rglob("*") if path.is_socket()]
+            found += [f"cgroup {path}" for path in proc.cgroups_of(self.directory)]
             if not found or time.monotonic() >= deadline:
                 return found
             select.select([], [], [], _LOOK)

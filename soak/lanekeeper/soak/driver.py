@@ -15,8 +15,10 @@ from lanekeeper.client import LaneError, connect
 from lanekeeper.soak.asker import Asker
 from lanekeeper.soak.cluster import Cluster, PlaneError
 from lanekeeper.soak.echo import Echo
-from lanekeeper.soak.faults import Outcome, Surgeon
+from lanekeeper.soak.faults import Surgeon
+from lanekeeper.soak.ledger import Ledger
 from lanekeeper.soak.oracle import Finding
+from lanekeeper.soak.outcome import Outcome
 from lanekeeper.soak.plan import FAULTS_PER_LANE, Episode, Victim
 from lanekeeper.soak.subject import Subject
 
@@ -54,6 +56,8 @@ class Driver:
         self._wear: Counter[Victim] = Counter()
         self.left: list[Finding] = []
         """What was found when planes ended."""
+        self.ledger = Ledger()
+        """What was checked, in all episodes and at the ends of planes."""
 
     def run(self, episodes: Iterable[Episode]) -> list[Result]:
         """Run all episodes and return what came of them; planes are gone afterwards."""
@@ -72,10 +76,13 @@ class Driver:
             cluster = self._plane(episode)
             with (
                 connect(cluster.directory, timeout=CONNECT_SECONDS) as plane,
+                connect(cluster.directory, timeout=CONNECT_SECONDS) as other,
                 Asker(cluster.directory) as asker,
             ):
-                subject = Subject(plane, f"e{episode.index}", episode.seed, episode.rate)
-                self._faults(Surgeon(cluster, plane, asker), subject, result)
+                name = f"e{episode.index}"
+                subject = Subject(plane, name, episode.seed, episode.rate, self.ledger)
+                subject.observe(other)
+                self._faults(Surgeon(cluster, plane, asker, self.ledger), subject, result)
                 if any(fault.victim is Victim.CLIENT for fault in episode.faults):
                     result.findings += subject.alone()
                 result.findings += subject.finish(episode.status)
@@ -117,7 +124,8 @@ class Driver:
         cluster, self._cluster = self._cluster, None
         if cluster is None:
             return
-        failed = self.echo.stop(self._outcomes)
+        failed = self.echo.stop(self._outcomes, self.ledger)
+        self.ledger.check("I5", cluster.KINDS)
         left = cluster.stop()
         if not broken:
             self.left += [Finding("I5", f"left behind: {one}") for one in left] + failed

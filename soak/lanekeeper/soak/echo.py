@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from lanekeeper.soak.cluster import Cluster
-from lanekeeper.soak.faults import Outcome
+from lanekeeper.soak.ledger import Ledger
 from lanekeeper.soak.oracle import Finding
+from lanekeeper.soak.outcome import Outcome
 
 WINDOW: Final = 0.3
 """Seconds after a fault that count as during it, at least."""
@@ -32,8 +33,8 @@ class Echo:
 
     def __init__(self) -> None:
         """Know nothing yet."""
-        self._calm: list[float] = []
-        self._disturbed: list[float] = []
+        self.calm: list[float] = []
+        self.disturbed: list[float] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._file = Path()
 
@@ -53,7 +54,7 @@ class Echo:
                 break
             select.select([], [], [], LOOK)
 
-    def stop(self, outcomes: Sequence[Outcome]) -> list[Finding]:
+    def stop(self, outcomes: Sequence[Outcome], ledger: Ledger) -> list[Finding]:
         """Stop measuring; `outcomes` are of the faults on this plane."""
         process, self._process = self._process, None
         if process is None:
@@ -65,36 +66,44 @@ class Echo:
             process.kill()
             errors = process.communicate()[1] or b"it did not stop"
         if self._file.exists():
-            self._split(outcomes)
+            ledger.check("I7", self._split(outcomes))
         if process.returncode == 0:
             return []
         text = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
         return [Finding("I7", f"the client of another lane failed: {' '.join(text)}")]
 
+    def add(self, other: "Echo") -> None:
+        """Take over the samples of another one."""
+        self.calm += other.calm
+        self.disturbed += other.disturbed
+
     def summary(self) -> dict[str, Any] | None:
         """Return the 99th percentiles in seconds, None without samples of both kinds."""
-        if not self._calm or not self._disturbed:
+        if not self.calm or not self.disturbed:
             return None
-        calm, disturbed = _p99(self._calm), _p99(self._disturbed)
+        calm, disturbed = _p99(self.calm), _p99(self.disturbed)
         return {
-            "count": len(self._calm),
+            "count": len(self.calm),
             "p99": calm,
-            "fault_count": len(self._disturbed),
+            "fault_count": len(self.disturbed),
             "fault_p99": disturbed,
             "bar": max(2 * calm, calm + _ALLOWED),
             "kept": disturbed <= max(2 * calm, calm + _ALLOWED),
         }
 
-    def _split(self, outcomes: Sequence[Outcome]) -> None:
+    def _split(self, outcomes: Sequence[Outcome]) -> int:
+        """Sort the samples; return how many there are."""
         windows = [
             (one.killed, one.killed + max(WINDOW, one.seconds or 0.0))
             for one in outcomes
             if one.killed
         ]
-        for row in self._file.read_text("ascii").splitlines():
+        rows = self._file.read_text("ascii").splitlines()
+        for row in rows:
             moment, seconds = map(float, row.split())
             during = any(start - seconds <= moment <= end for start, end in windows)
-            (self._disturbed if during else self._calm).append(seconds)
+            (self.disturbed if during else self.calm).append(seconds)
+        return len(rows)
 
 
 def _p99(samples: list[float]) -> float:

@@ -1,8 +1,7 @@
-"""Carries out one fault and sees the plane through it: hit, recovered, whole again.
+"""Carries out one fault: at a named moment, at a random time, or by standing still.
 
-Owns the choice of the process, the holding at a named moment, the clock of the recovery and the
-checks right after it. Refuses to go on to the next fault before this one is over: two faults at a
-time are another promise. Called by the driver.
+Owns the choice of the process and the holding at a named moment. Refuses to go on to the next fault
+before this one is over: two faults at a time are another promise. Called by the driver.
 """
 
 import contextlib
@@ -12,82 +11,70 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from lanekeeper.client import LaneError, Plane
-from lanekeeper.soak import proc, provoking
-from lanekeeper.soak.asker import Asker, until
+from lanekeeper.soak import budget, bystanders, proc, provoking
+from lanekeeper.soak.asker import Asker
 from lanekeeper.soak.cluster import Cluster, Held
-from lanekeeper.soak.keeper import SilentError, Status
+from lanekeeper.soak.keeper import SilentError
+from lanekeeper.soak.ledger import Ledger
 from lanekeeper.soak.oracle import Finding
-from lanekeeper.soak.plan import MOMENTS, Fault, Provoke, Victim
+from lanekeeper.soak.outcome import Outcome
+from lanekeeper.soak.plan import HANG, MOMENTS, Fault, Provoke, Victim
+from lanekeeper.soak.reading import Reader
+from lanekeeper.soak.recovery import PATIENCE, Recovery
 from lanekeeper.soak.subject import Subject
 
-RECOVERY_SECONDS: Final = 10.0
-"""After this long nobody waits on."""
 STOPPED_SECONDS: Final = 3.0
 """How long a stopped process stands still: a fifth of what is taken for a hang."""
 SETTLED_SECONDS: Final = 0.5
 """How long after it goes on somebody may still wrongly end it."""
 HELD_SECONDS: Final = 30.0
 """How long it may take until somebody comes by an armed moment, or a client has started."""
-STEADY: Final = frozenset({"ready", "granted"})
-"""States of processes of a plane that is whole; workers without a lane come and go."""
-FALSE_SECONDS: Final = 2.0
-"""How long a dead process may be shown as running."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a fault.
-
-    Attributes:
-        killed: when the victim was hit; monotonic seconds.
-        seconds: from the fault until what the victim does was done again; None for never.
-        pause: the longest time without new output meanwhile.
-    """
-
-    fault: Fault
-    killed: float = 0.0
-    seconds: float | None = None
-    pause: float = 0.0
-    findings: list[Finding] = field(default_factory=list)
 
 
 class Surgeon:
     """Maims one plane."""
 
-    def __init__(self, cluster: Cluster, plane: Plane, asker: Asker) -> None:
+    def __init__(self, cluster: Cluster, plane: Plane, asker: Asker, ledger: Ledger) -> None:
         """Use a plane, its client, and a second client for questions that may take long."""
         self._cluster = cluster
-        self._plane = plane
         self._asker = asker
+        self._ledger = ledger
+        self._reader = Reader(plane)
+        self._recovery = Recovery(cluster, self._reader, asker, ledger)
 
     def operate(self, fault: Fault, subject: Subject) -> Outcome:
         """Carry out a fault and return what came of it."""
         outcome = Outcome(fault)
-        self._drive(subject, lambda: False, fault.delay)
+        self._reader.pause(subject, fault.delay)
         try:
-            if fault.victim is Victim.CLIENT:
-                outcome.findings += self._kill_viewer(fault, subject, outcome)
-            elif fault.number == signal.SIGSTOP:
-                self._stop(fault, self._victim(fault.victim, subject), outcome, subject)
-            elif fault.moment is None:
-                self._hit(self._victim(fault.victim, subject), fault.number, outcome, subject)
-                self._await_recovery(fault, subject, outcome)
-            else:
-                self._at_moment(fault, fault.moment, subject, outcome)
+            before = bystanders.look(self._cluster.directory)
+            self._carry_out(fault, subject, outcome)
+            if not outcome.findings and not subject.broken:
+                outcome.findings += self._recovery.whole(before, outcome, subject)
         except SilentError as error:
             outcome.findings.append(Finding("I1", f"the keeper is silent: {error}"))
         except LookupError as error:
             outcome.findings.append(Finding("I1", str(error)))
-        if not outcome.findings and not subject.broken:
-            outcome.findings += self._whole(subject)
         outcome.findings += subject.alive()
         return outcome
+
+    def _carry_out(self, fault: Fault, subject: Subject, outcome: Outcome) -> None:
+        if fault.victim is Victim.CLIENT:
+            outcome.findings += self._kill_viewer(fault, subject, outcome)
+        elif fault.number == HANG:
+            self._hang(fault, self._victim(fault.victim, subject), outcome, subject)
+        elif fault.number == signal.SIGSTOP:
+            self._stop(fault, self._victim(fault.victim, subject), outcome, subject)
+        elif fault.moment is None:
+            self._hit(self._victim(fault.victim, subject), fault.number, outcome, subject)
+            self._recovery.wait(fault, subject, outcome)
+        else:
+            self._at_moment(fault, fault.moment, subject, outcome)
 
     def _at_moment(self, fault: Fault, moment: str, subject: Subject, outcome: Outcome) -> None:
         provoke = MOMENTS[moment].provoke
@@ -107,28 +94,32 @@ class Surgeon:
             held.path.unlink(missing_ok=True)
         finally:
             self._cluster.disarm(moment)
-        self._await_recovery(fault, subject, outcome)
+        self._recovery.wait(fault, subject, outcome)
         if asked is not None:
-            if not self._drive(subject, asked.done, RECOVERY_SECONDS):
+            if not self._reader.until(subject, asked.done, PATIENCE):
                 outcome.findings.append(Finding("I1", f"{provoke.value} was never answered"))
             else:
+                for invariant in provoking.JUDGES:
+                    self._ledger.check(invariant)
                 outcome.findings += _answer(asked)
 
     def _kill_viewer(self, fault: Fault, subject: Subject, outcome: Outcome) -> Iterator[Finding]:
         """Kill a client that reads the same terminal; it may hold the child for a moment."""
         policy = "block" if len(subject.history) % 2 else "drop"
         with viewing(self._cluster, subject.address, policy) as viewer:
-            attached = self._drive(subject, lambda: _readable(viewer.stdout), HELD_SECONDS)
+            attached = self._reader.until(subject, lambda: _readable(viewer.stdout), HELD_SECONDS)
             if not attached:
                 yield Finding("-", "no viewer came")
                 return
-            self._drive(subject, lambda: False, fault.delay)
-            if fault.number == signal.SIGSTOP:  # it may hold the child for its grace, and no longer
+            self._reader.pause(subject, fault.delay)
+            if fault.number in {HANG, signal.SIGSTOP}:
+                # It may hold the child for its grace, and no longer.
                 outcome.killed = time.monotonic()
-                viewer.send_signal(fault.number)
+                viewer.send_signal(signal.SIGSTOP)
             else:
                 self._hit(proc.look(viewer.pid), fault.number, outcome, subject)
-            outcome.seconds = self._until_flowing(subject, outcome)
+            self._ledger.check("I1")
+            outcome.seconds = self._recovery.until_flowing(subject, outcome)
         if outcome.seconds is None:
             yield Finding("I1", f"{fault}: the program is still held")
 
@@ -136,7 +127,7 @@ class Surgeon:
         """Wait until a process of the right lane is held; others go on."""
         deadline = time.monotonic() + HELD_SECONDS
         while time.monotonic() < deadline and not subject.broken:
-            self._drive(subject, lambda: bool(self._cluster.held(moment)), 0.5)
+            self._reader.until(subject, lambda: bool(self._cluster.held(moment)), 0.5)
             for held in self._cluster.held(moment):
                 if fault.victim is not Victim.WORKER or self._serves(held.pid, subject):
                     return held
@@ -164,123 +155,48 @@ class Surgeon:
         try:
             outcome.killed = time.monotonic()
             signal.pidfd_send_signal(pidfd, number)
-            self._drive(
-                subject, lambda: bool(select.select([pidfd], [], [], 0.0)[0]), RECOVERY_SECONDS
-            )
+            self._reader.until(subject, lambda: _ended(pidfd), PATIENCE)
         finally:
             os.close(pidfd)
-        outcome.findings += self._remember(victim)
+        if proc.lives(victim):
+            outcome.findings.append(Finding("-", f"{victim} survived its signal"))
 
     def _stop(self, fault: Fault, victim: proc.Seen, outcome: Outcome, subject: Subject) -> None:
         """Have a process stand still for a while that is not yet taken for a hang."""
         proc.kill(victim.pid, signal.SIGSTOP)
         try:
-            self._drive(subject, lambda: False, STOPPED_SECONDS)
+            self._reader.pause(subject, STOPPED_SECONDS)
         finally:
             proc.kill(victim.pid, signal.SIGCONT)
         outcome.killed = time.monotonic()
-        self._await_recovery(fault, subject, outcome)
-        self._drive(subject, lambda: False, SETTLED_SECONDS)
+        self._recovery.wait(fault, subject, outcome)
+        self._reader.pause(subject, SETTLED_SECONDS)
+        self._ledger.check("I6")
         if not proc.lives(victim):
             outcome.findings.append(Finding("I6", f"{victim} was ended for standing still"))
 
-    def _remember(self, victim: proc.Seen) -> Iterator[Finding]:
-        if proc.lives(victim):
-            yield Finding("-", f"{victim} survived its signal")
+    def _hang(self, fault: Fault, victim: proc.Seen, outcome: Outcome, subject: Subject) -> None:
+        """Have a process stand still until its watcher has ended it.
 
-    def _await_recovery(self, fault: Fault, subject: Subject, outcome: Outcome) -> None:
-        """Wait until what the victim does is done again, and note how long it took."""
-        since = outcome.killed
-        if fault.victim is Victim.WORKER:
-            outcome.seconds = self._until_flowing(subject, outcome)
-        else:
-            condition = self._condition(fault.victim, since)
-            asked = self._asker.ask(condition)
-            self._drive(subject, asked.done, RECOVERY_SECONDS + 1, outcome)
-            moment = asked.result() if asked.done() else None
-            outcome.seconds = None if moment is None else moment - since
-        if outcome.seconds is None and not subject.broken:
-            text = f"{fault}: not recovered within {RECOVERY_SECONDS:g} s"
-            outcome.findings.append(Finding("I1", f"{text}{self._trouble()}"))
-
-    def _until_flowing(self, subject: Subject, outcome: Outcome) -> float | None:
-        """Wait for output made after the fault, then for an input typed after it."""
-        since = outcome.killed
-        limit = RECOVERY_SECONDS
-        if not self._drive(subject, lambda: subject.judge.stamp >= since * 1e9, limit, outcome):
-            return None
-        seconds = time.monotonic() - since
-        if not self._drive(subject, lambda: subject.acknowledged >= since, limit, outcome):
-            return None
-        return seconds
-
-    def _condition(self, victim: Victim, since: float) -> Callable[[Plane], float | None]:
-        del since
-        match victim:
-            case Victim.BROKER:
-                return lambda plane: until(lambda: _listed(plane), RECOVERY_SECONDS)
-            case Victim.NURSERY:
-                return lambda plane: until(lambda: _spawns(plane), RECOVERY_SECONDS)
-            case _:
-                return lambda _plane: until(self._ready, RECOVERY_SECONDS)
-
-    def _ready(self) -> bool:
+        It gets SIGCONT in the very moment of its end: one that could run on then would read or
+        write beside its successor, and the judge of the stream would see that.
+        """
+        pidfd = os.pidfd_open(victim.pid)
+        since = time.monotonic()
         try:
-            status = self._cluster.status()
-        except SilentError:
-            return False
-        return _is_whole(status)
-
-    def _trouble(self) -> str:
-        """Say what the plane says of itself that is not as it should be."""
-        try:
-            status = self._cluster.status()
-        except SilentError as error:
-            return f"; the keeper is silent: {error}"
-        odd = [f"{one['role']} {one['pid']} is {one['state']}" for one in _unsteady(status)]
-        return "".join(f"; {text}" for text in (*status.degraded, *odd))
-
-    def _whole(self, subject: Subject) -> Iterator[Finding]:
-        """See that the plane is whole again and shows nothing that is dead as running."""
-        waited = self._asker.ask(lambda _plane: until(self._ready, RECOVERY_SECONDS))
-        self._drive(subject, waited.done, RECOVERY_SECONDS + 1)
-        if not waited.done() or waited.result() is None:
-            text = f"the plane is not whole after {RECOVERY_SECONDS:g} s"
-            yield Finding("I6", f"{text}{self._trouble()}")
-            return
-        deadline = time.monotonic() + FALSE_SECONDS
-        false = True
-        while false and time.monotonic() < deadline:
-            shown = self._cluster.status().processes
-            seen = [proc.Seen(int(one["pid"]), int(one["start_time"])) for one in shown]
-            false = any(not proc.lives(one) for one in seen)
-            if false:
-                self._drive(subject, lambda: False, 0.02)
-        if false:
-            yield Finding("I6", "a dead process is shown as running")
-
-    def _drive(
-        self,
-        subject: Subject,
-        done: Callable[[], bool],
-        seconds: float,
-        outcome: Outcome | None = None,
-    ) -> bool:
-        """Read and type until `done`, at most `seconds`; return whether it is."""
-        deadline = time.monotonic() + seconds
-        arrived, offset = time.monotonic(), subject.judge.offset
-        while not done():
-            now = time.monotonic()
-            if now >= deadline or subject.broken:
-                return False
-            subject.turn()
-            if subject.judge.offset > offset:
-                offset = subject.judge.offset
-                if outcome is not None:
-                    outcome.pause = max(outcome.pause, now - arrived)
-                arrived = now
-            self._plane.wait(timeout=0.005)
-        return True
+            signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
+            ended = self._reader.until(subject, lambda: _ended(pidfd), budget.FENCE_SECONDS)
+            outcome.killed = time.monotonic()
+            outcome.fenced = outcome.killed - since
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGCONT)
+        finally:
+            os.close(pidfd)
+        self._ledger.check("I4")
+        if not ended:
+            text = f"{fault}: nobody ended it within {budget.FENCE_SECONDS:g} s"
+            outcome.findings.append(Finding("I4", text))
+        self._recovery.wait(fault, subject, outcome)
 
 
 @contextlib.contextmanager
@@ -300,6 +216,10 @@ def viewing(cluster: Cluster, address: str, policy: str) -> Iterator[subprocess.
             viewer.kill()
 
 
+def _ended(pidfd: int) -> bool:
+    return bool(select.select([pidfd], [], [], 0.0)[0])
+
+
 def _readable(stream: IO[bytes] | None) -> bool:
     return stream is not None and bool(select.select([stream], [], [], 0.0)[0])
 
@@ -309,25 +229,3 @@ def _answer(asked: Future[list[Finding]]) -> list[Finding]:
         return asked.result()
     except LaneError as error:
         return [Finding("I1", f"a command during the fault: {error}")]
-
-
-def _listed(plane: Plane) -> bool:
-    plane.lanes()
-    return plane.listing_complete
-
-
-def _spawns(plane: Plane) -> bool:
-    done = plane.lane("other").run(["true"], timeout=RECOVERY_SECONDS)
-    return done.code == 0
-
-
-def _is_whole(status: Status) -> bool:
-    return not status.degraded and not _unsteady(status)
-
-
-def _unsteady(status: Status) -> list[dict[str, Any]]:
-    return [
-        one
-        for one in status.processes
-        if one["state"] not in STEADY and (one["role"] != "worker" or "lane" in one)
-    ]

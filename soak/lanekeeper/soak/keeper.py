@@ -44,29 +44,39 @@ def status(directory: Path) -> Status:
     Raises:
         SilentError: nobody answers in time.
     """
+    pages = _ask(directory, "status")
+    processes = tuple(one for page in pages for one in page["processes"])
+    reasons = tuple(str(one.get("reason")) for one in pages[-1].get("degraded", ()))
+    return Status(processes, reasons)
+
+
+def vault(directory: Path) -> dict[str, int]:
+    """Ask the keeper how many descriptors it holds, by owner.
+
+    Raises:
+        SilentError: nobody answers in time.
+    """
+    pages = _ask(directory, "vault")
+    return {str(one["owner"]): int(one["held"]) for page in pages for one in page["entries"]}
+
+
+def _ask(directory: Path, operation: str) -> list[dict[str, Any]]:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as channel:
             channel.settimeout(_PATIENCE)
             channel.connect(os.fspath(directory / "keeper.sock"))
-            return _ask(channel)
-    except (OSError, ValueError) as error:
+            me = proc.look(os.getpid())
+            started = me.start_time if me else 0
+            hello = {"op": "hello", "role": "client", "pid": os.getpid(), "start_time": started}
+            channel.send(json.dumps(hello).encode("ascii"))
+            _until(channel, "welcome")
+            channel.send(json.dumps({"op": operation, "id": "soak"}).encode("ascii"))
+            pages = [_until(channel, operation)]
+            while pages[-1].get("more"):
+                pages.append(_until(channel, operation))
+            return pages
+    except (OSError, ValueError, LookupError) as error:
         raise SilentError(str(error)) from error
-
-
-def _ask(channel: socket.socket) -> Status:
-    me = proc.look(os.getpid())
-    started = me.start_time if me else 0
-    hello = {"op": "hello", "role": "client", "pid": os.getpid(), "start_time": started}
-    channel.send(json.dumps(hello).encode("ascii"))
-    _until(channel, "welcome")
-    channel.send(json.dumps({"op": "status", "id": "soak"}).encode("ascii"))
-    processes: list[dict[str, Any]] = []
-    while True:
-        page = _until(channel, "status")
-        processes += page["processes"]
-        if not page.get("more"):
-            reasons = tuple(str(one.get("reason")) for one in page.get("degraded", ()))
-            return Status(tuple(processes), reasons)
 
 
 def _until(channel: socket.socket, operation: str) -> dict[str, Any]:

@@ -17,6 +17,8 @@ FAULTS_PER_LANE: Final = 4
 """Five deaths of one worker within a minute are a crash loop."""
 CLIENTS_PER_LANE: Final = 20
 """Clients may die as often as they like; their leases are waited for once an episode."""
+HANG: Final = -signal.SIGSTOP
+"""In place of a signal: SIGSTOP until somebody takes the process for hung and ends it."""
 RATES: Final = (2_000_000, 8_000_000, -1)
 """Bytes a second that a child floods; -1 is as fast as it is read."""
 
@@ -104,7 +106,8 @@ class Fault:
     def __str__(self) -> str:
         """Return it in words."""
         where = f"at {self.moment}" if self.moment else f"after {self.delay * 1000:.0f} ms"
-        return f"{signal.Signals(self.number).name} to the {self.victim.value} {where}"
+        name = "HANG" if self.number == HANG else signal.Signals(self.number).name
+        return f"{name} to the {self.victim.value} {where}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Final
 
 _PROC: Final = Path("/proc")
 _GONE: Final = "ZXx"
+_ATTRIBUTE: Final = "user.lanekeeper.dir"
 _MARKS: Final = (b"LANEKEEPER_PLANE=", b"LANEKEEPER_DIR=")
 
 
@@ -88,6 +89,16 @@ def _marked(wanted: set[bytes]) -> Iterator[int]:
             environ = Path(entry.path, "environ").read_bytes().split(b"\0")
             if wanted.intersection(environ) and look(int(entry.name)) is not None:
                 yield int(entry.name)
+
+
+def cgroups_of(directory: Path) -> Iterator[Path]:
+    """Yield the cgroups that say they are of the plane in a runtime directory."""
+    for line in Path("/proc/self/mounts").read_text("utf-8").splitlines():
+        _, where, kind, *_ = line.split()
+        for path in Path(where).rglob("lanekeeper-*") if kind == "cgroup2" else ():
+            with contextlib.suppress(OSError):
+                if os.getxattr(path, _ATTRIBUTE) == os.fsencode(directory):
+                    yield path
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:

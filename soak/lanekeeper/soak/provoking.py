@@ -19,6 +19,8 @@ SETTLE_SECONDS: Final = 2.0
 """How long what was refused or ended may take to be gone."""
 ANSWER_SECONDS: Final = 10.0
 STATUS: Final = 7
+JUDGES: Final = ("I1", "I3", "I5", "I6")
+"""Invariants against which an answer is held."""
 _SILENCE: Final = frozenset({"TIMEOUT", "UNREACHABLE", "INDETERMINATE", "WORKER_LOST"})
 
 Question = Callable[[Plane, Subject], list[Finding]]

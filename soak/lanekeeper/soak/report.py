@@ -7,20 +7,25 @@ for naming the machine. Called by `lane soak faults` and by the nightly run.
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from lanekeeper.soak.crew import Run
 from lanekeeper.soak.driver import Result
-from lanekeeper.soak.faults import Outcome
+from lanekeeper.soak.ledger import INVARIANTS, Ledger
+from lanekeeper.soak.outcome import Outcome
 
 SCHEMA: Final = 1
 _LOG_LINES: Final = 40
 
 
-def summary(
-    command: str, seed: int, results: Sequence[Result], echo: dict[str, Any] | None
-) -> dict[str, Any]:
-    """Return the whole run as plain values; times are seconds, `command` runs it again."""
+def summary(command: str, seed: int, run: Run, parts: Mapping[int, str]) -> dict[str, Any]:
+    """Return the whole run as plain values; times are seconds, `command` runs it again.
+
+    `parts` says of episodes that failed which part of them does so again.
+    """
+    results = run.results
     outcomes = [outcome for result in results for outcome in result.outcomes]
     return {
         "schema": SCHEMA,
@@ -33,13 +38,14 @@ def summary(
         },
         "episodes": len(results),
         "faults": len(outcomes),
-        "failed": sum(1 for result in results if result.all_findings),
+        "failed": len(run.failed),
         "bytes": sum(result.bytes for result in results),
         "inputs": sum(result.inputs for result in results),
         "victims": _victims(outcomes),
         "moments": _moments(outcomes),
-        "echo": echo,
-        "failures": [_failure(result, command) for result in results if result.all_findings],
+        "invariants": _invariants(results, run.ledger),
+        "echo": run.echo,
+        "failures": [_failure(result, command, parts) for result in run.failed],
     }
 
 
@@ -59,6 +65,9 @@ def text(found: dict[str, Any]) -> str:
     for name, row in found["victims"].items():
         times = "".join(f"{_ms(row[key]):>10}" for key in ("p50", "p95", "max", "pause"))
         lines.append(f"{name:<12}{row['faults']:>8}{row['failed']:>8}{times}")
+    lines += ["", f"{'invariant':<12}{'checks':>12}{'broken':>8}"]
+    for name, row in found["invariants"].items():
+        lines.append(f"{name:<12}{row['checks']:>12,}{row['broken']:>8}")
     if found["echo"]:
         lines += ["", _echo(found["echo"])]
     for failure in found["failures"]:
@@ -66,6 +75,7 @@ def text(found: dict[str, Any]) -> str:
         lines += [f"  fault: {one}" for one in failure["faults"]]
         lines += [f"  {one}" for one in failure["findings"]]
         lines.append(f"  again: {failure['again']}")
+        lines += [f"  smallest: {failure['smallest']}"] if failure["smallest"] else []
     lines += ["", f"{found['failed']} of {found['episodes']} episodes failed"]
     return "\n".join(lines)
 
@@ -93,6 +103,11 @@ def markdown(found: dict[str, Any], when: str) -> str:
         "| victim | faults | failed | p50 | p95 | max | longest pause |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
+    return "\n".join([*lines, *_tables(found), *_stories(found)]) + "\n"
+
+
+def _tables(found: dict[str, Any]) -> list[str]:
+    lines = []
     for name, row in found["victims"].items():
         times = " | ".join(_ms(row[key]) for key in ("p50", "p95", "max", "pause"))
         lines.append(f"| {name} | {row['faults']} | {row['failed']} | {times} |")
@@ -102,13 +117,24 @@ def markdown(found: dict[str, Any], when: str) -> str:
             f"| `{name}` | {row['met']} | {row['failed']} |"
             for name, row in found["moments"].items()
         ]
+    lines += ["", "| invariant | checks | broken |", "| --- | --- | --- |"]
+    lines += [
+        f"| {name}: {row['what']} | {row['checks']:,} | {row['broken']} |"
+        for name, row in found["invariants"].items()
+    ]
     if found["echo"]:
         lines += ["", _echo(found["echo"])]
+    return lines
+
+
+def _stories(found: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
     for failure in found["failures"]:
         lines += ["", f"## Episode {failure['episode']}", ""]
         lines += [f"* {one}" for one in (*failure["faults"], *failure["findings"])]
-        lines += [f"* again: `{failure['again']}`", "", "```text", failure["logs"], "```"]
-    return "\n".join(lines) + "\n"
+        lines += [f"* again: `{failure['again']}`; smallest: {failure['smallest'] or '-'}"]
+        lines += ["", "```text", failure["logs"], "```"]
+    return lines
 
 
 def _victims(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -137,9 +163,18 @@ def _moments(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     return rows
 
 
-def _failure(result: Result, command: str) -> dict[str, Any]:
+def _invariants(results: Sequence[Result], ledger: Ledger) -> dict[str, Any]:
+    broken = Counter(one.invariant for result in results for one in result.all_findings)
+    return {
+        name: {"what": what, "checks": ledger.counts[name], "broken": broken[name]}
+        for name, what in INVARIANTS.items()
+    }
+
+
+def _failure(result: Result, command: str, parts: Mapping[int, str]) -> dict[str, Any]:
     return {
         "episode": result.episode.index,
+        "smallest": parts.get(result.episode.index, ""),
         "again": f"{command} --episode {result.episode.index}",
         "faults": [str(fault) for fault in result.episode.faults],
         "findings": [str(finding) for finding in result.all_findings],

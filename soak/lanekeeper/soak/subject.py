@@ -12,12 +12,16 @@ from typing import Final
 from lanekeeper.client import Data, Ended, Gap, LaneError, Pending, Plane
 from lanekeeper.soak import oracle, proc
 from lanekeeper.soak.chance import Chance
+from lanekeeper.soak.ledger import Ledger
+from lanekeeper.soak.onlooker import Onlooker
 from lanekeeper.soak.oracle import Finding, Input, Outcome
-from lanekeeper.soak.stream import Judge, WrongByteError
+from lanekeeper.soak.stream import BLOCK, Judge, WrongByteError
 from lanekeeper.wire.messages.terminal import ConsumerList
 
 CAPACITY: Final = 1024 * 1024
 """The smallest log with holes punched into it every fraction of a second."""
+ROUNDING: Final = CAPACITY // 2
+"""A log is given back in pieces of a fraction of it: it may be that much longer for a while."""
 DEPTH: Final = 4
 """Inputs on their way at a time."""
 EVERY: Final = 0.005
@@ -41,13 +45,22 @@ class Subject:
         findings: what was found so far.
     """
 
-    def __init__(self, plane: Plane, name: str, seed: int, rate: int) -> None:
+    def __init__(
+        self,
+        plane: Plane,
+        name: str,
+        seed: int,
+        rate: int,
+        ledger: Ledger | None = None,
+    ) -> None:
         """Start the child and read its output from the first byte.
 
         Raises:
             LaneError: it could not be started.
         """
         self._plane = plane
+        self._ledger = ledger or Ledger()
+        self._onlooker: Onlooker | None = None
         self._chance = Chance(seed)
         self._seed = seed
         self.judge = Judge(seed)
@@ -64,6 +77,10 @@ class Subject:
         self._exit: Ended | None = None
         self.broken = False
         self.child = proc.Seen(self.terminal.info.pid or 0, self.terminal.info.start_time or 0)
+
+    def observe(self, plane: Plane) -> None:
+        """Have the terminal observed by a plain observer, through a client of its own."""
+        self._onlooker = Onlooker(plane, self.address, self._seed, self._ledger)
 
     def turn(self, *, type_: bool = True) -> None:
         """Take what has come, note what was delivered, type the next input when it is time."""
@@ -84,6 +101,8 @@ class Subject:
             self.broken = True
         self._collect()
         now = time.monotonic()
+        if self._onlooker is not None:
+            self._onlooker.turn(now)
         ready = self.judge.offset > 0  # the child has made its terminal raw
         if type_ and ready and not self.broken and now >= self._typed_at + EVERY:
             self._typed_at = now
@@ -96,6 +115,7 @@ class Subject:
 
     def alive(self) -> Iterator[Finding]:
         """Judge that the same child lives."""
+        self._ledger.check("I1")
         if not proc.lives(self.child):
             yield Finding("I1", f"the program {self.child} is gone")
 
@@ -112,13 +132,20 @@ class Subject:
             self._wait(type_=False)
         if not self.broken:
             self._judge_end(status)
+        self._ledger.check("I2", self.judge.offset // BLOCK)
+        self._ledger.check("I3", len(self.history))
         self.findings += oracle.judge_inputs(self.history, bytes(self.judge.echoed))
+        if self._onlooker is not None:
+            if not self.broken:
+                self._onlooker.finish(self.judge.offset, _END_SECONDS)
+            self.findings += self._onlooker.findings
         return self.findings
 
     def alone(self) -> Iterator[Finding]:
         """Judge that nobody but this reader is registered, once leases of the dead have expired."""
         deadline = time.monotonic() + _LEASE_SECONDS
         consumers = 0
+        self._ledger.check("I6")
         try:
             while time.monotonic() < deadline:
                 listed = self._plane.call(
@@ -135,8 +162,11 @@ class Subject:
 
     def close(self) -> None:
         """Give the registration back and end the lane; what fails is found."""
+        self._ledger.check("I5")
         try:
             self._stream.close()
+            if self._onlooker is not None:
+                self._onlooker.close()
             self.lane.cleanup(0.5)
         except LaneError as error:
             self._find("I5", f"the lane could not be cleaned up: {error}")
@@ -145,6 +175,7 @@ class Subject:
         if self._exit is None:
             self._find("I6", f"no end came within {_END_SECONDS:g} s")
             return
+        self._ledger.check("I6")
         if self._exit.exit.kind != "exited" or self._exit.exit.code != status:
             self._find("I6", f"it exited with {status}; told was {self._exit.exit}")
         if self._exit.offset != self.judge.offset:
@@ -158,7 +189,10 @@ class Subject:
     def _read_again(self) -> None:
         """Read what the log still has, as somebody who comes late, and judge that too."""
         try:
-            found = self.terminal.read()
+            found = start = self.terminal.read()
+            self._ledger.check("I4")
+            if self.judge.offset - found.offset > CAPACITY + ROUNDING:
+                self._find("I4", f"the log keeps {self.judge.offset - found.offset:,} bytes")
             late = Judge(self._seed, found.offset)
             while True:
                 late.feed(found.data)
@@ -168,6 +202,7 @@ class Subject:
         except LaneError as error:
             self._find("I2", f"the log could not be read again: {error}")
             return
+        self._ledger.check("I2", (late.offset - start.offset) // BLOCK)
         if late.offset != self.judge.offset:
             self._find("I2", f"reading again ends at {late.offset}, not at {self.judge.offset}")
 

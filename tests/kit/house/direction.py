@@ -17,7 +17,7 @@ _LEAVES: Final = tuple(
     for leaf in (
         *("brand", "cgroups", "channel", "deposits", "facts", "findings", "framing", "hooks"),
         *("identity", "journal", "link", "logs", "pidfds", "program", "rundir", "scopes"),
-        *("survey", "tidy"),
+        *("shortage", "survey", "tidy"),
     )
 )
 _CLIENT_LEAVES: Final = tuple(

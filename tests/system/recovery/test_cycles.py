@@ -2,6 +2,8 @@
 
 import os
 import signal
+import statistics
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,10 @@ from kit.standing import Standing
 from kit.waiting import wait_until
 from lanekeeper.client import Lane
 from lanekeeper.client import Plane as Connected
+
+ROLES = ("keeper", "nursery", "broker", "collector")
+GROWN_MOST = 1024 * 1024
+"""Bytes of a process after hundreds of cycles, the bounded histories of the broker included."""
 
 
 def killed(plane: Plane, lane: Lane) -> int:
@@ -40,15 +46,42 @@ def cycle(plane: Plane, client: Connected, number: int) -> None:
     lane.cleanup(0)
 
 
+def sizes(plane: Plane) -> dict[str, int]:
+    """Return the resident bytes of every process that lives as long as the plane does."""
+    found = {}
+    for one in plane.processes():
+        if one["role"] in ROLES:
+            path = Path("/proc", str(one["pid"]), "status")
+            values = dict(line.partition(":\t")[::2] for line in path.read_text().splitlines())
+            found[str(one["role"])] = int(values["VmRSS"].split()[0]) * 1024
+    return found
+
+
+def growth(samples: list[dict[str, int]]) -> dict[str, int]:
+    """Return by how many bytes the last third of a run is above the first, by role."""
+    third = len(samples) // 3
+    return {
+        role: int(
+            statistics.median(one[role] for one in samples[-third:])
+            - statistics.median(one[role] for one in samples[:third])
+        )
+        for role in samples[0]
+    }
+
+
 @pytest.mark.parametrize(
     "cycles",
     [6, pytest.param(1000, marks=[pytest.mark.nightly, pytest.mark.timeout(900)])],
 )
 def test_lives_cut_short_leave_nothing(plane: Plane, cycles: int) -> None:
     with plane.connect() as client, Standing(plane) as standing:
-        held = vaulted(plane)
+        held, samples = vaulted(plane), []
         for number in range(cycles):
             cycle(plane, client, number)
+            samples.append(sizes(plane))
+        # The first fifth fills what is bounded: histories of events and answers, arenas.
+        grown = growth(samples[cycles // 5 :])
+        assert all(more <= GROWN_MOST for more in grown.values()), grown
         wait_until(lambda: vaulted(plane) == held, 10, f"{held} descriptors in the vault again")
         assert [lane.name for lane in client.lanes()] == ["bystander"]
         assert sorted(path.suffix for path in (plane.dir / "lanes").iterdir()) == [".in", ".out"]

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from kit.cluster import Plane
 from kit.observer import Observer
 from kit.waiting import kill_and_wait, wait_exit, wait_until
 from lanekeeper.client import Lane, NotFound, Terminal
+from lanekeeper.keeper import survey
+from lanekeeper.keeper.facts import Facts
+from lanekeeper.keeper.rundir import Rundir
 
 DAEMON = 'sh -c "echo away \\$\\$; exec sleep 600 >/dev/null 2>&1 </dev/null"'
 WIPED = f"(setsid env -i PATH=/usr/bin:/bin sh -c '{DAEMON} & exit' &)"
@@ -220,12 +224,28 @@ def test_a_dead_broker_does_not_hide_orphans(plane: Plane) -> None:
     assert json.loads(answer.stdout)["complete"] is False
 
 
+def test_a_plane_whose_keeper_is_being_replaced_is_no_orphan(tmp_path: Path, plane: Plane) -> None:
+    def keeper(facts: Facts) -> int | None:
+        return next(one.keeper for one in facts.places if one.directory == str(plane.dir))
+
+    elsewhere = Rundir(tmp_path / "nothing")
+    (nursery,) = plane.pids("nursery")
+    os.kill(nursery, signal.SIGSTOP)
+    kill_and_wait(plane.keeper.pid)
+    assert keeper(survey.look(elsewhere)) is None
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(survey.look_twice, elsewhere, 20.0)
+        os.kill(nursery, signal.SIGCONT)
+        assert keeper(looking.result()) is not None
+
+
 def test_there_need_not_be_a_plane(tmp_path: Path, plane: Plane) -> None:
     nowhere = tmp_path / "nothing"
     answer = plane.lane("--runtime-dir", str(nowhere), "orphans", "list", "--json")
     assert answer.returncode == 0, answer.stderr
     found = json.loads(answer.stdout)["orphans"]
-    assert [one for one in found if one["directory"] in {str(nowhere), str(plane.dir)}] == []
+    ours = [one for one in found if one["directory"] in {str(nowhere), str(plane.dir)}]
+    assert ours == [], f"keeper {plane.keeper.pid}; {answer.stdout}"
     assert not nowhere.exists()
 
 

@@ -98,6 +98,18 @@ def test_cleaning_looks_again_and_cleans_what_is_there(bench: Bench) -> None:
     assert len(bench.looks) == looks
 
 
+def test_cleaning_that_is_asked_for_again_happens_once(bench: Bench) -> None:
+    (orphan,) = listed(bench).orphans
+    command = bench.command("orphans.clean", OrphanClean(ids=[orphan.id]))
+    bench.send(command, b"first")
+    bench.send(command, b"again")
+    tell(bench)
+    assert len([one for one in bench.looks if isinstance(one, Tidy)]) == 1
+    assert [event.topic for event in bench.events].count("orphan.cleaned") == 1
+    bench.feed(Tidied(command.id, [Outcome(orphan.id, killed=1)]))
+    assert bench.replies[-1][0] == b"again"
+
+
 def test_a_vault_entry_that_nobody_owns_is_swept_by_the_keeper(bench: Bench) -> None:
     bench.send(bench.command("orphans.list"))
     tell(bench, vault={"lane_gone": 9, "broker": 1})

@@ -60,6 +60,8 @@ class Channel:
         self._queue: deque[_Queued] = deque()
         self.closed = False
         self.fault: ChannelError | None = None
+        self.lenient = False
+        """Whether a message that lost its descriptors for want of room is received, as `short`."""
 
     def fileno(self) -> int:
         """Return the descriptor to poll; -1 after `close`."""
@@ -180,10 +182,14 @@ class Channel:
             self.closed = True
             return None
         try:
-            return Received(checked(data, flags, len(fds)), fds)
+            message = checked(data, flags, len(fds), lenient=self.lenient)
         except ChannelError:
             close_all(fds)
             raise
+        if flags & socket.MSG_CTRUNC:
+            close_all(fds)
+            return Received(message, (), short=True)
+        return Received(message, fds)
 
 
 class Listener:

@@ -28,6 +28,7 @@ class Deposits:
         self._unsaid: OrderedDict[str, None] = OrderedDict()
         self._waiting: dict[int, str] = {}
         self._released: dict[str, set[str]] = {}
+        self._refused: set[str] = set()
         self._number = 0
 
     @property
@@ -38,7 +39,8 @@ class Deposits:
     @property
     def complete(self) -> bool:
         """Whether everything is acknowledged, or there is nobody to do so."""
-        return self._channel is None or not (self._unsaid or self._waiting or self._released)
+        left = self._unsaid or self._waiting or self._released or self._refused
+        return self._channel is None or not left
 
     def use(self, channel: Channel) -> None:
         """Use a channel to a keeper that has what `inherited` says, and nothing else."""
@@ -49,6 +51,7 @@ class Deposits:
         self._channel = channel
         self._waiting.clear()
         self._released.clear()
+        self._refused.clear()
         self._unsaid = OrderedDict.fromkeys(self._entries)
         self._say()
 
@@ -65,6 +68,7 @@ class Deposits:
     def put(self, name: str, fds: Mapping[str, int]) -> None:
         """Deposit descriptors; they go out in this call unless `WINDOW` are on their way."""
         self._entries.setdefault(name, {}).update(fds)
+        self._refused.discard(name)
         self._unsaid[name] = None
         self._say()
 
@@ -79,18 +83,31 @@ class Deposits:
         if not entry:
             del self._entries[name]
             self._unsaid.pop(name, None)
+            self._refused.discard(name)
         if self._channel is not None and gone:
             self._released.setdefault(name, set()).update(gone)
             self._say()
 
     def sure(self, name: str) -> bool:
         """Whether the vault has this entry as it is now, or there is no vault."""
-        return self._channel is None or not (name in self._unsaid or name in self._waiting.values())
+        if self._channel is None:
+            return True
+        under_way = name in self._unsaid or name in self._waiting.values()
+        return not (under_way or name in self._refused)
+
+    def again(self) -> None:
+        """Deposit what was refused once more: the keeper may have room for it now."""
+        for name in sorted(self._refused):
+            self._unsaid[name] = None
+        self._refused.clear()
+        self._say()
 
     def answered(self, message: Mapping[str, Any]) -> str | None:
         """Take in an answer, of whatever kind, and return the name of the entry it is about."""
         number = message.get("id")
         name = self._waiting.pop(number, None) if isinstance(number, int) else None
+        if name in self._entries and message["op"] == "error":
+            self._refused.add(name)
         self._say()
         return name
 

@@ -83,15 +83,20 @@ class Orphans:
             # waitid shows one ended child, always the same: a tracked one hides those behind it.
             while found := waited(os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)):
                 if self._tracked(found.pid):
-                    return count + self._search()
+                    return count + self._search(now)
                 reap(found.pid)
                 count += 1
         return count
 
-    def _search(self) -> int:
+    def _search(self, now: float) -> int:
         own = os.getpid()
         count = 0
-        for found in every_stat():
+        try:
+            seen = list(every_stat())
+        except OSError:  # no descriptor for /proc: what has ended waits
+            self.deadline = now + SWEEP_DELAY
+            return 0
+        for found in seen:
             if found.ppid == own and found.gone and not self._tracked(found.pid):
                 with contextlib.suppress(ChildProcessError):
                     reap(found.pid)

@@ -32,6 +32,8 @@ class Received:
 
     message: dict[str, Any]
     fds: tuple[int, ...] = ()
+    short: bool = False
+    """Whether descriptors that came with it were lost: this process has no room for more."""
 
     def close(self) -> None:
         """Close the descriptors; for a receiver that has no use for them."""
@@ -75,20 +77,26 @@ def decode(data: bytes) -> dict[str, Any]:
     return message
 
 
-def checked(data: bytes, flags: int, count: int) -> dict[str, Any]:
+def checked(data: bytes, flags: int, count: int, *, lenient: bool = False) -> dict[str, Any]:
     """Return the message that was received with these flags and so many descriptors.
+
+    A `lenient` receiver is given a message whose descriptors were lost for want of room, too.
 
     Raises:
         ChannelError: it breaks a rule.
     """
-    if flags & socket.MSG_CTRUNC:
+    lost = flags & socket.MSG_CTRUNC
+    if lost and not lenient:
         raise ChannelError(
             f"descriptors were lost: over {FDS_MAX} of them, or the limit is reached"
         )
     if flags & socket.MSG_TRUNC:
         raise ChannelError(f"a message is longer than {MESSAGE_MAX} bytes")
     message = decode(data)
-    if message.get("fds", 0) != count:
+    said = message.get("fds", 0)
+    if lost and isinstance(said, int) and count < said <= FDS_MAX:
+        return message
+    if said != count:
         raise ChannelError(f'"fds" says {message.get("fds", 0)!r}, {count} descriptors came')
     return message
 

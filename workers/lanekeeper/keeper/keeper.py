@@ -26,11 +26,13 @@ from lanekeeper.keeper.loop import Handlers, Loop
 from lanekeeper.keeper.parentage import Parentage
 from lanekeeper.keeper.premises import Premises
 from lanekeeper.keeper.rundir import Rundir, RundirError
+from lanekeeper.keeper.shortage import LOST
 from lanekeeper.keeper.states import Plane
 from lanekeeper.keeper.status import PlaneInfo
 from lanekeeper.keeper.supervisor import Supervisor
 from lanekeeper.keeper.survivors import Survivors
 from lanekeeper.keeper.vault import Vault
+from lanekeeper.keeper.watches import Watches
 
 _LOGGER: Final = logging.getLogger(__name__)
 _LEVELS: Final = logging.getLevelNamesMapping()
@@ -73,7 +75,6 @@ class Keeper:
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         vault = Vault(limit // 2)
         self._core = Supervisor(info, options.warm, vault, options.hang_after)
-        self._pidfds: dict[int, int] = {}
         self._peers: dict[int, Channel] = {}
         self._numbers: dict[Channel, int] = {}
         self._next_peer = 0
@@ -82,8 +83,9 @@ class Keeper:
         self._wanted = True
         self._code: int | None = None
         self._parentage = Parentage(lambda: vault.of_kind("pidfd"))
-        self._orphans = Orphans(lambda pid: pid in self._pidfds or pid in self._parentage)
+        self._orphans = Orphans(lambda pid: pid in self._watches or pid in self._parentage)
         self._loop = Loop(limit // 4)
+        self._watches = Watches(self._loop, self._on_end)
         self._clock = Clock(time.monotonic)
         self._listener = Listener(rundir.keeper_sock, options.listen_fd)
         self._premises = Premises(rundir, self._loop, info, self._clock)
@@ -126,7 +128,8 @@ class Keeper:
     def _turn(self) -> None:
         now = self._clock.now()
         dues = [due for due in (self._core.next_deadline(), self._orphans.deadline) if due]
-        dues += [self._premises.deadline] if self._premises.deadline < math.inf else []
+        more = (self._premises.deadline, self._watches.deadline)
+        dues += [due for due in more if due < math.inf]
         patience = max(0.0, min(dues) - now) if dues else None
         self._clock.wait(patience)
         self._loop.turn(patience)
@@ -135,6 +138,7 @@ class Keeper:
         for orphaned in self._parentage.untold():
             self._feed(orphaned)
         self._orphans.sweep(self._clock.now())
+        self._watches.again(self._clock.now())
         due = self._core.next_deadline()
         if due is not None and due <= self._clock.now():
             self._feed(events.Tick())
@@ -211,6 +215,10 @@ class Keeper:
             self._loop.send(channel, refusal)
             self._loop.drop(channel)
             return
+        if received.short:
+            refusal = events.answer(message, "error", code="LIMIT_EXCEEDED", message=LOST)
+            self._loop.send(channel, refusal)
+            return
         if message["op"] == "deposit":
             hooks.at("keeper.deposit.received")
         if message["op"] == "worker-exited":
@@ -240,23 +248,9 @@ class Keeper:
             self._feed(events.Ended(action.pid, known=False))
 
     def _watch_process(self, process: identity.Process) -> bool:
-        if process.pid in self._pidfds:
-            return True
-        pidfd = process.open_pidfd()
-        if pidfd is None:
-            return False
-        self._pidfds[process.pid] = pidfd
-
-        def ended() -> None:
-            self._on_end(process.pid)
-
-        self._loop.watch(pidfd, ended)
-        return True
+        return self._watches.add(process, self._clock.now())
 
     def _on_end(self, pid: int) -> None:
-        pidfd = self._pidfds.pop(pid)
-        self._loop.forget(pidfd)
-        os.close(pidfd)
         self._hear_out(pid)
         try:
             found = reap(pid)
@@ -273,10 +267,7 @@ class Keeper:
             self._loop.hear(channel)
 
     def _kill(self, action: events.Kill) -> None:
-        pidfd = self._pidfds.get(action.pid)
-        if pidfd is not None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(pidfd, action.signal)
+        self._watches.kill(action.pid, action.signal)
 
     def _send(self, action: events.Send) -> None:
         channel = self._peers.get(action.peer)

@@ -6,6 +6,7 @@ command line uses `environment` to start a keeper the same way.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -154,7 +155,7 @@ def launch(
     new process finds as `LISTENER_FD`.
 
     Raises:
-        OSError: the program cannot be executed.
+        OSError: the program cannot be executed, or not be known: then it is ended.
     """
     log = os.fspath(rundir.log_file(role))
     append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
@@ -175,7 +176,11 @@ def launch(
     )
     # Nobody but us reaps it, so that the pid is its own even if it has ended already.
     started = identity.start_time(pid, zombies=True)
-    return identity.Process(pid, started or 0)
+    if started is None:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise OSError(errno.EMFILE, f"/proc/{pid}/stat cannot be read")
+    return identity.Process(pid, started)
 
 
 def lane_files(rundir: Rundir) -> list[Path]:

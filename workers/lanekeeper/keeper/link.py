@@ -139,6 +139,7 @@ class Link:
         """Tell the keeper that the main loop turns, if it is time to."""
         if self._channel is not None and now >= self._beat_at:
             self._beat_at = now + BEAT_SECONDS
+            self.deposits.again()
             self.send({"op": "beat", "held": self.deposits.held})
 
     def deadline(self) -> float | None:

@@ -15,6 +15,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lanekeeper.keeper.channel import Channel, ChannelError, Listener, Received
+from lanekeeper.keeper.shortage import SCARCE
+
+PAUSE: Final = 0.2
+"""Seconds before a peer is accepted for whom there was no descriptor."""
 
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -43,6 +47,7 @@ class Loop:
         self._wake, self._waker = socket.socketpair(type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self._channels: dict[Channel, Handlers] = {}
         self._served: list[Channel] = []
+        self._paused: dict[int, Callable[[], None]] = {}
 
     @property
     def channels(self) -> int:
@@ -55,7 +60,8 @@ class Loop:
 
     def forget(self, fd: int) -> None:
         """Stop watching `fd`; before it is closed."""
-        self._selector.unregister(fd)
+        if self._paused.pop(fd, None) is None:
+            self._selector.unregister(fd)
 
     def listen(self, listener: Listener, joined: Callable[[Channel], None]) -> None:
         """Call `joined` with every peer that connects; those of other uids are refused."""
@@ -65,6 +71,8 @@ class Loop:
                 channel = listener.accept()
             except ChannelError as error:
                 _LOGGER.warning("refused a peer: %s", error)
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno in SCARCE:
+                    self._pause(listener.fileno())
                 return
             if channel is not None and len(self._channels) >= self._limit:
                 _LOGGER.warning("refused a peer: %d channels are open", self._limit)
@@ -73,6 +81,16 @@ class Loop:
                 joined(channel)
 
         self.watch(listener.fileno(), accept)
+
+    def _pause(self, fd: int) -> None:
+        """Look away from a listener whose peers cannot be accepted now; they wait in its queue."""
+        self._paused[fd] = self._selector.get_key(fd).data
+        self._selector.unregister(fd)
+
+    def _resume(self) -> None:
+        for fd, call in self._paused.items():
+            self.watch(fd, call)
+        self._paused.clear()
 
     def on_signals(self, numbers: Iterable[int], call: Callable[[int], None]) -> None:
         """Call `call` in the loop for each of these signals; several of one kind may be one."""
@@ -90,6 +108,7 @@ class Loop:
     def join(self, channel: Channel, handlers: Handlers) -> None:
         """Serve a channel until it is closed or dropped."""
         self._channels[channel] = handlers
+        channel.lenient = True
 
         def serve() -> None:
             self._serve(channel, handlers)
@@ -126,7 +145,11 @@ class Loop:
 
     def turn(self, timeout: float | None) -> None:
         """Wait for something to happen, at most `timeout` seconds, and call its handlers."""
-        for key, _ in self._selector.select(timeout):
+        if self._paused:
+            timeout = PAUSE if timeout is None else min(timeout, PAUSE)
+        found = self._selector.select(timeout)
+        self._resume()
+        for key, _ in found:
             # An earlier callback of this turn may have closed it and reused its number.
             if self._selector.get_map().get(key.fd) is key:
                 key.data()

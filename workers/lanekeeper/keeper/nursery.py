@@ -10,6 +10,7 @@ import errno
 import importlib
 import logging
 import math
+import os
 import resource
 import signal
 import sys
@@ -37,6 +38,7 @@ from lanekeeper.keeper.forking import (
 from lanekeeper.keeper.loop import Handlers, Loop
 from lanekeeper.keeper.rebirth import Rebirth
 from lanekeeper.keeper.rundir import Rundir
+from lanekeeper.keeper.shortage import explain
 from lanekeeper.keeper.warden import Warden
 from lanekeeper.keeper.warmth import Warmth
 
@@ -203,6 +205,9 @@ class Nursery:
 
     def _spawn(self, channel: Channel, received: Received) -> None:
         message, fds = received.message, received.fds
+        if received.short:
+            self._fail(channel, message, OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+            return
         if _SPAWN_FDS.get(str(message.get("stdin"))) != len(fds):
             self._refuse(channel, message, 'stdin is "tty" with 4 descriptors or "pipe" with 5')
             return
@@ -251,7 +256,7 @@ class Nursery:
 
     def _fail(self, channel: Channel, message: dict[str, Any], error: OSError) -> None:
         _LOGGER.warning("did not fork: %s", error)
-        answer = {"id": message.get("id"), "errno": error.errno, "message": error.strerror}
+        answer = {"id": message.get("id"), "errno": error.errno, "message": explain(error)}
         self._loop.send(channel, {"op": "failed", **answer})
 
 

@@ -80,12 +80,12 @@ class Premises:
         self._look_at = math.inf
         try:
             self._rundir.create()
-        except RundirError:
+            self._watch()
+            self._restore()
+        except (OSError, RundirError):
             _LOGGER.exception("cannot make the runtime directory again")
             self._again(now)
             return []
-        self._watch()
-        self._restore()
         missing = [path for path in expected() if not path.exists()]
         if missing:
             names = ", ".join(path.name for path in missing)

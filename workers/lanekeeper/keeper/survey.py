@@ -7,6 +7,7 @@ command line, which must find what is left when nothing of ours runs any more.
 
 import contextlib
 import os
+import select
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ _SIGNS: Final = ("keeper.sock", "nursery.sock", "broker.sock")
 """Sockets by which a runtime directory shows that somebody listens in it."""
 
 _UNIX_FIELDS: Final = 8
+_LOOK: Final = 0.05
 
 
 def look(rundir: Rundir) -> Facts:
@@ -37,6 +39,24 @@ def look(rundir: Rundir) -> Facts:
     names = {cgroups.name(place.directory): place.directory for place in places}
     groups = tuple(_groups(trees, names))
     return Facts(str(rundir.path), processes, places, groups)
+
+
+def look_twice(rundir: Rundir, seconds: float) -> Facts:
+    """Return what there is, as `look`; a plane whose keeper is being replaced is given time for it.
+
+    Blocks for at most `seconds`, and not at all while every plane has its keeper.
+    """
+    facts = look(rundir)
+    alone = {one.directory for one in facts.processes if one.role}
+    alone &= {place.directory for place in facts.places if place.keeper is None}
+    deadline = time.monotonic() + seconds
+    while alone and time.monotonic() < deadline:
+        select.select([], [], [], _LOOK)
+        found = {each for each in alone if lock.holder(Rundir(Path(each)).lock) is not None}
+        alone -= found
+        if found and not alone:
+            return look(rundir)
+    return facts if not alone else look(rundir)
 
 
 def still(identities: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

@@ -53,6 +53,7 @@ class SpawnRefused(Struct, frozen=True):
 
     terminal_id: str
     reason: str
+    code: str = "SPAWN_FAILED"
 
 
 class Ungated(Struct, frozen=True):

@@ -72,6 +72,7 @@ class Custody:
 
     def beat(self, now: float) -> None:
         """Tell the keeper that the main loop turns, and how much it should hold."""
+        self.deposits.again()
         self._send({"op": "beat", "held": self.deposits.held}, now)
 
     def leave(self) -> None:

@@ -57,7 +57,8 @@ def handle(
             turn.put(replace(terminal, info=info))
             turn.do(Start(info, terminal.spec))
         case SpawnRefused():
-            _refused(lane, turn, terminal, f"{terminal.info.argv[0]}: {stimulus.reason}")
+            reason = f"{terminal.info.argv[0]}: {stimulus.reason}"
+            _refused(lane, turn, terminal, reason, stimulus.code)
         case Exited() if terminal.info.exit not in {None, UNKNOWN}:
             turn.do(Reap(terminal.info.id))  # told once more to a successor, or not known any more
         case Exited():
@@ -107,8 +108,10 @@ def _writer(turn: Turn, terminal: TerminalIs) -> str | None:
     return held.id if held is not None and same else None
 
 
-def _refused(lane: "LaneCore", turn: Turn, terminal: TerminalIs, reason: str) -> None:
-    error = WireError("SPAWN_FAILED", reason).info
+def _refused(
+    lane: "LaneCore", turn: Turn, terminal: TerminalIs, reason: str, code: str = "SPAWN_FAILED"
+) -> None:
+    error = WireError(code, reason).info
     failed = turn.move(terminal, "fail", reason=reason, pid=None, start_time=None)
     turn.report(
         "terminal.spawn.failed",

@@ -11,9 +11,10 @@ from typing import Final
 from lanekeeper.keeper import hooks
 from lanekeeper.keeper.channel import ChannelError
 from lanekeeper.keeper.deposits import Deposits
+from lanekeeper.keeper.shortage import explain
 from lanekeeper.workers.actions import OpenGate, SpawnRefused, Start, Stimulus
 from lanekeeper.workers.children import Child
-from lanekeeper.workers.estate import PROGRAM_KINDS, Program
+from lanekeeper.workers.estate import JOURNAL, LANE, PROGRAM_KINDS, Program
 from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.terminal_input import Lost
@@ -54,9 +55,9 @@ class Starter:
             self._deposits.put(terminal_id, {**io.fds, "errors": child.errors})
             hooks.at("worker.terminal.deposited")
         except (OSError, ChannelError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
+            reason = explain(error) if isinstance(error, OSError) else str(error)
             _LOG.warning("no program started: %s", reason, extra={"stimulus": terminal_id})
-            return [SpawnRefused(terminal_id, reason or "out of resources")]
+            return [SpawnRefused(terminal_id, reason)]
         return []
 
     def _open(self, io: TerminalIO, child: Child) -> None:
@@ -80,6 +81,8 @@ class Starter:
 
     def open_gates(self) -> None:
         """Let the programs run whose terminals are in the vault."""
+        if not all(self._deposits.sure(name) for name in (JOURNAL, LANE)):
+            return
         for terminal_id in [name for name in self._gates if self._deposits.sure(name)]:
             self._gates.discard(terminal_id)
             self._spawner.open_gate(terminal_id)
@@ -91,7 +94,8 @@ class Starter:
             return []
         self._gates.discard(name)
         self._spawner.shut_gate(name)
-        return [SpawnRefused(name, f"the keeper cannot keep its terminal: {reason}")]
+        text = f"the keeper cannot keep its terminal: {reason}"
+        return [SpawnRefused(name, text, "LIMIT_EXCEEDED")]
 
     def go_on(self, program: Program) -> TerminalIO:
         """Go on with a program that a dead worker started; return its terminal."""
