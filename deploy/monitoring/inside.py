@@ -43,7 +43,7 @@ _FAULTS: Final = (
     Panel(
         "lines",
         "Lanes given up",
-        "Lanes whose workers died again and again.",
+        "Lanes whose worker died five times within a minute; `lane recover` brings one back.",
         "short",
         (Query(total("lanekeeper_crash_loops_total"), "since the plane began"),),
         fail=1,

@@ -93,7 +93,7 @@ _HEALTH: Final = (
     Panel(
         "lines",
         "Lanes by state",
-        "Ready and running are well. Failed lanes run nothing; recovering ones should be back"
+        "Ready and running are well. A failed lane answers nobody; recovering ones should be back"
         " within seconds.",
         "short",
         (Query(total("lanekeeper_lanes", "state"), "{{state}}"),),
