@@ -19,6 +19,7 @@ _STATES: Final = {
     "active": "green",
     "attached": "green",
     "ok": "green",
+    "pass": "green",
     "throttled": "yellow",
     "recovering": "yellow",
     "provisioning": "yellow",
