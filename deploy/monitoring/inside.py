@@ -39,6 +39,7 @@ _FAULTS: Final = (
             ),
         ),
         warn=0.3,
+        fail=2,
     ),
     Panel(
         "lines",
@@ -98,12 +99,12 @@ _PROCESSES: Final = (
     ),
     Panel(
         "lines",
-        "Loop lag (p99)",
+        "Loop lag (p95)",
         "How late event loops come back to their heartbeat, by role.",
         "s",
-        (Query(worst("instance_role:lanekeeper_loop_lag_seconds:p99_5m", "role"), "{{role}}"),),
+        (Query(worst("instance_role:lanekeeper_loop_lag_seconds:p95_5m", "role"), "{{role}}"),),
         warn=0.15,
-        fail=0.5,
+        fail=1,
     ),
     Panel(
         "lines",
@@ -118,6 +119,15 @@ _PROCESSES: Final = (
         "Open descriptors by role.",
         "short",
         (Query(total("lanekeeper_open_fds", "role"), "{{role}}"),),
+    ),
+    Panel(
+        "lines",
+        "Descriptors against their limit",
+        "The part of its limit of open files that the fullest process uses.",
+        "percentunit",
+        (Query(f"max(lanekeeper_open_fds_ratio{where()})", "fullest process"),),
+        warn=0.7,
+        fail=0.9,
     ),
     Panel(
         "lines",

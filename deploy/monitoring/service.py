@@ -8,6 +8,9 @@ from typing import Final
 
 from monitoring.panels import JOB, Panel, Query, Row, rate, rise, spread, total, where, worst
 
+FIRING: Final = 'alertstate="firing"'
+FAILING: Final = 'status="fail"'
+
 _HEALTH: Final = (
     Panel(
         "stat",
@@ -35,8 +38,7 @@ _HEALTH: Final = (
         "short",
         (
             Query(
-                f"count(ALERTS{where('alertstate=' + chr(34) + 'firing' + chr(34))})"
-                f" or 0 * sum(up{where(JOB)})",
+                f"count(ALERTS{where(FIRING)}) or 0 * sum(up{where(JOB)})",
                 "firing",
             ),
         ),
@@ -47,13 +49,12 @@ _HEALTH: Final = (
     Panel(
         "stat",
         "Findings",
-        "Figures beyond the limit of the specification. `lane diag` says more about each.",
+        "Figures of `lane diag` that fail. That command shows their numbers and what to do.",
         "short",
         (
             Query(
-                f"count(instance:lanekeeper_figure_limit:ratio{where()} > 1)"
-                f" or 0 * sum(up{where(JOB)})",
-                "beyond their limit",
+                f"sum(lanekeeper_finding{where(FAILING)}) or 0 * sum(up{where(JOB)})",
+                "fail",
             ),
         ),
         fail=1,
@@ -79,8 +80,8 @@ _HEALTH: Final = (
     Panel(
         "bars",
         "Figures against their limits",
-        "How much of the specification's limit each figure uses: 100 % is the limit. The names are"
-        " those of `lane diag`. A figure that nothing was measured for is absent.",
+        "How much of its limit each figure uses: 100 % is the limit. The names are those of"
+        " `lane diag`. A figure that nothing was measured for is absent.",
         "percentunit",
         (
             Query(
