@@ -70,12 +70,12 @@ The numbers in `signal` are values like any other.
 """
 
 _CORES_BY_PACKAGE: Final[dict[str, str]] = {
-    "broker": "addresses budget core deadlines deaths desk door early keepers lane lanes listings "
-    "looking orphans plane records recovery registry replay restoring returning routing state "
-    "stimuli story workers",
+    "broker": "addresses budget core deadlines deaths desk diagnosis diagnostics door early "
+    "keepers lane lanes listings looking orphans plane records recovery registry replay restoring "
+    "returning routing state stimuli story workers",
     "client": "awaiting closing effects errors feeding following items leases operations recording "
     "session story stream tasks writing",
-    "collector": "model",
+    "collector": "admission diagnoses export faults findings judging ledger model pages usage window",
     "keeper": "beats clock continuity daemons depository events facts findings grants greeting "
     "lookups peers pool readoption refill restarts roster scopes states status succession "
     "supervisor sweeping vault wayup",
