@@ -185,10 +185,12 @@ _OUTPUT: Final = (
     Panel(
         "lines",
         "Output and input",
-        "Bytes published, delivered to programs, and given again from logs.",
+        "Bytes that programs wrote, that were published to subscribers, delivered to programs, and"
+        " given again from logs.",
         "Bps",
         (
-            Query(rate("lanekeeper_output_bytes_total"), "output"),
+            Query(rate("lanekeeper_output_logged_bytes_total"), "written by programs"),
+            Query(rate("lanekeeper_output_bytes_total"), "published"),
             Query(rate("lanekeeper_input_bytes_total"), "input"),
             Query(rate("lanekeeper_output_repaired_bytes_total"), "repaired"),
         ),

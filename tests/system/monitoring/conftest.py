@@ -1,5 +1,6 @@
 """One plane that has been through everything, and a Prometheus that has watched it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ NAME = "watched"
 
 @dataclass(frozen=True)
 class Watched:
-    """A plane and who watches it."""
+    """A plane and who watches it, since a time of the epoch."""
 
     plane: Plane
     prometheus: Prometheus
+    began: float
 
 
 @pytest.fixture(scope="module")
@@ -27,18 +29,8 @@ def watched() -> Iterator[Watched]:
     with ExitStack() as stack:
         plane = stack.enter_context(Plane())
         prometheus = stack.enter_context(Prometheus(plane, NAME))
+        began = time.time()
         with plane.connect() as client:
-            lanes = provoking.work(client, "before")
-            wait_until(lambda: prometheus.number("up"), 15.0, f"scrape: {prometheus.targets()}")
-            wait_until(
-                lambda: prometheus.number("sum(lanekeeper_echo_seconds_count)"),
-                15.0,
-                "first figures",
-            )
-            provoking.press(plane, client)
-            provoking.reattach(lanes[0])
-            provoking.break_things(plane, client, lanes[1])
-            provoking.give_up(plane, client)
-            provoking.nonsense(plane)
-            provoking.work(client, "after")
-            yield Watched(plane, prometheus)
+            wait_until(lambda: prometheus.number("up"), 15.0, "first scrape")
+            provoking.everything(plane, client)
+            yield Watched(plane, prometheus, began)

@@ -5,10 +5,13 @@ lose. Every step waits for its effect. Called by the tests and by `deploy/pictur
 """
 
 import contextlib
+import http.client
+import json
 import os
 import signal
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import zmq
@@ -29,6 +32,18 @@ PATIENCE: Final = 20.0
 DEATHS: Final = 5
 ASKS: Final = r"printf '\033[6n'; head -c 4 >/dev/null"
 """A program that asks where the cursor is and waits for the answer."""
+
+
+def everything(plane: Plane, client: Connected) -> None:
+    """Do all of it once; good work comes before and after the faults."""
+    first, second, *_ = work(client, "before")
+    with held(plane, client):
+        press(plane, client)
+        reattach(first)
+        break_things(plane, client, second)
+        give_up(plane, client)
+        nonsense(plane)
+        work(client, "after")
 
 
 def work(client: Connected, suffix: str) -> list[Lane]:
@@ -57,6 +72,17 @@ def typed_into(lane: Lane) -> None:
 def shown(terminal: Terminal, number: int) -> bool:
     """Return whether a line has come back from `cat`, beside the terminal's own echo of it."""
     return terminal.read(0).data.count(f"line {number}\r\n".encode()) == TWICE
+
+
+@contextlib.contextmanager
+def held(plane: Plane, client: Connected) -> Iterator[None]:
+    """Have a program stand still meanwhile: who reads it may hold it for ever, and does."""
+    terminal = client.lane("held").spawn(["yes"], capacity=MIN_LOG_CAPACITY, output="raw")
+    with WireClient(plane.dir) as wire:
+        registered(wire, terminal.info).consume("forever")
+        wait_until(lambda: terminal.refresh().state == "throttled", PATIENCE, "holding back")
+        yield
+    terminal.close(grace_s=0)
 
 
 def press(plane: Plane, client: Connected) -> None:
@@ -144,3 +170,13 @@ def deaf(plane: Plane, role: str) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def scrape(plane: Plane) -> bytes:
+    """Return the page of metrics, asked for as anybody would who may read the token."""
+    where = json.loads(plane.lane("status", "--json").stdout)["metrics"]
+    token = Path(where["token_file"]).read_text("ascii").strip()
+    asking = http.client.HTTPConnection("127.0.0.1", where["port"], timeout=PATIENCE)
+    with contextlib.closing(asking):
+        asking.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
+        return asking.getresponse().read()
