@@ -14,12 +14,13 @@ from lanekeeper.wire.metrics import METRICS, Kind
 
 OUTCOMES: Final = ("ok", "error")
 REPLACED: Final = ("keeper", "nursery", "broker", "collector", "worker")
+REASONS: Final = ("signal", "exit", "hang", "asked", "unknown")
 
 NAMED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "lanekeeper_lane_create_seconds": (OUTCOMES,),
     "lanekeeper_session_restore_seconds": (("reattach", "crash"), OUTCOMES),
     "lanekeeper_programs_ended_total": (("ok", "error", "signal", "unknown"),),
-    "lanekeeper_process_restarts_total": (REPLACED, ("died",)),
+    "lanekeeper_process_restarts_total": (REPLACED, REASONS),
     "lanekeeper_recovery_seconds": (REPLACED,),
     "lanekeeper_samples_dropped_total": (("broker", "worker"),),
 }

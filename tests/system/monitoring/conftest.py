@@ -31,6 +31,7 @@ def watched() -> Iterator[Watched]:
         prometheus = stack.enter_context(Prometheus(plane, NAME))
         began = time.time()
         with plane.connect() as client:
+            lanes = provoking.work(client, "before")
             wait_until(lambda: prometheus.number("up"), 15.0, "first scrape")
-            provoking.everything(plane, client)
+            provoking.everything(plane, client, lanes)
             yield Watched(plane, prometheus, began)

@@ -34,9 +34,12 @@ ASKS: Final = r"printf '\033[6n'; head -c 4 >/dev/null"
 """A program that asks where the cursor is and waits for the answer."""
 
 
-def everything(plane: Plane, client: Connected) -> None:
-    """Do all of it once; good work comes before and after the faults."""
-    first, second, *_ = work(client, "before")
+def everything(plane: Plane, client: Connected, lanes: list[Lane]) -> None:
+    """Do all of it once, with lanes that have been at work; good work comes after the faults too.
+
+    What happens before the first scrape is nothing that a rate could show.
+    """
+    first, second, *_ = lanes
     with held(plane, client):
         press(plane, client)
         reattach(first)

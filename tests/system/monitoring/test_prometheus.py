@@ -49,7 +49,6 @@ FIRING = {
     "LanekeeperConsumersDemoted",
     "LanekeeperCrashLoop",
     "LanekeeperFindingFails",
-    "LanekeeperLaneCreateErrors",
     "LanekeeperLanesFailed",
     "LanekeeperOutputGaps",
     "LanekeeperProcessReplaced",
