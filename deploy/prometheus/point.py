@@ -8,7 +8,6 @@ metrics.
 
 import argparse
 import json
-import os
 import socket
 import sys
 from pathlib import Path
@@ -57,7 +56,7 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"cannot write: {error}; name another directory with --into\n")
         return 2
-    sys.stdout.write(f"wrote {os.fspath(options.into)}/targets.json and metrics.token\n")
+    sys.stdout.write(f"wrote targets.json and metrics.token in {options.into}\n")
     return 0
 
 
