@@ -8,13 +8,19 @@ from typing import Final
 
 from monitoring.panels import JOB, Panel, Query, Row, rate, rise, total, where, worst
 
+ASKED: Final = 'reason="asked"'
+UNASKED: Final = 'reason!="asked"'
+
 _FAULTS: Final = (
     Panel(
         "lines",
         "Processes replaced",
-        "Processes of the plane that died, hung or were restarted, and whom another followed.",
+        "Processes that died or hung and that another followed, and those replaced on request.",
         "short",
-        (Query(rise("lanekeeper_process_restarts_total", "role, reason"), "{{role}} {{reason}}"),),
+        (
+            Query(rise("lanekeeper_process_restarts_total", "role", UNASKED), "{{role}}"),
+            Query(rise("lanekeeper_process_restarts_total", "", ASKED), "on request"),
+        ),
         warn=1,
     ),
     Panel(
@@ -81,6 +87,7 @@ _PROCESSES: Final = (
         "bytes",
         (Query(total("lanekeeper_proportional_bytes", "role"), "{{role}}"),),
         stacked=True,
+        width=6,
     ),
     Panel(
         "lines",
@@ -88,6 +95,7 @@ _PROCESSES: Final = (
         "Memory by role; shared pages count in each process, so the sum is more than is used.",
         "bytes",
         (Query(total("lanekeeper_resident_bytes", "role"), "{{role}}"),),
+        width=6,
     ),
     Panel(
         "lines",
@@ -96,6 +104,7 @@ _PROCESSES: Final = (
         "short",
         (Query(rate("lanekeeper_cpu_seconds_total", "role"), "{{role}}"),),
         stacked=True,
+        width=6,
     ),
     Panel(
         "lines",
@@ -105,6 +114,7 @@ _PROCESSES: Final = (
         (Query(worst("instance_role:lanekeeper_loop_lag_seconds:p95_5m", "role"), "{{role}}"),),
         warn=0.15,
         fail=1,
+        width=6,
     ),
     Panel(
         "lines",
@@ -112,6 +122,7 @@ _PROCESSES: Final = (
         "Processes of the plane by role.",
         "short",
         (Query(total("lanekeeper_processes", "role"), "{{role}}"),),
+        width=6,
     ),
     Panel(
         "lines",
@@ -119,6 +130,7 @@ _PROCESSES: Final = (
         "Open descriptors by role.",
         "short",
         (Query(total("lanekeeper_open_fds", "role"), "{{role}}"),),
+        width=6,
     ),
     Panel(
         "lines",
@@ -128,6 +140,7 @@ _PROCESSES: Final = (
         (Query(f"max(lanekeeper_open_fds_ratio{where()})", "fullest process"),),
         warn=0.7,
         fail=0.9,
+        width=6,
     ),
     Panel(
         "lines",
@@ -138,6 +151,7 @@ _PROCESSES: Final = (
             Query(f"max(lanekeeper_ptys{where()})", "in use"),
             Query(f"max(lanekeeper_ptys_max{where()})", "at most"),
         ),
+        width=6,
     ),
 )
 
@@ -148,6 +162,7 @@ _THEMSELVES: Final = (
         "Samples that the collector took in, by role.",
         "ops",
         (Query(rate("lanekeeper_samples_total", "role"), "{{role}}"),),
+        width=6,
     ),
     Panel(
         "lines",
@@ -159,6 +174,7 @@ _THEMSELVES: Final = (
             Query(rise("lanekeeper_samples_refused_total"), "refused"),
         ),
         warn=1,
+        width=6,
     ),
     Panel(
         "lines",
@@ -171,6 +187,7 @@ _THEMSELVES: Final = (
         ),
         warn=1500,
         fail=2000,
+        width=6,
     ),
     Panel(
         "lines",
@@ -179,6 +196,7 @@ _THEMSELVES: Final = (
         "s",
         (Query(f"max by (instance) (scrape_duration_seconds{where(JOB)})", "{{instance}}"),),
         warn=0.1,
+        width=6,
     ),
 )
 

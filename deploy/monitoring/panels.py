@@ -74,10 +74,10 @@ def rate(metric: str, by: str = "", *more: str) -> str:
     return f"sum{grouped} (rate({metric}{where(*more)}[$__rate_interval]))"
 
 
-def rise(metric: str, by: str = "") -> str:
+def rise(metric: str, by: str = "", *more: str) -> str:
     """Return by how much a counter rose within each step of the picture."""
     grouped = f" by ({by})" if by else ""
-    return f"sum{grouped} (increase({metric}{where()}[$__rate_interval]))"
+    return f"sum{grouped} (increase({metric}{where(*more)}[$__rate_interval]))"
 
 
 def spread(metric: str, *more: str) -> tuple[Query, ...]:

@@ -36,7 +36,6 @@ PROVOKED = {
     "Lanes created",
     "Lanes given up",
     "Output and input",
-    "Processes replaced",
     "Programs ended",
     "Programs held back",
     "Recovery (p95)",
