@@ -27,7 +27,8 @@ def admit(data: bytes) -> Sample:
     for each in sample.spreads:
         metric = _checked(each.name, each.labels, sample.role)
         numbers = (each.sum, *each.recent)
-        if len(each.counts) != len(metric.buckets) + 1 or not all(map(isfinite, numbers)):
+        fitting = metric.kind is Kind.HISTOGRAM and len(each.counts) == len(metric.buckets) + 1
+        if not fitting or not all(map(isfinite, numbers)):
             raise SampleError(f"{each.name} has other buckets")
     return sample
 

@@ -31,6 +31,7 @@ class Bulletin:
         self._vault, self._continuity = vault, continuity
         self._told: dict[str, Any] = {}
         self._next = math.inf
+        self._known_down: set[str] = set()
 
     def ended(self, record: Record, event: Ended, now: float) -> None:
         """Note the end of a daemon; one that was to end for good is not followed."""
@@ -59,10 +60,10 @@ class Bulletin:
 
     def tell(self, now: float) -> list[Action]:
         """Return the message to the broker, if it is time to and there is news."""
-        broker = self._pool.broker
-        if now < self._next or broker is None:
+        broker, down = self._pool.broker, self._down()
+        if broker is None or (now < self._next and down == self._known_down):
             return []
-        self._next = now + PAUSE
+        self._next, self._known_down = now + PAUSE, down
         figures = self._figures()
         if figures == self._told:
             return []
@@ -84,12 +85,14 @@ class Bulletin:
             "start_time": self._info.start_time,
             "values": [*gauges, *figures.values()],
             "observed": figures.observed,
-            "degraded": self._degraded(),
+            "degraded": sorted(self._known_down | self._stuck()),
         }
 
-    def _degraded(self) -> list[str]:
-        """Return the roles for which the plane is degraded, as `status` has them with reasons."""
+    def _down(self) -> set[str]:
+        """Return the roles that do not serve; these are news that do not wait."""
         roles = {one.role for one in self._daemons if one.state is not Daemon.READY}
-        roles |= {WORKER} if self._pool.reason else set()
-        roles |= {str(one["role"]) for one in self._continuity.degraded()}
-        return sorted(roles)
+        return roles | {WORKER} if self._pool.reason else roles
+
+    def _stuck(self) -> set[str]:
+        """Return the roles of what hangs or has not come back, as `status` has them."""
+        return {str(one["role"]) for one in self._continuity.degraded()}

@@ -217,8 +217,9 @@ class Effects:
             # Or the vault's duplicate would keep the end of the input from the program.
             self.deposits.drop(io.terminal_id, ("stdin",))
         if done:
-            # An input without an id is an answer to the program, not a client's.
-            self.tally.input_bytes += sum(e.size for e in done if e.command_id)
+            for entry in done:
+                # An input without an id is an answer to the program, not a client's.
+                self.tally.input_bytes += entry.size if entry.command_id else 0
             hooks.at("worker.input.answer")
         return [*(Delivered(e.command_id, e.size) for e in done), *_undelivered(lost)]
 

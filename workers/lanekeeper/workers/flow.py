@@ -28,7 +28,7 @@ shortly.
 """
 
 
-LOOK_SECONDS: Final = 0.01
+LOOK_SECONDS: Final = 0.1
 """Backlogs of one terminal are looked at no more often than this."""
 
 
