@@ -68,6 +68,7 @@ NEEDS: Final[dict[str, Need]] = {
     "make": _debian("make"),
     "node": _debian("nodejs"),
     "npm": _debian("npm"),
+    "prometheus": _debian("prometheus"),
     "ps": _debian("procps"),
     "script": _debian("bsdutils"),
     "stty": _debian("coreutils"),

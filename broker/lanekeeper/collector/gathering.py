@@ -9,12 +9,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from lanekeeper.collector import diagnoses, export, ledger
+from lanekeeper.collector import beginnings, diagnoses, export, ledger
 from lanekeeper.collector.faults import Faults
 from lanekeeper.collector.findings import Findings
 from lanekeeper.collector.model import Feed, Incarnation, Model
 from lanekeeper.collector.usage import Usage
-from lanekeeper.wire.messages.diagnostics import Diagnostics, DiagnosticsRequest, MetricChanged
+from lanekeeper.wire.messages.diagnostics import (
+    Diagnostics,
+    DiagnosticsRequest,
+    MetricChanged,
+    Status,
+)
 from lanekeeper.wire.metrics import DAEMONS, Metric
 from lanekeeper.wire.version import PRODUCT
 
@@ -33,6 +38,7 @@ class Gathering:
         """Know nothing yet; `since` is the RFC 3339 time of now."""
         self._me = Incarnation("collector", pid, start_time)
         self._findings = Findings()
+        self._shown: dict[str, Status] = {}
         self.faults = Faults()
         self.model = Model(self._feeds, known_before=start_time - KNOWN_TICKS)
         self.usage = Usage(self.model)
@@ -40,12 +46,12 @@ class Gathering:
 
     def restore(self, data: bytes, now: float) -> None:
         """Go on from what a collector before this one has kept."""
-        if not data:
-            return
         try:
-            ledger.restore(self.model, data, now)
+            if data:
+                ledger.restore(self.model, data, now)
         except ledger.LedgerError as error:
             LOG.warning("the totals begin anew: %s", error)
+        beginnings.begin(self.model)
 
     def dump(self) -> bytes | None:
         """Return what is to be kept, or None when nothing has changed."""
@@ -70,7 +76,10 @@ class Gathering:
         if not self.model.changed:
             return []
         self._measure(now)
-        return self._findings.changes(diagnoses.look(self._known, now))
+        found = diagnoses.look(self._known, now)
+        for key, finding in found.items():
+            self._judged(key, finding.status, now)
+        return self._findings.changes(found)
 
     def listed(self, processes: Iterable[Mapping[str, Any]], now: float) -> None:
         """Take in processes that the keeper names: some push no samples."""
@@ -102,8 +111,18 @@ class Gathering:
             counts[process.who.role] += 1
         for role, count in counts.items():
             self._put("lanekeeper_processes", count, role, now=now)
+        for share in self.usage.given().values():
+            self._put("lanekeeper_open_fds_ratio", share, now=now)
         self._put("lanekeeper_series", tallies.lines, now=now)
         self.model.changed = changed
+
+    def _judged(self, key: str, status: Status, now: float) -> None:
+        """Show the status that a finding has, and no longer the one it had."""
+        before = self._shown.get(key, status)
+        if before != status:
+            self._put("lanekeeper_finding", 0, key, before, now=now)
+        self._shown[key] = status
+        self._put("lanekeeper_finding", 1, key, status, now=now)
 
     def _put(self, name: str, value: float, *labels: str, now: float) -> None:
         self.model.put(self._me, name, value, *labels, now=now)

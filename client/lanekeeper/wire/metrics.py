@@ -25,7 +25,7 @@ class Metric:
     Attributes:
         name: as Prometheus shows it, with `_total` for a counter.
         kind: counter, gauge or histogram.
-        unit: `seconds`, `bytes`, `chunks`, or empty for a count.
+        unit: `seconds`, `bytes`, `chunks`, `ratio`, or empty for a count.
         labels: names of its labels, in the order in which samples carry their values. `role` is
             that of the process it is about and is never among the values: the sample says it.
         by: the roles of the processes that measure it.
@@ -250,8 +250,22 @@ _TABLE: Final = (
         unit="seconds",
     ),
     _gauge("lanekeeper_open_fds", (COLLECTOR,), "Open descriptors of the processes.", "role"),
+    _gauge(
+        "lanekeeper_open_fds_ratio",
+        (COLLECTOR,),
+        "The part of its limit of open descriptors that the fullest process uses.",
+        unit="ratio",
+    ),
     _gauge("lanekeeper_ptys", (COLLECTOR,), "Pseudo-terminals in use on this machine."),
     _gauge("lanekeeper_ptys_max", (COLLECTOR,), "Pseudo-terminals this machine allows."),
+    # what lane diag says
+    _gauge(
+        "lanekeeper_finding",
+        (COLLECTOR,),
+        "1 for the status that a figure of the diagnostics has: pass, warn, fail or unknown.",
+        "finding",
+        "status",
+    ),
     # the metrics themselves
     _counter("lanekeeper_samples_total", (COLLECTOR,), "Samples taken in.", "role"),
     _counter("lanekeeper_samples_refused_total", (COLLECTOR,), "Samples that could not be read."),

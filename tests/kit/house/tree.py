@@ -13,7 +13,7 @@ from typing import Final
 
 PORTIONS: Final = ("broker", "workers", "client", "soak")
 """Top-level folders that each hold a portion of the namespace `lanekeeper`."""
-OTHERS: Final = ("tests", "docs")
+OTHERS: Final = ("tests", "docs", "deploy")
 NAMESPACE: Final = "lanekeeper"
 
 

@@ -53,9 +53,7 @@ def test_the_three_that_are_prescribed() -> None:
     assert RULES["output_backlog_depth"].fail == 64
 
 
-@pytest.mark.parametrize(
-    ("seconds", "status"), [(0.004, "pass"), (0.020, "warn"), (0.031, "fail")]
-)
+@pytest.mark.parametrize(("seconds", "status"), [(0.004, "pass"), (0.020, "warn"), (0.031, "fail")])
 def test_a_latency_is_held_against_its_thresholds(seconds: float, status: str) -> None:
     judged = Judged()
     judged.hear(sample(1, "broker", spreads=[spread(CREATE, [0.001] * 5 + [seconds] * 5, "ok")]))
