@@ -27,7 +27,7 @@ def answered(lane: Lane, after: float = 0.0) -> list[tuple[float, str, str]]:
 
     def observe(name: str, seconds: float, method: str, status: str) -> None:
         assert name == "lanekeeper_command_seconds"
-        seen.append((pytest.approx(seconds), method, status))
+        seen.append((round(seconds, 9), method, status))
 
     lane.tally.observe = observe
     lane.tally.timed(lane.now + after)
