@@ -8,7 +8,6 @@ Wakes for messages, for deadlines and for the beat; with none of them it sleeps.
 
 import errno
 import logging
-import math
 import os
 import resource
 import time
@@ -19,6 +18,7 @@ import zmq
 
 from lanekeeper.broker import journal as journals
 from lanekeeper.broker.core import Core
+from lanekeeper.broker.figures import Figures
 from lanekeeper.broker.heritage import SOCKETS, Heritage, take_over
 from lanekeeper.broker.stimuli import (
     Action,
@@ -49,13 +49,11 @@ from lanekeeper.keeper.journal import JournalError
 from lanekeeper.keeper.program import wakeup_pipe
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.limits import LOG_BUDGET
-from lanekeeper.wire.sample import Sampler
 
 BUDGET: Final = 256
 """Messages taken from one socket per turn, so that no socket waits for another's flood."""
 
 LOG: Final = logging.getLogger(__name__)
-_ROLE: Final = "broker"
 _SUBSCRIBE: Final = b"\x01"
 
 
@@ -73,8 +71,7 @@ class Server:
         self._journal = heritage.journal
         self._state = heritage.state
         self._core = Core(self._state, os.urandom, str(rundir.path))
-        me = identity.current()
-        self._sampler = Sampler(_ROLE, me.pid, me.start_time)
+        self._figures = Figures(identity.current(), self._core.desk, time.monotonic())
         self._core.desk.budget.limit = log_budget
         self._poller = zmq.Poller()
         self._polled: tuple[int, int] | None = None
@@ -98,7 +95,7 @@ class Server:
             if self._wakeup in ready:
                 break
         self._turn()
-        self._sample(math.inf)
+        self._sample(time.monotonic(), last=True)
         self._link.deposits.drop(SOCKETS)
         self._link.close()
         self._journal.close()
@@ -110,6 +107,8 @@ class Server:
         for message in self._link.turn():
             if message["op"] == "rebind":
                 self._rebind()
+            elif message["op"] == "collector":
+                self._figures.again(now.monotonic)
             else:
                 self._feed(FromKeeper(message), now)
         self._follow_link(now)
@@ -156,6 +155,7 @@ class Server:
                 self._feed(Subscription(message[1:]), now)
 
     def _feed(self, stimulus: Stimulus, now: Instant) -> None:
+        self._figures.touch()
         try:
             actions = self._core.handle(stimulus, now)
         except Exception:
@@ -231,9 +231,9 @@ class Server:
             self._core.desk.counters["journal.failed"] += 1
             LOG.exception("could not write to the journal")
 
-    def _sample(self, now: float) -> None:
-        """Push the counters to the collector when it is time to; never waits."""
-        sample = self._sampler.take(self._core.desk.counters, now)
+    def _sample(self, now: float, *, last: bool = False) -> None:
+        """Push the figures to the collector when it is time to; never waits."""
+        sample = self._figures.take(now, last=last)
         if sample is None:
             return
         try:
@@ -273,7 +273,7 @@ class Server:
         due = (
             self._core.next_deadline(),
             self._link.deadline(),
-            self._sampler.due(self._core.desk.counters),
+            self._figures.due(),
         )
         moments = [moment for moment in due if moment is not None]
         if not moments:

@@ -6,17 +6,21 @@ runtime directory that cannot be used, 1 otherwise.
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import zmq
 
-from lanekeeper.collector.server import serve
+from lanekeeper.collector.server import Options, serve
 from lanekeeper.keeper import program
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the collector and return its exit status."""
-    options = program.parser("collector").parse_args(arguments)
-    return program.run("collector", options, serve, (OSError, zmq.ZMQError))
+    parser = program.parser("collector")
+    parser.add_argument("--metrics-port", type=int, default=0, help="on loopback; 0 for any")
+    options = parser.parse_args(arguments)
+    serving = partial(serve, options=Options(port=options.metrics_port))
+    return program.run("collector", options, serving, (OSError, zmq.ZMQError))
 
 
 if __name__ == "__main__":

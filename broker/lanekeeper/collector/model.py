@@ -1,102 +1,340 @@
-"""Samples and their sums.
+"""Samples and what they add up to.
 
-A sample carries the cumulative totals of one incarnation of one process. The model keeps the newest
-of each incarnation and adds them up, so a sample that is lost or repeated changes nothing. Refuses
-what is malformed, too large or of another version, and counts that. Sans-IO.
+A sample carries the present values of one incarnation of one process. Counters and histograms are
+added up over all there ever were, so that none falls when a process ends; gauges are of those that
+live. A sample that is lost or repeated changes nothing, and so does one that is wrong: it is
+refused whole, before anything has changed. Sans-IO. Called by `server` and `processes`.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Final, NamedTuple
 
-import msgspec
+from lanekeeper.wire.metrics import DAEMONS, METRICS, Kind, Metric
+from lanekeeper.wire.sample import LaneLoad, Sample, SampleError, decode_sample
 
-from lanekeeper.wire.sample import NAMES_MAX, SAMPLE_BYTES, SAMPLE_VERSION, Sample
+SERIES_MOST: Final = 2_000
+"""Time series exported; a value for which there is no room is refused and counted."""
 
-INCARNATIONS_MAX: Final = 8_192
-"""Processes whose newest totals are kept apart; older ones are folded into the sums for good."""
+DEPARTED_MOST: Final = 4_096
+DEPARTED_SECONDS: Final = 120.0
+"""How long the last values of a process that has ended are kept: samples of it may be under way."""
 
-
-class SampleError(Exception):
-    """Bytes that are not a sample."""
-
-
-_DECODER: Final = msgspec.msgpack.Decoder(Sample)
+SINGLE: Final = frozenset({"keeper", "nursery", "broker", "collector"})
+"""Roles of which one process lives at a time: a new one is the end of the one before."""
 
 
-def decode_sample(data: bytes) -> Sample:
-    """Return the sample in `data`.
+class Incarnation(NamedTuple):
+    """One process: of a pid that is used again there is another one, which began later."""
 
-    Raises:
-        SampleError: it is none, too large, or of another version.
+    role: str
+    pid: int
+    start_time: int
+
+
+@dataclass(slots=True, eq=False)
+class Series:
+    """One series: a counter's or histogram's sum over all processes; a gauge has none here."""
+
+    metric: Metric
+    labels: tuple[str, ...]
+    total: float = 0.0
+    counts: list[int] = field(default_factory=list)
+    feeds: tuple["Feed", ...] = ()
+
+    @property
+    def lines(self) -> int:
+        """How many time series it is to Prometheus."""
+        return len(self.metric.buckets) + 3 if self.metric.kind is Kind.HISTOGRAM else 1
+
+
+Feed = Callable[[Sequence[float], float, float], None]
+"""Hears of a series: observations shown, how many there were or how much it grew, the time."""
+
+Feeder = Callable[[Metric, tuple[str, ...]], tuple[Feed, ...]]
+"""Returns who wants to hear of a series."""
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """What is known of one incarnation.
+
+    Attributes:
+        who: which process.
+        values: its newest values; of a histogram the sum.
+        counts: its newest histograms.
+        lane: a worker's lane.
+        known: whether it was there before this collector, so that what it shows first is not new.
+        gone: when it ended, on the monotonic clock.
     """
-    if len(data) > SAMPLE_BYTES:
-        raise SampleError(f"a sample has at most {SAMPLE_BYTES} bytes, this one {len(data)}")
-    try:
-        sample = _DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SampleError(f"not a sample: {error}") from None
-    if sample.v != SAMPLE_VERSION:
-        raise SampleError(f"a sample of version {sample.v}; this is {SAMPLE_VERSION}")
-    return sample
+
+    who: Incarnation
+    known: bool = False
+    values: dict[Series, float] = field(default_factory=dict)
+    counts: dict[Series, list[int]] = field(default_factory=dict)
+    lane: LaneLoad | None = None
+    gone: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelStatistics:
-    """What the model holds and has seen."""
+@dataclass(slots=True)
+class Tallies:
+    """What the model has seen, beside what it adds up."""
 
-    samples: int
-    refused: int
-    incarnations: int
-    names: int
+    samples: dict[str, int] = field(default_factory=dict)
+    refused: int = 0
+    series_refused: int = 0
+    lines: int = 0
 
 
 class Model:
-    """The newest totals of every incarnation, and the sums over all."""
+    """Everything that was ever counted, and the newest values of every process."""
 
-    def __init__(self, incarnations: int = INCARNATIONS_MAX) -> None:
-        """Start empty; keep at most that many incarnations apart."""
-        self._limit = incarnations
-        self._newest: OrderedDict[tuple[str, str], dict[str, float]] = OrderedDict()
-        self._sums: dict[tuple[str, str], float] = {}
-        self._samples = 0
-        self._refused = 0
+    def __init__(
+        self,
+        feeder: Feeder = lambda _metric, _labels: (),
+        *,
+        known_before: int = 0,
+        most: int = SERIES_MOST,
+    ) -> None:
+        """Start empty.
 
-    def feed(self, data: bytes) -> None:
-        """Take in one message.
+        Args:
+            feeder: says who hears of a series.
+            known_before: processes that started earlier, in clock ticks after boot, may show what
+                happened long ago: nobody hears of the first of it.
+            most: time series at most.
+        """
+        self._feeder = feeder
+        self._known_before = known_before
+        self._most = most
+        self._series: dict[tuple[str, tuple[str, ...]], Series] = {}
+        self._processes: dict[Incarnation, Process] = {}
+        self._departed: OrderedDict[Incarnation, Process] = OrderedDict()
+        self._of_lane: dict[str, Process] = {}
+        self._single: dict[str, Process] = {}
+        self.tallies = Tallies()
+        self.changed = True
+
+    def feed(self, data: bytes, now: float) -> Sample:
+        """Take in one message and return the sample it is.
 
         Raises:
-            SampleError: it is not a sample, or brings more names than are kept; it is counted.
+            SampleError: it is none; it is counted, and nothing has changed.
         """
         try:
             sample = decode_sample(data)
-            self._admit(sample)
+            check(sample)
         except SampleError:
-            self._refused += 1
+            self.tallies.refused += 1
             raise
-        self._samples += 1
-        key = (sample.role, sample.incarnation)
-        newest = self._newest.setdefault(key, {})
-        self._newest.move_to_end(key)
-        for name, total in sample.totals.items():
-            grown = total - newest.get(name, 0.0)
-            if grown > 0 or name not in newest:
-                place = (sample.role, name)
-                self._sums[place] = self._sums.get(place, 0.0) + max(grown, 0.0)
-                newest[name] = total
-        if len(self._newest) > self._limit:
-            self._newest.popitem(last=False)
+        seen = self.tallies.samples
+        seen[sample.role] = seen.get(sample.role, 0) + 1
+        process = self.process(Incarnation(sample.role, sample.pid, sample.start_time), now)
+        for value in sample.values:
+            self._set(process, value.name, value.labels, value.value, now)
+        for each in sample.spreads:
+            series = self._admit(process, each.name, each.labels)
+            if series is not None:
+                self._spread(process, series, (each.counts, each.sum), each.recent, now)
+        process.known = False
+        if sample.lane is not None:
+            self._serve(process, sample.lane, now)
+        if sample.last:
+            self.retire(process.who, now)
+        self.changed = True
+        return sample
 
-    def totals(self) -> Mapping[tuple[str, str], float]:
-        """Return the sums by role and name."""
-        return dict(sorted(self._sums.items()))
+    def process(self, who: Incarnation, now: float) -> Process:
+        """Return a process, taking it in when it is new; the one whose place it takes has ended."""
+        found = self._processes.get(who) or self._departed.get(who)
+        if found is not None:
+            return found
+        found = self._processes[who] = Process(who, known=who.start_time < self._known_before)
+        if who.role in SINGLE:
+            self._succeed(found, self._single.get(who.role), now)
+            if found.gone is None:
+                self._single[who.role] = found
+        self.changed = True
+        return found
 
-    def statistics(self) -> ModelStatistics:
-        """Return what the model holds and has seen."""
-        return ModelStatistics(self._samples, self._refused, len(self._newest), len(self._sums))
+    def put(self, who: Incarnation, name: str, value: float, *labels: str, now: float) -> None:
+        """Set a value of a process that somebody else than itself has measured."""
+        process = self.process(who, now)
+        self._set(process, name, labels, value, now)
+        self.changed = True
 
-    def _admit(self, sample: Sample) -> None:
-        new = sum((sample.role, name) not in self._sums for name in sample.totals)
-        if len(self._sums) + new > NAMES_MAX:
-            raise SampleError(f"there are {NAMES_MAX} names of totals already")
+    def observe(self, who: Incarnation, name: str, value: float, *labels: str, now: float) -> None:
+        """Note an observation of a histogram of a process."""
+        process = self.process(who, now)
+        series = self._admit(process, name, labels)
+        if series is None:
+            return
+        before = process.counts.get(series) or [0] * (len(series.metric.buckets) + 1)
+        counts = list(before)
+        counts[sum(bound < value for bound in series.metric.buckets)] += 1
+        total = process.values.get(series, 0.0) + value
+        self._spread(process, series, (counts, total), [value], now)
+
+    def retire(self, who: Incarnation, now: float) -> None:
+        """Note the end of a process: its gauges are gone, its counts stay."""
+        process = self._processes.pop(who, None)
+        if process is None:
+            return
+        process.gone = now
+        process.values = {s: v for s, v in process.values.items() if s.metric.kind != Kind.GAUGE}
+        if process.lane is not None and self._of_lane.get(process.lane.lane_id) is process:
+            del self._of_lane[process.lane.lane_id]
+        if self._single.get(who.role) is process:
+            del self._single[who.role]
+        process.lane = None
+        self._departed[who] = process
+        self.changed = True
+        if len(self._departed) > DEPARTED_MOST:
+            self._departed.popitem(last=False)
+
+    def forget(self, now: float) -> None:
+        """Drop what is kept of processes that ended long ago."""
+        while self._departed:
+            who, process = next(iter(self._departed.items()))
+            if process.gone is not None and now - process.gone < DEPARTED_SECONDS:
+                return
+            del self._departed[who]
+
+    def living(self) -> Iterator[Process]:
+        """Yield the processes that have not ended."""
+        yield from self._processes.values()
+
+    def departed(self) -> Iterator[Process]:
+        """Yield those that have ended and are remembered."""
+        yield from self._departed.values()
+
+    def lanes(self) -> dict[str, Process]:
+        """Return the workers by lane."""
+        return self._of_lane
+
+    def series(self) -> list[Series]:
+        """Return all series, a gauge's `total` as it is now."""
+        for series in self._series.values():
+            if series.metric.kind is Kind.GAUGE:
+                series.total = 0.0
+        for process in self._processes.values():
+            for series, value in process.values.items():
+                if series.metric.kind is Kind.GAUGE:
+                    series.total += value
+        return list(self._series.values())
+
+    def admit(self, name: str, labels: tuple[str, ...]) -> Series | None:
+        """Return a series, made if there is room for it."""
+        series = self._series.get((name, labels))
+        if series is None:
+            series = Series(METRICS[name], labels)
+            if self.tallies.lines + series.lines > self._most:
+                self.tallies.series_refused += 1
+                return None
+            self.tallies.lines += series.lines
+            if series.metric.kind is Kind.HISTOGRAM:
+                series.counts = [0] * (len(series.metric.buckets) + 1)
+            series.feeds = self._feeder(series.metric, labels)
+            self._series[name, labels] = series
+        return series
+
+    def _admit(self, process: Process, name: str, labels: Sequence[str]) -> Series | None:
+        return self.admit(name, placed(METRICS[name], process.who.role, labels))
+
+    def _set(
+        self, process: Process, name: str, labels: Sequence[str], value: float, now: float
+    ) -> None:
+        series = self._admit(process, name, labels)
+        if series is None or (series.metric.kind is Kind.GAUGE and process.gone is not None):
+            return
+        if series.metric.kind is Kind.COUNTER:
+            grown = value - process.values.get(series, 0.0)
+            if grown < 0:
+                return
+            series.total += grown
+            if grown and not process.known:
+                for feed in series.feeds:
+                    feed((), grown, now)
+        process.values[series] = value
+
+    def _spread(
+        self,
+        process: Process,
+        series: Series,
+        state: tuple[list[int], float],
+        recent: Sequence[float],
+        now: float,
+    ) -> None:
+        counts, total = state
+        before = process.counts.get(series)
+        grown = counts if before is None else [a - b for a, b in zip(counts, before, strict=True)]
+        if min(grown) < 0:
+            return
+        series.counts = [a + b for a, b in zip(series.counts, grown, strict=True)]
+        series.total += max(total - process.values.get(series, 0.0), 0.0)
+        process.counts[series] = counts
+        process.values[series] = total
+        if recent and any(grown):
+            count = min(sum(grown), len(recent)) if process.known else sum(grown)
+            for feed in series.feeds:
+                feed(recent, count, now)
+
+    def _serve(self, process: Process, lane: LaneLoad, now: float) -> None:
+        before = self._of_lane.get(lane.lane_id)
+        if process.gone is not None:
+            return
+        if process.lane is not None and process.lane.lane_id != lane.lane_id:
+            self._of_lane.pop(process.lane.lane_id, None)
+        process.lane = lane
+        self._succeed(process, before, now)
+        if process.gone is None:
+            self._of_lane[lane.lane_id] = process
+
+    def _succeed(self, new: Process, old: Process | None, now: float) -> None:
+        """End the older of two that cannot both live."""
+        if old is None or old is new:
+            return
+        older = old if old.who.start_time <= new.who.start_time else new
+        self.retire(older.who, now)
+
+
+def placed(metric: Metric, role: str, labels: Sequence[str]) -> tuple[str, ...]:
+    """Return label values in the order of the table; a `role` that is not given is the sender's."""
+    given = tuple(labels)
+    if "role" in metric.labels and len(given) < len(metric.labels):
+        at = metric.labels.index("role")
+        return (*given[:at], role, *given[at:])
+    return given
+
+
+def check(sample: Sample) -> None:
+    """Refuse a sample that is not of the table.
+
+    Raises:
+        SampleError: a role, name, number of labels or of buckets that is not in it, or a number
+            that is none.
+    """
+    if sample.role not in DAEMONS:
+        raise SampleError(f"no process of a plane has the role {sample.role}")
+    for value in sample.values:
+        metric = _checked(value.name, value.labels, sample.role)
+        if metric.kind is Kind.HISTOGRAM or not isfinite(value.value):
+            raise SampleError(f"{value.name} has no such value")
+    for each in sample.spreads:
+        metric = _checked(each.name, each.labels, sample.role)
+        numbers = (each.sum, *each.recent)
+        if len(each.counts) != len(metric.buckets) + 1 or not all(map(isfinite, numbers)):
+            raise SampleError(f"{each.name} has other buckets")
+
+
+def _checked(name: str, labels: Sequence[str], role: str) -> Metric:
+    metric = METRICS.get(name)
+    if metric is None:
+        raise SampleError(f"there is no metric {name}")
+    if len(placed(metric, role, labels)) != len(metric.labels):
+        raise SampleError(f"{name} has the labels {', '.join(metric.labels) or 'none'}")
+    if any(label.endswith("\n") for label in labels):
+        raise SampleError(f"a label of {name} ends with a line break")
+    return metric

@@ -1,5 +1,6 @@
 """`lane status`: what of the plane runs, from whoever still answers."""
 
+import json
 import os
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -129,6 +130,7 @@ def as_json(rundir: Rundir, report: Report) -> dict[str, object]:
         "processes": report.processes,
         "degraded": report.degraded,
         "readopted": report.readopted,
+        "metrics": metrics(rundir),
         "endpoints": {
             "commands": endpoints.commands,
             "events": endpoints.events,
@@ -137,6 +139,15 @@ def as_json(rundir: Rundir, report: Report) -> dict[str, object]:
             "keeper": str(rundir.keeper_sock),
         },
     }
+
+
+def metrics(rundir: Rundir) -> dict[str, object] | None:
+    """Return where the metrics are, as the collector has written it down; None without one."""
+    try:
+        found: dict[str, object] = json.loads(rundir.metrics_endpoint.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return {name: found.get(name) for name in ("url", "health_url", "port", "token_file")}
 
 
 def as_text(settings: Settings, rundir: Rundir, report: Report) -> str:
@@ -153,6 +164,9 @@ def as_text(settings: Settings, rundir: Rundir, report: Report) -> str:
     if report.log_budget is not None:
         budget = {name: mebibytes(count) for name, count in report.log_budget.items()}
         lines.append(f"logs: {budget['used']} of {budget['limit']} spoken for")
+    where = metrics(rundir)
+    if where is not None:
+        lines.append(f"metrics: {safe(str(where['url']))}, token in {safe(str(where['token_file']))}")
     rows = [
         (
             str(process.get("role", "?")),

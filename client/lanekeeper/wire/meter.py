@@ -62,6 +62,11 @@ class Meter:
         self._apart = FIRST_WITHIN * (pid % 64) / 64
         self._due = now + self._apart
 
+    @property
+    def slot(self) -> float:
+        """The earliest monotonic time of the next sample, whether or not there is a change."""
+        return self._due
+
     def add(self, name: str, amount: float = 1.0, *labels: str) -> None:
         """Raise a counter."""
         key = (name, labels)
@@ -87,12 +92,20 @@ class Meter:
         Raises:
             KeyError: there is no such metric.
         """
+        self.note(name, value, *labels)
+        self._changed = True
+
+    def note(self, name: str, value: float, *labels: str) -> None:
+        """Note one observation for the next sample, without having one pushed for it.
+
+        Raises:
+            KeyError: there is no such metric.
+        """
         key = (name, labels)
         histogram = self._histograms.get(key)
         if histogram is None:
             histogram = self._histograms[key] = _Histogram(METRICS[name].buckets)
         histogram.observe(value)
-        self._changed = True
 
     def again(self, now: float) -> None:
         """Have everything pushed within a second: a collector has begun that knows nothing."""

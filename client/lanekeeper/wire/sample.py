@@ -20,11 +20,11 @@ RECENT_MAX: Final = 64
 SAMPLE_SECONDS: Final = 5.0
 """The shortest time between two samples of one process."""
 
-Name = Annotated[str, Meta(pattern="^lanekeeper_[a-z][a-z0-9_]{0,99}$")]
-Label = Annotated[str, Meta(pattern="^[a-z][a-zA-Z0-9_.|-]{0,63}$")]
+Name = Annotated[str, Meta(pattern="^lanekeeper_[a-z][a-z0-9_]{0,99}\\Z")]
+Label = Annotated[str, Meta(pattern="^[a-z][a-zA-Z0-9_.|-]{0,63}\\Z")]
 Labels = Annotated[list[Label], Meta(max_length=4)]
 Number = Annotated[float, Meta(ge=0, le=2**63)]
-Count = Annotated[int, Meta(ge=0, le=2**63)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class Value(Struct, array_like=True, forbid_unknown_fields=True, frozen=True):

@@ -11,6 +11,7 @@ import msgpack
 import zmq
 
 from kit.waiting import wait_until
+from lanekeeper.wire.sample import decode_sample
 from process.broker.bus import DEFAULT, Bus, Client, Daemon, Subscriber, Worker
 
 
@@ -247,14 +248,16 @@ def test_it_pushes_its_totals_to_the_collector(directory: Path) -> None:
         broker = Daemon(directory, "broker")
         client = bus.client()
         client.call("plane.hello")
-        first = msgpack.unpackb(collector.recv())
-        assert (first["v"], first["role"], first["totals"]) == (1, "broker", {"commands": 1.0})
+        first = decode_sample(collector.recv())
+        assert (first.role, first.pid, first.last) == ("broker", broker.process.pid, False)
         client.send("workspace.spam")
         assert client.receive()["error"]["code"] == "UNKNOWN_METHOD"
         assert broker.stop() == 0
-        last = msgpack.unpackb(collector.recv())
-        assert last["totals"] == {"commands": 2.0, "refused_unknown_method": 1.0}
-        assert last["incarnation"] == first["incarnation"]
+        last = decode_sample(collector.recv())
+        assert last.last
+        assert (last.pid, last.start_time) == (first.pid, first.start_time)
+        incidents = {tuple(v.labels): v.value for v in last.values if "incidents" in v.name}
+        assert incidents == {("refused.UNKNOWN_METHOD",): 1.0}
         collector.close()
 
 

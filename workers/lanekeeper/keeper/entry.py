@@ -115,12 +115,12 @@ def introduce(rundir: Rundir, *, fresh: bool) -> PlaneInfo:
 
 
 def clean(rundir: Rundir) -> None:
-    """Remove the sockets of a plane that is gone; its lock is held.
+    """Remove the sockets and figures of a plane that is gone; its lock is held.
 
     Raises:
         OSError: one of them cannot be removed.
     """
-    for path in (*rundir.sockets(), *launch.lane_files(rundir)):
+    for path in (*rundir.sockets(), *launch.lane_files(rundir), *launch.metrics_files(rundir)):
         path.unlink(missing_ok=True)
 
 

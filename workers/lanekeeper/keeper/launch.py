@@ -175,3 +175,8 @@ def launch(
 def lane_files(rundir: Rundir) -> list[Path]:
     """Return what lies in `lanes/`: the sockets of workers that are gone, when no plane runs."""
     return sorted(rundir.lanes.iterdir()) if rundir.lanes.is_dir() else []
+
+
+def metrics_files(rundir: Rundir) -> list[Path]:
+    """Return what a collector has left in `metrics/`: each plane has a token of its own."""
+    return sorted(rundir.metrics.iterdir()) if rundir.metrics.is_dir() else []

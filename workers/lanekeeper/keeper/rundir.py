@@ -82,6 +82,26 @@ class Rundir:
         """The directory of the logs, one file per role."""
         return self.path / "log"
 
+    @property
+    def metrics(self) -> Path:
+        """The directory of what the collector keeps and tells: token, endpoint, totals."""
+        return self.path / "metrics"
+
+    @property
+    def metrics_token(self) -> Path:
+        """The bearer token of the metrics endpoint, mode 0600."""
+        return self.metrics / "token"
+
+    @property
+    def metrics_endpoint(self) -> Path:
+        """Where the metrics endpoint is, as one JSON object."""
+        return self.metrics / "endpoint.json"
+
+    @property
+    def metrics_totals(self) -> Path:
+        """What the collector has added up."""
+        return self.metrics / "totals"
+
     def lane_out(self, lane_id: str) -> Path:
         """Return the path of a lane's XPUB output socket."""
         return self.lanes / f"{lane_id}.out"
@@ -162,12 +182,12 @@ class Rundir:
         self.ensure_subdirs()
 
     def ensure_subdirs(self) -> None:
-        """Make `lanes/` and `log/` (0700) if they are missing.
+        """Make `lanes/`, `log/` and `metrics/` (0700) if they are missing.
 
         Raises:
             RundirError: one of them cannot be made.
         """
-        for directory in (self.lanes, self.log):
+        for directory in (self.lanes, self.log, self.metrics):
             try:
                 directory.mkdir(mode=0o700, exist_ok=True)
             except OSError as error:

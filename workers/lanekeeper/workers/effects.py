@@ -50,6 +50,7 @@ from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.starter import Starter
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.sweep import Sweep
+from lanekeeper.workers.tally import Tally
 from lanekeeper.workers.terminal_input import Lost, Planned
 from lanekeeper.workers.terminal_io import TerminalIO
 
@@ -77,8 +78,7 @@ class Effects:
     deposits: Deposits
     sweeps: list[Sweep] = field(default_factory=list)
     leaving: bool = False
-    published_bytes: int = 0
-    published_messages: int = 0
+    tally: Tally = field(default_factory=Tally)
     screens: Screens = field(init=False)
     starter: Starter = field(init=False)
 
@@ -156,7 +156,7 @@ class Effects:
             offset, data = chunk
             self.message(io, Kind.DATA, offset, data)
             io.questions.feed(offset, data)
-            self.published_bytes += len(data)
+            self.tally.published_bytes += len(data)
             io.arm_beacon(now)
 
     def message(self, io: TerminalIO, kind: Kind, offset: int, data: bytes = b"") -> None:
@@ -165,7 +165,7 @@ class Effects:
         self.sockets.publish(
             OutputMessage(io.terminal_id, kind, epoch, offset, time.time_ns(), data)
         )
-        self.published_messages += 1
+        self.tally.published_messages += 1
 
     def welcome(self, topic: str) -> None:
         """Send a fresh subscriber its token, or the head of its terminal, which may be the end."""
@@ -206,18 +206,6 @@ class Effects:
         if done:
             hooks.at("worker.input.answer")
         return [*(Delivered(e.command_id, e.size) for e in done), *_undelivered(lost)]
-
-    def totals(self) -> dict[str, float]:
-        """Return what this worker has moved so far; the counts never fall."""
-        return {
-            "output_published_bytes": float(self.published_bytes),
-            "output_published_messages": float(self.published_messages),
-            "replies_unroutable": float(self.sockets.vanished),
-            "reports_dropped": float(self.sockets.dropped_reports),
-            "samples_dropped": float(self.sockets.dropped_samples),
-            "screen_bytes_drawn": float(self.screens.drawn_bytes),
-            "screen_failures": float(self.screens.failures),
-        }
 
     def close(self) -> None:
         """Close every descriptor."""

@@ -25,7 +25,6 @@ from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.codec import encode
 from lanekeeper.wire.envelope import Event, raw
 from lanekeeper.wire.ids import RANDOM_BYTES, make_id
-from lanekeeper.wire.sample import Sampler
 from lanekeeper.wire.topics import WORKER_REGISTERED
 from lanekeeper.wire.version import VERSION
 from lanekeeper.workers.actions import Action, Delivered, Drain, Frame, Moment, Stimulus, Tick
@@ -34,6 +33,7 @@ from lanekeeper.workers.core import LaneCore
 from lanekeeper.workers.custody import Custody
 from lanekeeper.workers.effects import Effects
 from lanekeeper.workers.estate import JOURNAL, LANE, Estate
+from lanekeeper.workers.figures import Figures
 from lanekeeper.workers.flow import Flow
 from lanekeeper.workers.listeners import KINDS, Listeners
 from lanekeeper.workers.sockets import READ, WRITE, Sockets
@@ -82,7 +82,7 @@ class Worker:
         self._poller = zmq.Poller()
         self._polled: dict[int, int] = {}
         self._beat_at = 0.0
-        self._sampler = Sampler("worker", self._me.pid, self._me.start_time)
+        self._figures = Figures(self._me, self.effects, self.core, time.monotonic())
         self._paths = [
             Path(e.removeprefix("ipc://")) for e in (endpoints.output, endpoints.control)
         ]
@@ -124,6 +124,8 @@ class Worker:
     def _turn(self) -> None:
         self._poll_descriptors()
         ready = dict(self._wait())
+        if ready:
+            self._figures.touch()
         self._read_sockets(ready)
         self._read_channels(ready)
         now = time.monotonic()
@@ -202,6 +204,8 @@ class Worker:
                     self._stimuli.append(Drain())
                 case "broker":
                     self._register()
+                case "collector":
+                    self._figures.again(time.monotonic())
                 case "rebind":
                     self._rebind()
                 case "exited":
@@ -241,24 +245,16 @@ class Worker:
         if now >= self._beat_at:
             self._beat_at = math.ceil((now + BEAT) / TOGETHER) * TOGETHER
             self._custody.beat(now)
-            self._sample(now)
+        if now >= self._figures.deadline:
+            self._figures.push(now)
         self._custody.reconnect(now)
-
-    def _sample(self, now: float) -> None:
-        """Push the totals to the collector if anything has changed since the last time."""
-        totals = self.effects.totals() | {
-            "commands": float(self.core.commands),
-            "command_errors": float(self.core.errors),
-        }
-        sample = self._sampler.take(totals, now)
-        if sample is not None:
-            self.effects.sockets.sample(sample)
 
     def _timeout(self) -> int:
         """Milliseconds until time alone makes something due."""
         if self.core.waits.behind() or self.effects.screens.behind:
             return 0
-        due = [self._beat_at, self._custody.deadline, self.effects.spawner.deadline()]
+        due = [self._beat_at, self._custody.deadline, self._figures.deadline]
+        due.append(self.effects.spawner.deadline())
         due += self.flow.deadlines()
         core = self.core.deadline()
         if core is not None:
@@ -293,7 +289,7 @@ class Worker:
         return signal.SIGTERM in self._wake_read.recv(64)
 
     def _close(self) -> None:
-        self._sample(math.inf)
+        self._figures.push(time.monotonic(), last=True)
         signal.set_wakeup_fd(-1)
         self._wake_read.close()
         self._wake_write.close()

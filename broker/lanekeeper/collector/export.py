@@ -1,0 +1,74 @@
+"""What `/metrics` shows: the model's series as Prometheus text or OpenMetrics.
+
+Owns the choice between the two and their content types. Nothing is kept between scrapes. Called by
+`pages`.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.exposition import generate_latest
+
+from lanekeeper.collector.model import Series
+from lanekeeper.wire import metrics
+from lanekeeper.wire.metrics import METRICS, Kind
+
+TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS: Final = "application/openmetrics-text"
+_SUFFIX: Final = "_total"
+
+
+class _Shown(Collector):
+    """The series of one moment."""
+
+    def __init__(self, series: Iterable[Series]) -> None:
+        self._series = series
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every metric that has a series, in the order of the table."""
+        by_name: dict[str, list[Series]] = {}
+        for series in self._series:
+            by_name.setdefault(series.metric.name, []).append(series)
+        for name, metric in METRICS.items():
+            if name in by_name:
+                yield _family(metric, sorted(by_name[name], key=lambda one: one.labels))
+
+
+def render(series: Iterable[Series], accept: str) -> tuple[str, bytes]:
+    """Return the content type and the body; OpenMetrics for those who accept it."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Shown(series))
+    if OPENMETRICS in accept:
+        return openmetrics.CONTENT_TYPE_LATEST, openmetrics.generate_latest(registry)
+    return TEXT, generate_latest(registry)
+
+
+def _family(metric: metrics.Metric, series: list[Series]) -> Metric:
+    name, text, labels, unit = metric.name, metric.text, metric.labels, metric.unit
+    if metric.kind is Kind.HISTOGRAM:
+        histogram = HistogramMetricFamily(name, text, labels=labels, unit=unit)
+        bounds = [*(repr(float(bound)) for bound in metric.buckets), "+Inf"]
+        for one in series:
+            buckets, below = [], 0
+            for bound, count in zip(bounds, one.counts, strict=True):
+                below += count
+                buckets.append((bound, below))
+            histogram.add_metric(one.labels, buckets, one.total)
+        return histogram
+    if metric.kind is Kind.COUNTER:
+        counter = CounterMetricFamily(name.removesuffix(_SUFFIX), text, labels=labels, unit=unit)
+        for one in series:
+            counter.add_metric(one.labels, one.total)
+        return counter
+    gauge = GaugeMetricFamily(name, text, labels=labels, unit=unit)
+    for one in series:
+        gauge.add_metric(one.labels, one.total)
+    return gauge
