@@ -107,7 +107,7 @@ class _Drawn(io.StringIO):
 
 
 def _text(line: Line) -> Text:
-    shown = Text(no_wrap=True, overflow="crop", end="")
+    shown = Text(no_wrap=True, overflow="crop")
     for piece in line:
         shown.append(piece.text, piece.style or None)
     return shown

@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -48,6 +49,35 @@ KEYS: Final = 4096
 Found = tuple[LaneInfo, TerminalInfo]
 
 
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The person's side: a terminal for keys and one to draw on, signals and the modes."""
+
+    stdin: int
+    stdout: int
+    canvas: Canvas
+    raw: RawMode
+    wakeups: Wakeups
+
+    @property
+    def size(self) -> Size:
+        """The size of the terminal that is drawn on."""
+        return size_of(self.stdout)
+
+    def repaint(self) -> None:
+        """Draw everything again, whatever is there."""
+        self.canvas.leave()
+        self.canvas.enter(self.size)
+
+    def stop(self) -> None:
+        """Give the terminal back and stop, until somebody continues this process."""
+        self.canvas.leave()
+        self.raw.leave()
+        stop_here()
+        self.raw.enter()
+        self.canvas.enter(self.size)
+
+
 class Dashboard:
     """The live view of one plane on one terminal."""
 
@@ -62,7 +92,6 @@ class Dashboard:
         self._scene = Scene(board, keyboard, str(settings.rundir.path))
         self._strokes = Strokes()
         self._status: int | None = None
-        self._shell: Shell | None = None
         self._listing: Task[Listing] | None = None
         self._diagnosing: Task[Diagnostics] | None = None
         self._finding: Task[Found] | None = None
@@ -79,38 +108,44 @@ class Dashboard:
             interval: seconds from one look to the next.
         """
         canvas = Canvas(stdout, color=self._settings.colored())
-        try:
-            while self._status is None:
-                self._show(canvas, stdin, stdout, interval)
-                if self._visiting is not None:
-                    self._visit(self._visiting)
-        finally:
-            canvas.close()
-        return self._status
-
-    def _show(self, canvas: Canvas, stdin: int, stdout: int, interval: float) -> None:
-        """Show the board until the person leaves it, for good or to attach."""
         raw = RawMode(stdin)
-        self._due = 0.0
-        with Wakeups(CAUGHT) as wakeups, self._connected() as shell:
+        with Wakeups(CAUGHT) as wakeups:
             try:
                 raw.enter()
-                canvas.enter(size_of(stdout))
+                while self._status is None:
+                    self._show(Desk(stdin, stdout, canvas, raw, wakeups), interval)
+                    if self._visiting is not None:
+                        self._visit(self._visiting)
+            finally:
+                raw.leave()
+                canvas.close()
+        return self._status
+
+    def _show(self, desk: Desk, interval: float) -> None:
+        """Show the board until the person leaves it, for good or to attach."""
+        self._due = 0.0
+        with self._connected() as shell:
+            try:
+                desk.canvas.enter(desk.size)
                 while self._status is None and self._visiting is None:
-                    self._look(shell, interval)
-                    size = size_of(stdout)
-                    if not canvas.busy:
-                        canvas.draw(self._scene.lines(size, datetime.now(UTC)), size)
-                    ready = self._wait(shell, canvas, wakeups.fileno(), stdin)
-                    for number in wakeups.take():
-                        self._signal(number, canvas, raw, size_of(stdout))
-                    for action in self._keys(stdin, ready):
-                        self._act(action, canvas, raw, size_of(stdout))
-                    canvas.flush()
+                    self._turn(desk, shell, interval)
             finally:
                 with contextlib.suppress(OSError):  # a window that was closed
-                    canvas.leave()
-                raw.leave()
+                    desk.canvas.leave()
+
+    def _turn(self, desk: Desk, shell: Shell, interval: float) -> None:
+        self._look(shell, interval)
+        if self._visiting is not None:
+            return
+        if not desk.canvas.busy:
+            size = desk.size
+            desk.canvas.draw(self._scene.lines(size, datetime.now(UTC)), size)
+        ready = self._wait(desk, shell)
+        for number in desk.wakeups.take():
+            self._signal(number, desk)
+        for action in self._keys(desk, ready):
+            self._act(action, desk)
+        desk.canvas.flush()
 
     @contextmanager
     def _connected(self) -> Iterator[Shell]:
@@ -124,12 +159,14 @@ class Dashboard:
             self._listing = self._diagnosing = self._finding = None
             hub.close()
 
-    def _wait(self, shell: Shell, canvas: Canvas, signals: int, stdin: int) -> frozenset[int]:
+    def _wait(self, desk: Desk, shell: Shell) -> frozenset[int]:
         patience = max(0.0, self._due - time.monotonic())
         if self._strokes.pending:
             patience = min(patience, PENDING_SECONDS)
-        writers = [canvas.fileno()] if canvas.busy else []
-        return shell.wait([signals, stdin], writers, patience)
+        # What is typed after Enter is meant for the program: it stays where attach will read it.
+        readers = [desk.wakeups.fileno()] + ([] if self._wanted else [desk.stdin])
+        writers = [desk.canvas.fileno()] if desk.canvas.busy else []
+        return shell.wait(readers, writers, patience)
 
     def _look(self, shell: Shell, interval: float) -> None:
         """Take the answers that have come, and ask again when it is time."""
@@ -153,13 +190,13 @@ class Dashboard:
             try:
                 self._board.listed(listed.result(), clock)
             except LaneError as error:
-                self._board.unlisted(error.message)
+                self._board.unlisted(_why(error))
         if diagnosed is not None and diagnosed.done:
             self._diagnosing = None
             try:
                 self._board.diagnosed(diagnosed.result(), now, clock)
             except LaneError as error:
-                self._board.undiagnosed(error.message, clock)
+                self._board.undiagnosed(_why(error), clock)
         if found is not None and found.done:
             self._finding = None
             address, self._wanted = self._wanted, ""
@@ -174,22 +211,22 @@ class Dashboard:
         if isinstance(choices, list) and choices:
             self._keyboard.offer([str(one) for one in choices])
         else:
-            self._keyboard.say(error.message)
+            self._keyboard.say(_why(error))
 
-    def _keys(self, stdin: int, ready: frozenset[int]) -> list[Action]:
-        if stdin not in ready:
-            keys = self._strokes.flush() if self._strokes.pending and not ready else []
-        else:
+    def _keys(self, desk: Desk, ready: frozenset[int]) -> list[Action]:
+        if desk.stdin in ready:
             try:
-                data = os.read(stdin, KEYS)
+                data = os.read(desk.stdin, KEYS)
             except OSError:  # a terminal that was hung up
                 data = b""
             if not data:
                 self._status = SIGNAL_BASE + signal.SIGHUP
             keys = self._strokes.feed(data)
+        else:
+            keys = self._strokes.flush() if self._strokes.pending and not ready else []
         return [action for key in keys for action in self._keyboard.press(key)]
 
-    def _act(self, action: Action, canvas: Canvas, raw: RawMode, size: Size) -> None:
+    def _act(self, action: Action, desk: Desk) -> None:
         match action:
             case Quit(interrupted):
                 self._status = INTERRUPTED if interrupted else 0
@@ -198,27 +235,18 @@ class Dashboard:
             case Attach(address):
                 self._wanted = address
             case Suspend():
-                self._stop(canvas, raw, size)
+                desk.stop()
             case Repaint():
-                canvas.leave()
-                canvas.enter(size)
+                desk.repaint()
 
-    def _signal(self, number: signal.Signals, canvas: Canvas, raw: RawMode, size: Size) -> None:
+    def _signal(self, number: signal.Signals, desk: Desk) -> None:
         if number in ENDING:
             self._status = SIGNAL_BASE + number
         elif number == signal.SIGTSTP:
-            self._stop(canvas, raw, size)
+            desk.stop()
         elif number == signal.SIGCONT:
-            canvas.leave()
-            raw.enter()
-            canvas.enter(size)
-
-    def _stop(self, canvas: Canvas, raw: RawMode, size: Size) -> None:
-        canvas.leave()
-        raw.leave()
-        stop_here()
-        raw.enter()
-        canvas.enter(size)
+            desk.raw.enter()
+            desk.repaint()
 
     def _visit(self, address: str) -> None:
         """Attach to a terminal; its outcome is told when the board is back."""
@@ -227,3 +255,10 @@ class Dashboard:
         self._keyboard.say(told)
         if caught is not None:
             self._status = SIGNAL_BASE + caught
+
+
+def _why(error: LaneError) -> str:
+    """Return why there was no answer, in the words of this screen."""
+    if error.code == "TIMEOUT":
+        return f"nothing within {ANSWER_SECONDS:g} s; it is asked again"
+    return error.message

@@ -21,21 +21,21 @@ from lanekeeper.cli.text import safe
 
 LONGEST_PATTERN: Final = 200
 HELP: Final = (
-    "up down k j       select a lane        home end g G   the first, the last",
-    "page-up page-down a screenful          escape         back to the first lane",
-    "enter             attach to its terminal; its detach key comes back here",
-    "/                 filter by a pattern  escape in it   show all lanes",
-    "s                 sort by a column     < > left right by the next column",
-    "r                 turn the order round tab            look again now",
-    "ctrl-l            draw again           ctrl-z         stop, as a shell's job",
-    "q ctrl-c          leave                ? h            this page",
+    "up down k j        select a lane       page-up page-down  a screenful",
+    "home end g G       the first, the last escape             back to the first",
+    "enter              attach to its terminal; its detach key comes back here",
+    "/                  filter by a pattern; escape there shows all lanes",
+    "s                  sort by a column    < > left right     by the next one",
+    "r                  turn the order round",
+    "tab                look again now      ctrl-l             draw again",
+    "ctrl-z             stop, as a job      q ctrl-c           leave",
     "",
-    "CPU%, MEM         the lane's worker and the programs in it; 100 % is one processor",
-    "OUT/S             bytes of output a second",
-    "BACKLOG           bytes that the slowest registered consumer has not acknowledged",
-    "PROGS             terminals whose program runs, of all of the lane",
-    "LOG               bytes of output kept in memory",
-    "HELD              terminals whose program is held back by a consumer",
+    "CPU%, MEM  worker and programs together; 100 % is one processor",
+    "OUT/S      bytes of output a second",
+    "BACKLOG    bytes that the slowest registered consumer has not acknowledged",
+    "PROGS      terminals whose program runs, of all of the lane",
+    "LOG        bytes of output kept in memory",
+    "HELD       terminals whose program is held back by a consumer",
 )
 
 

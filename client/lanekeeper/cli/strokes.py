@@ -13,7 +13,7 @@ PENDING_SECONDS: Final = 0.05
 LONGEST: Final = 32
 """Bytes of a sequence; what is longer is nothing a keyboard sends."""
 
-_SEQUENCE: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[@-~]|[^\[O\x1b])")
+_SEQUENCE: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[@-~])")
 _BEGUN: Final = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|O)?\Z")
 _NAMES: Final[dict[bytes, str]] = {
     b"\x1b[A": "up",
@@ -75,7 +75,7 @@ class Strokes:
                 data = data[found.end() :]
             elif _BEGUN.match(data) and len(data) <= LONGEST:
                 self._rest, data = data, b""
-            else:  # an escape before another one, or a sequence without an end
+            else:  # the key itself before another one, or a sequence without an end
                 keys.append("escape")
                 data = data[1:]
         return keys

@@ -65,6 +65,8 @@ def lanes_line(rows: Iterable[Row], *, complete: bool) -> str:
 
 def load_line(load: Load) -> str:
     """Return what the plane's own processes take."""
+    if not load.processes:
+        return "plane: -"
     processor = NOTHING if load.cpu is None else f"{percent(load.cpu)} %"
     return (
         f"plane: {count(load.processes, 'process')}, {short_bytes(load.resident)} resident, "
