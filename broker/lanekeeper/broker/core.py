@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from lanekeeper.broker import (
+    diagnostics,
     door,
     keepers,
     lanes,
@@ -79,6 +80,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "lane.list": plane.lane_list,
     "session.list": plane.session_list,
     "terminal.list": plane.terminal_list,
+    "diagnostics.get": diagnostics.get,
     "orphans.list": orphans.listed,
     "orphans.clean": orphans.clean,
 }

@@ -22,6 +22,7 @@ class Due(StrEnum):
     RETURN = "return"
     LOOK = "look"
     WATCH = "watch"
+    DIAGNOSIS = "diagnosis"
 
 
 class Key(NamedTuple):

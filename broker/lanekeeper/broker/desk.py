@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from lanekeeper.broker.budget import Budget
 from lanekeeper.broker.deadlines import Deadlines, Due, Key
+from lanekeeper.broker.diagnosis import Diagnosis
 from lanekeeper.broker.early import Early
 from lanekeeper.broker.lane import Lane, Pending, Request
 from lanekeeper.broker.looking import Looking
@@ -95,6 +96,7 @@ class Desk:
         self.early = Early()
         self.abandoned: OrderedDict[str, None] = OrderedDict()
         self.looking = Looking()
+        self.diagnosis = Diagnosis()
         self.keeper = False
         self.awaiting_keeper: list[Request] = []
         self.again: deque[Request] = deque()

@@ -4,7 +4,7 @@ Forwards the bytes unchanged: the envelope was decoded once, the payload never. 
 and what an undeliverable message means. Sans-IO handlers of the core.
 """
 
-from lanekeeper.broker import deaths, lanes, orphans, recovery, returning
+from lanekeeper.broker import deaths, diagnostics, lanes, orphans, recovery, returning
 from lanekeeper.broker.addresses import locate
 from lanekeeper.broker.deadlines import Due, Key
 from lanekeeper.broker.desk import Desk
@@ -49,6 +49,8 @@ def forward(desk: Desk, request: Request) -> None:
 
 def undelivered(desk: Desk, stimulus: Undelivered) -> None:
     """Answer for a message that its worker could not be given."""
+    if diagnostics.undelivered(desk, stimulus):
+        return
     lane = desk.lanes.get(stimulus.lane_id)
     entry = desk.registry.lanes.get(stimulus.lane_id)
     if lane is None or entry is None or lane.route != stimulus.route:
@@ -73,6 +75,9 @@ def overdue(desk: Desk, key: Key) -> None:
     """Act on a deadline that has passed."""
     if key.due in {Due.LOOK, Due.WATCH}:
         orphans.due(desk, key.due)
+        return
+    if key.due is Due.DIAGNOSIS:
+        diagnostics.overdue(desk, key)
         return
     lane = desk.lanes.get(key.lane_id)
     entry = desk.registry.lanes.get(key.lane_id)

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from lanekeeper.broker import deaths, lanes, recovery, restoring
+from lanekeeper.broker import deaths, diagnostics, lanes, recovery, restoring
 from lanekeeper.broker.deadlines import Due, Key
 from lanekeeper.broker.desk import Cause, Desk, Ids
 from lanekeeper.broker.lane import Lane
@@ -43,7 +43,9 @@ def hear(desk: Desk, stimulus: FromWorker, chapter: Chapter) -> None:
     try:
         message = decode_upward(single(stimulus.frames))
         chapter.id, chapter.lane_id = message.id, lane_id or ""
-        if isinstance(message, Response):
+        if diagnostics.hear(desk, stimulus.route, message):
+            chapter.what = "collector"
+        elif isinstance(message, Response):
             chapter.what = "answer"
             _answered(desk, lane_id, message, stimulus.frames[0])
         else:

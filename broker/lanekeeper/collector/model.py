@@ -66,6 +66,8 @@ class Process:
         values: its newest values; of a histogram the sum.
         counts: its newest histograms.
         lane: a worker's lane.
+        output: bytes that the lane's terminals had published, and when that was said.
+        rate: bytes a second between the last two times.
         known: whether it was there before this collector, so that what it shows first is not new.
         gone: when it ended, on the monotonic clock.
     """
@@ -75,6 +77,8 @@ class Process:
     values: dict[Series, float] = field(default_factory=dict)
     counts: dict[Series, list[int]] = field(default_factory=dict)
     lane: LaneLoad | None = None
+    output: tuple[int, float] | None = None
+    rate: float = 0.0
     gone: float | None = None
 
 
@@ -115,7 +119,8 @@ class Model:
         self._of_lane: dict[str, Process] = {}
         self._single: dict[str, Process] = {}
         self.tallies = Tallies()
-        self.changed = True
+        self.changed = False
+        """Whether anything was taken in since somebody set this to False."""
 
     def feed(self, data: bytes, now: float) -> Sample:
         """Take in one message and return the sample it is.
@@ -288,6 +293,7 @@ class Model:
         if process.lane is not None and process.lane.lane_id != lane.lane_id:
             self._of_lane.pop(process.lane.lane_id, None)
         process.lane = lane
+        _flow(process, sum(one.output_bytes for one in lane.terminals), now)
         self._succeed(process, before, now)
         if process.gone is None:
             self._of_lane[lane.lane_id] = process
@@ -298,6 +304,13 @@ class Model:
             return
         older = old if old.who.start_time <= new.who.start_time else new
         self.retire(older.who, now)
+
+
+def _flow(process: Process, output: int, now: float) -> None:
+    """Note how fast a lane's output grows."""
+    if process.output is not None and now > process.output[1]:
+        process.rate = max(output - process.output[0], 0) / (now - process.output[1])
+    process.output = (output, now)
 
 
 def placed(metric: Metric, role: str, labels: Sequence[str]) -> tuple[str, ...]:

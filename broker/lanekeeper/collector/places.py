@@ -75,6 +75,11 @@ def announce(rundir: Rundir, port: int) -> None:
     write(rundir.metrics_endpoint, msgspec.json.encode(endpoint) + b"\n")
 
 
+def totals(rundir: Rundir) -> bytes:
+    """Return what the collector before this one had added up; nothing when there was none."""
+    return _read(rundir.metrics_totals)
+
+
 def last_port(rundir: Rundir) -> int:
     """Return the port of the collector before this one; 0 when there was none."""
     try:

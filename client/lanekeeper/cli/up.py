@@ -23,6 +23,7 @@ from lanekeeper.wire.limits import LOG_BUDGET
 EXAMPLES = """lane up --detach
 lane --runtime-dir /tmp/plane up
 lane up --log-budget 4G
+lane up --metrics-port 9464
 lane up --detach --json | jq .pid"""
 READY_SECONDS: Final = 15.0
 SECOND_KEEPER: Final = 5
@@ -35,6 +36,7 @@ class Options(TypedDict):
     detach: bool
     ephemeral: bool
     log_budget: int
+    metrics_port: int
     log_level: str
     log_format: str
 
@@ -48,6 +50,13 @@ class Options(TypedDict):
     default=LOG_BUDGET,
     metavar="SIZE",
     help="Of all output logs together, as 512M or 4G [default: 1G].",
+)
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="PORT",
+    help="Of the metrics on 127.0.0.1 [default: 0, any].",
 )
 @click.option(
     "--log-level",
@@ -68,6 +77,7 @@ def up(settings: Settings, **options: Unpack[Options]) -> None:
     refuse_second(rundir)
     words = ["--log-level", options["log_level"], "--log-format", options["log_format"]]
     words += ["--log-budget", str(options["log_budget"])]
+    words += ["--metrics-port", str(options["metrics_port"])]
     if options["ephemeral"]:
         words.append("--ephemeral")
     if options["detach"]:

@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from lanekeeper.wire.messages import (
+    diagnostics,
     lane,
     orphans,
     plane,
@@ -135,6 +136,7 @@ METHODS: Final[dict[str, Method]] = {
     "lane.list": _broker(lane.LaneListRequest, lane.LaneList),
     "session.list": _broker(session.SessionListRequest, session.SessionList),
     "terminal.list": _broker(terminal.TerminalListRequest, terminal.TerminalList),
+    "diagnostics.get": _broker(diagnostics.DiagnosticsRequest, diagnostics.Diagnostics),
     "orphans.list": _broker(plane.Nothing, orphans.OrphanList),
     "orphans.clean": _change(
         orphans.OrphanClean, orphans.OrphansCleaned, executor=_B, lifecycle=False
@@ -189,7 +191,6 @@ METHODS: Final[dict[str, Method]] = {
     "share.tmate.stop": _deferred(_SURFACE, _TOOL),
     "zmx.checkpoint": _deferred(_SURFACE, _TOOL),
     "zmx.restore": _deferred(_SURFACE, _TOOL),
-    "diagnostics.get": _deferred("the metrics step", formal=False),
     "audit.list": _deferred("the hardening step", formal=False),
     "audit.export": _deferred("the hardening step", formal=False),
     "harness.status.get": _deferred(_AGENTS, formal=False),

@@ -42,6 +42,9 @@ class Metric:
     buckets: tuple[float, ...] = ()
 
 
+UNTIMED: Final = frozenset({"terminal.wait"})
+"""Methods that take as long as their caller wants: how long says nothing about the plane."""
+
 _FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.03, 0.06, 0.15, 0.5, 2.0, 5.0)
 """Around the bars of a lane's making and of a key's echo: 5, 15, 30, 60 and 150 ms."""
 _SLOW: Final = (0.005, 0.01, 0.025, 0.035, 0.1, 0.3, 0.5, 1.0, 2.0, 5.0, 15.0)
@@ -94,7 +97,8 @@ _TABLE: Final = (
         "lanekeeper_command_seconds",
         (BROKER, WORKER),
         _COMMANDS,
-        "From the receipt of a command to its answer, at the process that took it from a client.",
+        "From the receipt of a command to its answer, at the process that took it from a client; "
+        "without terminal.wait, which takes as long as its caller wants.",
         "role",
         "method",
         "status",
@@ -124,6 +128,12 @@ _TABLE: Final = (
         "lanekeeper_output_backlog_bytes",
         (WORKER,),
         "Bytes that the slowest registered consumers have not acknowledged, over all terminals.",
+        unit="bytes",
+    ),
+    _counter(
+        "lanekeeper_output_logged_bytes_total",
+        (WORKER,),
+        "Output of programs, taken into their logs; also what nobody subscribes to.",
         unit="bytes",
     ),
     _counter("lanekeeper_output_bytes_total", (WORKER,), "Output published.", unit="bytes"),

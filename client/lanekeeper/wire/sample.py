@@ -17,6 +17,8 @@ SERIES_MAX: Final = 1_000
 """Series in one sample."""
 RECENT_MAX: Final = 64
 """Observations of one series that a sample shows one by one; all are in its buckets."""
+TERMINALS_MAX: Final = 256
+"""Terminals in one sample."""
 SAMPLE_SECONDS: Final = 5.0
 """The shortest time between two samples of one process."""
 
@@ -72,7 +74,7 @@ class LaneLoad(Struct, forbid_unknown_fields=True, kw_only=True):
     """Figures of one lane; terminals that changed last come first, and are cut."""
 
     lane_id: str
-    terminals: Annotated[list[TerminalLoad], Meta(max_length=256)] = []
+    terminals: Annotated[list[TerminalLoad], Meta(max_length=TERMINALS_MAX)] = []
 
 
 class Sample(Struct, forbid_unknown_fields=True, kw_only=True, frozen=True, omit_defaults=True):

@@ -84,6 +84,7 @@ PUBLISHED: Final = (
             "lane.cleaned",
             "boundary.local.dispatched",
             "boundary.dispatch.failed",
+            "diagnostics.metric",
         }
     )
     | EXTENSIONS
@@ -92,6 +93,9 @@ PUBLISHED: Final = (
 
 WORKER_REGISTERED: Final = "worker.registered"
 """Between worker and broker only: a `Registration`. Never published."""
+
+COLLECTOR_REGISTERED: Final = "collector.registered"
+"""Between collector and broker only: an empty payload. Never published."""
 
 REQUIRED_IDS: Final[dict[str, tuple[str, ...]]] = {
     "terminal.spawned": ("workspace_id", "lane_id", "session_id", "terminal_id"),

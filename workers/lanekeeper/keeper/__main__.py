@@ -22,6 +22,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--entry", default=launch.DEFAULT_ENTRY)
     parser.add_argument("--warm", type=int, default=launch.DEFAULT_WARM)
     parser.add_argument("--log-budget", type=int, default=None)
+    parser.add_argument("--metrics-port", type=int, default=0)
     parser.add_argument("--ephemeral", action="store_true")
     parser.add_argument("--hang-after", type=float, default=HANG_AFTER)
     parser.add_argument("--listen-fd", type=int, default=None)
@@ -52,6 +53,7 @@ def main(argv: Sequence[str]) -> int:
         warm=given.warm,
         ephemeral=given.ephemeral,
         log_budget=given.log_budget,
+        metrics_port=given.metrics_port,
         commands={role: argv for role, *argv in given.command},
         hang_after=given.hang_after,
         listen_fd=given.listen_fd,

@@ -54,6 +54,9 @@ class Options:
     log_budget: int | None = None
     """Bytes of all output logs together; None for the broker's default."""
 
+    metrics_port: int = 0
+    """Of the collector's pages on loopback; 0 for any."""
+
     ephemeral: bool = False
     """Whether the runtime directory goes away, logs included, with the plane."""
 
@@ -113,10 +116,12 @@ def commands(rundir: Rundir, options: Options, inherited: Inherited) -> dict[str
     broker = [*python, "lanekeeper.broker", "--runtime-dir", directory]
     if options.log_budget is not None:
         broker += ["--log-budget", str(options.log_budget)]
+    collector = [*python, "lanekeeper.collector", "--runtime-dir", directory]
+    collector += ["--metrics-port", str(options.metrics_port)]
     usual = {
         NURSERY: nursery,
         BROKER: broker,
-        COLLECTOR: [*python, "lanekeeper.collector", "--runtime-dir", directory],
+        COLLECTOR: collector,
     }
     return {role: list(options.commands.get(role, usual[role])) for role in usual}
 
@@ -128,6 +133,7 @@ def successor(rundir: Rundir, options: Options, inherited: Inherited) -> list[st
     command += ["--log-level", options.log_level, "--log-format", options.log_format]
     command += ["--entry", options.entry, "--warm", str(options.warm)]
     command += ["--hang-after", str(options.hang_after), "--listen-fd", str(LISTENER_FD)]
+    command += ["--metrics-port", str(options.metrics_port)]
     command += ["--umask", f"{inherited.umask:o}"]
     command += ["--nofile", *(str(limit) for limit in inherited.nofile)]
     if options.log_budget is not None:

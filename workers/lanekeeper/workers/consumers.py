@@ -14,6 +14,7 @@ acknowledgement.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,6 +84,10 @@ class Consumers:
         self._blocking: set[str] = set()
         self.demotions = 0
 
+    def __len__(self) -> int:
+        """Return how many are registered."""
+        return len(self._table)
+
     @property
     def throttled(self) -> bool:
         """Whether reading is held back now."""
@@ -96,6 +101,10 @@ class Consumers:
     def all(self) -> list[Consumer]:
         """The registrations, oldest first."""
         return list(self._table.values())
+
+    def each(self) -> Iterable[Consumer]:
+        """The registrations, to look at only."""
+        return self._table.values()
 
     def put(self, consumer: Consumer) -> None:
         """Add a registration that `check` let pass, or bring one up to date."""

@@ -105,8 +105,6 @@ class LaneCore:
         self.closings: dict[str, closing.Closing] = {}
         self.locating: Counter[str] = Counter()
         self.leaving = False
-        self.commands = 0
-        self.errors = 0
         self._around = around
         self._last: float | None = None
         self._due: float | None = None
@@ -195,19 +193,18 @@ class LaneCore:
         return self.leaving or not targets.isdisjoint({session_id, terminal_id})
 
     def _frame(self, turn: Turn, frame: Frame) -> None:
-        self.commands += 1
+        came = None if frame.route is None else turn.moment.now
         try:
             command = decode_command(frame.data)
         except WireError as error:
-            self.errors += 1
+            turn.around.tally.command("", "error", came)
             turn.do(Reply(frame.route, _malformed(frame.data, error, turn.moment.ts)))
             return
         method = METHODS.get(command.method) or Method()
-        pending = Pending(command, method, [frame.route])
+        pending = Pending(command, method, [frame.route], came=came)
         try:
             self._execute(turn, pending, frame.route)
         except WireError as error:
-            self.errors += 1
             turn.refuse(pending, error.info)
 
     def _execute(self, turn: Turn, pending: Pending, route: Route) -> None:
@@ -237,7 +234,9 @@ class LaneCore:
         result = handler(self, turn, pending, payload)
         if result is None:
             self.pending[command.id] = pending
-        elif not method.one_way:
+        elif method.one_way:
+            turn.around.tally.command(command.method, "ok", pending.came)
+        else:
             turn.answer(pending, result)
 
     def _check(self, command: Command, method: Method) -> None:

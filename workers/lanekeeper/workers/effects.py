@@ -50,7 +50,7 @@ from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.starter import Starter
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.sweep import Sweep
-from lanekeeper.workers.tally import Tally
+from lanekeeper.workers.tally import ECHO_SECONDS, Tally
 from lanekeeper.workers.terminal_input import Lost, Planned
 from lanekeeper.workers.terminal_io import TerminalIO
 
@@ -64,6 +64,7 @@ class Effects:
     Attributes:
         terminals: descriptors by terminal id.
         deposits: what of this lane is in the vault.
+        tally: what is counted.
         sweeps: endings under way.
         starter: programs on their way in and out.
         screens: what is drawn of the terminals' output.
@@ -76,9 +77,9 @@ class Effects:
     state: LaneState
     terminals: dict[str, TerminalIO]
     deposits: Deposits
+    tally: Tally = field(default_factory=Tally)
     sweeps: list[Sweep] = field(default_factory=list)
     leaving: bool = False
-    tally: Tally = field(default_factory=Tally)
     screens: Screens = field(init=False)
     starter: Starter = field(init=False)
 
@@ -150,6 +151,7 @@ class Effects:
         if not self.sockets.wanted(io.terminal_id.encode("ascii")):
             io.look()
             io.skip()
+            io.asked_at = 0.0
             return
         hooks.at("worker.output.logged")
         while (chunk := io.next_chunk()) is not None:
@@ -157,7 +159,16 @@ class Effects:
             self.message(io, Kind.DATA, offset, data)
             io.questions.feed(offset, data)
             self.tally.published_bytes += len(data)
+            if io.asked_at:
+                self._echoed(io)
             io.arm_beacon(now)
+
+    def _echoed(self, io: TerminalIO) -> None:
+        """Time the first output after an input."""
+        seconds = time.monotonic() - io.asked_at
+        io.asked_at = 0.0
+        if seconds <= ECHO_SECONDS:
+            self.tally.observe("lanekeeper_echo_seconds", seconds)
 
     def message(self, io: TerminalIO, kind: Kind, offset: int, data: bytes = b"") -> None:
         """Publish one message of a terminal."""
@@ -192,7 +203,9 @@ class Effects:
 
     def take(self, io: TerminalIO, now: float) -> None:
         """Move a terminal's new output into its log, within its budget, and publish it."""
+        head = io.log.head
         if io.reading and not self.held(io) and io.fill(now, time.time_ns()):
+            self.tally.logged_bytes += io.log.head - head
             self.publish(io, now)
             io.consumers_changed = True
 
@@ -204,6 +217,8 @@ class Effects:
             # Or the vault's duplicate would keep the end of the input from the program.
             self.deposits.drop(io.terminal_id, ("stdin",))
         if done:
+            # An input without an id is an answer to the program, not a client's.
+            self.tally.input_bytes += sum(e.size for e in done if e.command_id)
             hooks.at("worker.input.answer")
         return [*(Delivered(e.command_id, e.size) for e in done), *_undelivered(lost)]
 
@@ -253,8 +268,10 @@ class Effects:
         except OSError as error:
             reason = f"no memory for input: {error.strerror or error}"
             return [Undelivered(action.command_id, WireError("LIMIT_EXCEEDED", reason))]
-        if action.command_id and planned.shown:
-            io.typed.note(io.log.head, action.data)
+        if action.command_id:
+            io.asked(self.tally.arrived)
+            if planned.shown:
+                io.typed.note(io.log.head, action.data)
         stimuli = self.write(io, now, waited=waited)
         # The line discipline echoes while the input is written: the echo leaves before the answer.
         self.take(io, now)

@@ -1,31 +1,32 @@
 """The worker's figures: gathered from where they are counted, and pushed to the collector.
 
-Owns the meter and when a sample is due. Refuses to wait: a collector that is away misses samples,
-which is counted. Called by the runner: `touch` in every turn that did something, `push` when its
-deadline has come.
+Owns when a sample is due. Refuses to wait: a collector that is away misses samples, which is
+counted. Called by the runner: `touch` in every turn that did something, `push` when its deadline
+has come.
 """
 
 import math
 from typing import Final
 
-from lanekeeper.keeper.identity import Process
 from lanekeeper.wire.meter import Meter
-from lanekeeper.wire.sample import LaneLoad, TerminalLoad
-from lanekeeper.workers.core import LaneCore
+from lanekeeper.wire.sample import TERMINALS_MAX, LaneLoad, TerminalLoad
+from lanekeeper.workers.backlog import Depth
 from lanekeeper.workers.effects import Effects
+from lanekeeper.workers.terminal_io import TerminalIO
 
 ROLE: Final = "worker"
+LAG_TOLD: Final = 0.15
+"""A loop that is later than this is worth a sample of its own (seconds)."""
 _P: Final = "lanekeeper_"
 
 
 class Figures:
     """What one worker measures."""
 
-    def __init__(self, me: Process, effects: Effects, core: LaneCore, now: float) -> None:
-        """Measure a worker whose hands and core these are."""
-        self._meter = Meter(ROLE, me.pid, me.start_time, now)
+    def __init__(self, meter: Meter, effects: Effects) -> None:
+        """Measure a worker whose hands these are."""
+        self._meter = meter
         self._effects = effects
-        self._core = core
         self._touched = True
 
     @property
@@ -42,44 +43,92 @@ class Figures:
         self._meter.again(now)
         self._touched = True
 
+    def lag(self, seconds: float) -> None:
+        """Note how late the loop came to its beat; only much of it is worth a sample."""
+        if seconds < LAG_TOLD:
+            self._meter.note(_P + "loop_lag_seconds", seconds)
+        else:
+            self._meter.observe(_P + "loop_lag_seconds", seconds)
+            self._touched = True
+
     def push(self, now: float, *, last: bool = False) -> None:
         """Gather everything, and push it if it has changed."""
-        self._touched = False
-        self._gather()
+        depths = {
+            terminal_id: io.backlog(self._effects.state.consumers.get(terminal_id))
+            for terminal_id, io in self._effects.terminals.items()
+        }
+        # Time goes on for whoever is held back, also without anything happening.
+        held = [io for io in self._effects.terminals.values() if self._throttled(io)]
+        self._effects.tally.throttled_seconds += sum(io.charge(now) for io in held)
+        self._touched = bool(held)
+        self._gather(depths)
         if not last and self._meter.due() is None:
             return
-        sample = self._meter.take(now, self._load(), last=last)
+        sample = self._meter.take(now, self._load(depths), last=last)
         if sample is not None:
             self._effects.sockets.sample(sample)
 
-    def _gather(self) -> None:
-        put, tally, sockets = self._meter.put, self._effects.tally, self._effects.sockets
-        put(_P + "output_bytes_total", tally.published_bytes)
-        put(_P + "output_messages_total", tally.published_messages)
-        put(_P + "samples_dropped_total", sockets.dropped_samples)
+    def _gather(self, depths: dict[str, Depth]) -> None:
+        tally, sockets = self._effects.tally, self._effects.sockets
+        logs = [io.log for io in self._effects.terminals.values()]
+        figures: dict[str, float] = {
+            "output_bytes_total": tally.published_bytes,
+            "output_messages_total": tally.published_messages,
+            "output_logged_bytes_total": tally.logged_bytes,
+            "output_backlog_bytes": sum(depth.bytes for depth in depths.values()),
+            "output_gaps_total": tally.gaps,
+            "output_gap_bytes_total": tally.gap_bytes,
+            "output_repaired_bytes_total": tally.repaired_bytes,
+            "input_bytes_total": tally.input_bytes,
+            "throttles_total": tally.throttles,
+            "throttled_seconds_total": tally.throttled_seconds,
+            "demotions_total": tally.demotions,
+            "queries_answered_total": tally.queries_answered,
+            "log_bytes": sum(log.head - log.tail for log in logs),
+            "samples_dropped_total": sockets.dropped_samples,
+        }
+        for name, value in figures.items():
+            self._meter.put(_P + name, value)
         incidents = {
-            **tally.incidents,
             "replies.unroutable": sockets.vanished,
             "reports.dropped": sockets.dropped_reports,
             "screens.failed": self._effects.screens.failures,
         }
         for reason, count in incidents.items():
             if count:
-                put(_P + "incidents_total", count, reason)
-        logs = [io.log for io in self._effects.terminals.values()]
-        put(_P + "log_bytes", sum(log.head - log.tail for log in logs))
+                self._meter.put(_P + "incidents_total", count, reason)
+        for status, count in tally.ended.items():
+            self._meter.put(_P + "programs_ended_total", count, status)
 
-    def _load(self) -> LaneLoad:
-        effects = self._effects
-        terminals = []
-        for terminal_id, io in effects.terminals.items():
-            terminal = effects.state.terminals.get(terminal_id)
-            terminals.append(
-                TerminalLoad(
-                    terminal_id=terminal_id,
-                    pid=None if terminal is None else terminal.info.pid,
-                    output_bytes=io.log.head,
-                    log_bytes=io.log.head - io.log.tail,
-                )
-            )
-        return LaneLoad(lane_id=effects.state.assignment.lane_id, terminals=terminals[:256])
+    def _load(self, depths: dict[str, Depth]) -> LaneLoad:
+        """Return the figures of the lane, of those terminals that wrote last."""
+        terminals = sorted(self._effects.terminals.values(), key=_last_output, reverse=True)
+        return LaneLoad(
+            lane_id=self._effects.state.assignment.lane_id,
+            terminals=[self._of(io, depths[io.terminal_id]) for io in terminals[:TERMINALS_MAX]],
+        )
+
+    def _of(self, io: TerminalIO, depth: Depth) -> TerminalLoad:
+        state, slowest = self._effects.state, depth.consumer
+        terminal = state.terminals.get(io.terminal_id)
+        consumers = state.consumers.get(io.terminal_id)
+        return TerminalLoad(
+            terminal_id=io.terminal_id,
+            pid=None if terminal is None else terminal.info.pid,
+            output_bytes=io.log.head,
+            log_bytes=io.log.head - io.log.tail,
+            backlog_bytes=depth.bytes,
+            backlog_chunks=depth.chunks,
+            consumers=0 if consumers is None else len(consumers),
+            consumer_id=None if slowest is None else slowest.id,
+            policy=None if slowest is None else slowest.policy,
+            throttled=self._throttled(io),
+        )
+
+    def _throttled(self, io: TerminalIO) -> bool:
+        consumers = self._effects.state.consumers.get(io.terminal_id)
+        return consumers is not None and consumers.throttled and not io.closing
+
+
+def _last_output(io: TerminalIO) -> float:
+    return io.last_output

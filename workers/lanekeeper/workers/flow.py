@@ -17,6 +17,7 @@ from lanekeeper.workers.actions import (
     Throttle,
     Timed,
 )
+from lanekeeper.workers.consumers import Consumers
 from lanekeeper.workers.effects import Effects
 from lanekeeper.workers.sockets import FAILED, READ, WRITE
 from lanekeeper.workers.terminal_io import SAMPLES, TerminalIO
@@ -25,6 +26,10 @@ TELL_AFTER: Final = 0.25
 """A throttling is reported once it has lasted this long: a fast consumer throttles often and
 shortly.
 """
+
+
+LOOK_SECONDS: Final = 0.01
+"""Backlogs of one terminal are looked at no more often than this."""
 
 
 class Flow:
@@ -96,9 +101,12 @@ class Flow:
         if consumers is None or not (io.consumers_changed or consumers.throttled):
             return []
         io.consumers_changed = False
+        before = consumers.throttled_since
         stimuli: list[Stimulus] = [
             Demoted(io.terminal_id, one.id) for one in consumers.update(io.log.head, now)
         ]
+        self._count(io, consumers, before, now)
+        self._effects.tally.demotions += len(stimuli)
         io.input.keep_up(io.log, now)
         io.log.retire(None if io.closing else consumers.floor())
         since = consumers.throttled_since
@@ -107,6 +115,21 @@ class Flow:
             io.throttle_told = told
             stimuli.append(Throttle(io.terminal_id, told))
         return stimuli
+
+    def _count(
+        self, io: TerminalIO, consumers: Consumers, before: float | None, now: float
+    ) -> None:
+        """Count how long consumers hold the program back, and look at what they lack."""
+        tally = self._effects.tally
+        held = io.charge(now)
+        if before is not None and not io.closing:
+            tally.throttled_seconds += held
+        elif before is None and consumers.throttled:
+            tally.throttles += 1
+        if now - io.looked_at >= LOOK_SECONDS:
+            io.looked_at = now
+            chunks = io.backlog(consumers).chunks
+            tally.observe("lanekeeper_output_backlog_chunks", chunks)
 
     def _throttle_deadlines(self, io: TerminalIO, now: float) -> list[float]:
         consumers = self._effects.state.consumers.get(io.terminal_id)

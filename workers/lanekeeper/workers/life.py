@@ -131,6 +131,7 @@ def _refused(lane: "LaneCore", turn: Turn, terminal: TerminalIs, reason: str) ->
 def _drained(lane: "LaneCore", turn: Turn, terminal: TerminalIs) -> None:
     status = terminal.info.exit or UNKNOWN
     stopped = turn.move(terminal, "exit", exit=status)
+    turn.around.tally.program_ended(status)
     turn.put(replace(stopped, ended_at=turn.moment.now))
     info = stopped.info
     turn.do(Announce(info.id, info.head, status))

@@ -25,6 +25,7 @@ from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.codec import encode
 from lanekeeper.wire.envelope import Event, raw
 from lanekeeper.wire.ids import RANDOM_BYTES, make_id
+from lanekeeper.wire.meter import Meter
 from lanekeeper.wire.topics import WORKER_REGISTERED
 from lanekeeper.wire.version import VERSION
 from lanekeeper.workers.actions import Action, Delivered, Drain, Frame, Moment, Stimulus, Tick
@@ -33,11 +34,12 @@ from lanekeeper.workers.core import LaneCore
 from lanekeeper.workers.custody import Custody
 from lanekeeper.workers.effects import Effects
 from lanekeeper.workers.estate import JOURNAL, LANE, Estate
-from lanekeeper.workers.figures import Figures
+from lanekeeper.workers.figures import ROLE, Figures
 from lanekeeper.workers.flow import Flow
 from lanekeeper.workers.listeners import KINDS, Listeners
 from lanekeeper.workers.sockets import READ, WRITE, Sockets
 from lanekeeper.workers.spawner import Spawner
+from lanekeeper.workers.tally import Tally
 from lanekeeper.workers.turn import Surroundings
 
 BEAT: Final = 7.0
@@ -61,6 +63,8 @@ class Worker:
         self._custody = custody
         self._estate = estate
         endpoints = sockets.open(estate.state.assignment.lane_id, estate.listeners)
+        meter = Meter(ROLE, self._me.pid, self._me.start_time, time.monotonic())
+        tally = Tally(meter.observe)
         self.effects = Effects(
             sockets,
             Spawner(rundir, custody.deposits),
@@ -68,11 +72,17 @@ class Worker:
             estate.state,
             estate.terminals,
             custody.deposits,
+            tally,
         )
         self.core = LaneCore(
             estate.state,
             Surroundings(
-                os.urandom, self.effects.log, endpoints, self.effects.typed, self.effects.samples
+                os.urandom,
+                self.effects.log,
+                endpoints,
+                self.effects.typed,
+                self.effects.samples,
+                tally,
             ),
         )
         self.flow = Flow(self.effects)
@@ -82,7 +92,7 @@ class Worker:
         self._poller = zmq.Poller()
         self._polled: dict[int, int] = {}
         self._beat_at = 0.0
-        self._figures = Figures(self._me, self.effects, self.core, time.monotonic())
+        self._figures = Figures(meter, self.effects)
         self._paths = [
             Path(e.removeprefix("ipc://")) for e in (endpoints.output, endpoints.control)
         ]
@@ -163,6 +173,9 @@ class Worker:
                 if isinstance(stimulus, Delivered):
                     self._awake_until = time.monotonic() + AWAKE_SECONDS
                 self._stimuli.append(stimulus)
+        tally = self.effects.tally
+        if tally.answered:
+            tally.timed(time.monotonic())
 
     def _read_sockets(self, ready: dict[Any, int]) -> None:
         sockets = self.effects.sockets
@@ -179,7 +192,9 @@ class Worker:
     def _command(self, route: bytes | None, frames: list[bytes]) -> None:
         # A wrong number of frames is an envelope that is not one; the core says so to its sender.
         data = frames[0] if len(frames) == 1 else b""
-        self._do(self.core.handle(Frame(route, data), moment()))
+        came = moment()
+        self.effects.tally.arrived = came.now
+        self._do(self.core.handle(Frame(route, data), came))
         self._settle()
 
     def _read_channels(self, ready: dict[Any, int]) -> None:
@@ -243,6 +258,8 @@ class Worker:
         if (due is not None and due <= now) or self.core.waits.behind():
             self._stimuli.append(Tick())
         if now >= self._beat_at:
+            if self._beat_at:
+                self._figures.lag(now - self._beat_at)
             self._beat_at = math.ceil((now + BEAT) / TOGETHER) * TOGETHER
             self._custody.beat(now)
         if now >= self._figures.deadline:

@@ -57,7 +57,6 @@ def drawn(lane: "LaneCore", turn: Turn, stimulus: Drawn) -> None:
             limit=MAX_ANSWER,
         )
     if error is not None or stimulus.screen is None:
-        lane.errors += 1
         turn.refuse(pending, (error or WireError("INTERNAL", "nothing was drawn")).info)
     else:
         turn.answer(pending, stimulus.screen)

@@ -6,7 +6,22 @@ read by `figures` once per sample.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
+
+from lanekeeper.wire.messages.terminal import ExitStatus
+from lanekeeper.wire.methods import METHODS
+from lanekeeper.wire.metrics import UNTIMED
+
+ECHO_SECONDS: Final = 1.0
+"""Output that comes later than this after an input is not its echo."""
+
+UNKNOWN_METHOD: Final = "unknown"
+
+
+def _unheard(_name: str, _value: float, *_labels: str) -> None:
+    """Observe nothing: a core without a shell has no meter."""
 
 
 @dataclass(slots=True)
@@ -14,10 +29,63 @@ class Tally:
     """Totals of one worker process.
 
     Attributes:
+        observe: takes one observation of a histogram: name, value, labels.
         published_bytes: output given to subscribers.
         published_messages: messages on the output socket, of every kind.
+        logged_bytes: output of programs taken into their logs.
+        input_bytes: input of clients that programs were given.
+        throttles: times a program was held back by its consumers.
+        throttled_seconds: for how long, over all terminals.
+        demotions: consumers that used up their grace.
+        gaps: reads of output that the log no longer had.
+        gap_bytes: how much of it.
+        repaired_bytes: output given from a log.
+        queries_answered: questions of programs that were answered for want of a viewer.
+        ended: programs that ended, by status.
+        arrived: when the command in hand arrived (monotonic seconds).
+        answered: commands of clients that were answered and not yet timed: method, status, arrival.
     """
 
+    observe: Callable[..., None] = _unheard
     published_bytes: int = 0
     published_messages: int = 0
-    incidents: Counter[str] = field(default_factory=Counter)
+    logged_bytes: int = 0
+    input_bytes: int = 0
+    throttles: int = 0
+    throttled_seconds: float = 0.0
+    demotions: int = 0
+    gaps: int = 0
+    gap_bytes: int = 0
+    repaired_bytes: int = 0
+    queries_answered: int = 0
+    ended: Counter[str] = field(default_factory=Counter)
+    arrived: float = 0.0
+    answered: list[tuple[str, str, float]] = field(default_factory=list)
+
+    def command(self, method: str, status: str, came: float | None) -> None:
+        """Note that a command was answered that `came` from a client; None: from the broker."""
+        if came is not None and method not in UNTIMED:
+            known = method if method in METHODS else UNKNOWN_METHOD
+            self.answered.append((known, status, came))
+
+    def timed(self, now: float) -> None:
+        """Observe how long the commands took that have been answered."""
+        for method, status, came in self.answered:
+            self.observe("lanekeeper_command_seconds", now - came, method, status)
+        self.answered.clear()
+
+    def read(self, asked: int, start: int, size: int) -> None:
+        """Note a read of a log from `asked` on, of which `size` bytes from `start` are there."""
+        if start > asked:
+            self.gaps += 1
+            self.gap_bytes += start - asked
+        self.repaired_bytes += size
+
+    def program_ended(self, status: ExitStatus) -> None:
+        """Note how a program ended."""
+        if status.kind == "signaled":
+            self.ended["signal"] += 1
+        elif status.kind == "exited":
+            self.ended["error" if status.code else "ok"] += 1
+        else:
+            self.ended["unknown"] += 1

@@ -161,9 +161,11 @@ def read(_lane: "LaneCore", turn: Turn, pending: Pending, body: Read) -> ReadRes
         raise WireError("INVALID_ARGUMENT", f"offset {asked} is after the end, {head}")
     start = max(asked, tail)
     ended = terminal.info.state in ENDED
+    data = log.read(start, body.max) if log is not None else b""
+    turn.around.tally.read(asked, start, len(data))
     return ReadResult(
         offset=start,
-        data=log.read(start, body.max) if log is not None else b"",
+        data=data,
         head=head,
         tail=tail,
         epoch=turn.state.assignment.generation,

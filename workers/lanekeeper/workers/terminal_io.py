@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from lanekeeper.wire.limits import BEACON_SECONDS, MAX_CHUNK
+from lanekeeper.workers.backlog import Depth, Marks, depth, slowest
+from lanekeeper.workers.consumers import Consumers
 from lanekeeper.workers.echo import Typed
 from lanekeeper.workers.output_log import OutputLog
 from lanekeeper.workers.pty import Pty
 from lanekeeper.workers.queries import Questions
+from lanekeeper.workers.tally import ECHO_SECONDS
 from lanekeeper.workers.terminal_input import Lost, TerminalInput
 from lanekeeper.workers.timeline import STEP_NS
 
@@ -35,6 +38,10 @@ class TerminalIO:
         published: the offset up to which output was published.
         reading: whether the master is polled for output.
         exited: when the program's exit was seen (monotonic seconds), None while it runs.
+        last_output: when the program last wrote something (monotonic seconds).
+        asked_at: when the input arrived that nothing was published after yet; 0 without one.
+        looked_at: when the backlog was last looked at.
+        marks: where the messages end that were published of it.
     """
 
     def __init__(self, terminal_id: str, capacity: int, log: OutputLog | None = None) -> None:
@@ -53,7 +60,11 @@ class TerminalIO:
         self.throttle_told = False
         self.consumers_changed = False
         self.closing = False
-        self._last_output = 0.0
+        self.last_output = 0.0
+        self.asked_at = 0.0
+        self.looked_at = 0.0
+        self.marks = Marks()
+        self._charged_at = 0.0
         self._held = False
         self._held_at = 0.0
         self._beacon: float | None = None
@@ -67,6 +78,7 @@ class TerminalIO:
         """
         io = cls(terminal_id, capacity, OutputLog(fds, capacity))
         io.published = io.log.head
+        io.marks = Marks(io.published)
         return io
 
     def open(self, pty: Pty, stdin: int) -> None:
@@ -85,7 +97,7 @@ class TerminalIO:
         """Take over the PTY of a program that runs, or ran, under another worker."""
         self.pty = pty
         self.reading = True
-        self._last_output = now
+        self.last_output = now
 
     @property
     def fds(self) -> dict[str, int]:
@@ -103,7 +115,7 @@ class TerminalIO:
         head = self.log.head
         moved, ended = self.log.fill(self.master, TURN_BYTES)
         if moved:
-            self._last_output = now
+            self.last_output = now
             if time_ns - self._sampled >= STEP_NS:
                 self._sampled = time_ns
                 self.samples.append((head, time_ns))
@@ -126,6 +138,7 @@ class TerminalIO:
         offset = self.published
         data = self.log.read(offset, MAX_CHUNK)
         self.published += len(data)
+        self.marks.add(self.published)
         return offset, data
 
     def look(self) -> None:
@@ -143,7 +156,24 @@ class TerminalIO:
 
     def skip(self) -> None:
         """Nobody listens: let the cursor follow the head."""
-        self.published = self.log.head
+        if self.published < self.log.head:
+            self.published = self.log.head
+            self.marks.add(self.published)
+
+    def asked(self, arrived: float) -> None:
+        """Note when an input arrived; until output follows, the first one counts for a second."""
+        if arrived - self.asked_at > ECHO_SECONDS:
+            self.asked_at = arrived
+
+    def charge(self, now: float) -> float:
+        """Return the seconds since this was asked last."""
+        since, self._charged_at = self._charged_at, now
+        return now - since
+
+    def backlog(self, consumers: Consumers | None) -> Depth:
+        """Return what the slowest of its consumers has not acknowledged."""
+        last = None if consumers is None else slowest(consumers.each())
+        return depth(self.marks, self.published, (self.log.tail, self.log.head), last)
 
     def arm_beacon(self, now: float) -> None:
         """Have the head told after a while of silence."""
@@ -203,4 +233,4 @@ class TerminalIO:
 
     def _quiet_at(self) -> float:
         since = max(self.exited or 0.0, self._held_at)
-        return min(max(self._last_output, since) + QUIET, since + QUIET_BOUND)
+        return min(max(self.last_output, since) + QUIET, since + QUIET_BOUND)

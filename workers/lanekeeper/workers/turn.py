@@ -21,6 +21,7 @@ from lanekeeper.wire.version import VERSION
 from lanekeeper.workers.actions import Action, Journal, Moment, Reply, Report, Route
 from lanekeeper.workers.records import Answered, Record, TerminalIs
 from lanekeeper.workers.state import LaneState
+from lanekeeper.workers.tally import Tally
 
 if TYPE_CHECKING:
     from lanekeeper.workers.echo import Typed
@@ -43,13 +44,15 @@ class Log(Protocol):
 class Pending:
     """A command whose answer comes later, and everybody who waits for it.
 
-    `head` is where the output ended when it came.
+    `head` is where the output ended when it came, `came` when a client sent it here (monotonic
+    seconds); None when the broker did, which times it itself.
     """
 
     command: Command
     method: Method
     routes: list[Route]
     head: int = 0
+    came: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +65,14 @@ class Starting:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the core is given once: randomness, logs, endpoints, what was typed, times of output."""
+    """What the core is given once: randomness, logs, endpoints, what was typed, times, counts."""
 
     entropy: Entropy
     log: Callable[[str], Log | None]
     endpoints: Endpoints
     typed: Callable[[str], "Typed | None"] = lambda _: None
     samples: Callable[[str], list[tuple[int, int]]] = lambda _: []
+    tally: Tally = field(default_factory=Tally)
 
 
 @dataclass(slots=True)
@@ -120,12 +124,14 @@ class Turn:
         """Give the result of a command to everybody who waits for it."""
         response = self._response(pending.command, "ok")
         response.result = raw(result)
+        self.around.tally.command(pending.command.method, "ok", pending.came)
         self._send(pending, response, keep=pending.method.mutates)
 
     def refuse(self, pending: Pending, error: ErrorInfo, *, keep: bool = False) -> None:
         """Give an error; `keep` it for retries when the command had an effect before it failed."""
         response = self._response(pending.command, "error")
         response.error = error
+        self.around.tally.command(pending.command.method, "error", pending.came)
         self._send(pending, response, keep=keep and pending.method.mutates)
 
     def current(self, info: TerminalInfo) -> TerminalInfo:

@@ -80,4 +80,5 @@ def _answer(
 ) -> None:
     size, found = (info.cols, info.rows), iter(places)
     answers = [reply(q, size, next(found, None) if q.seeks else None) for q in questions]
+    turn.around.tally.queries_answered += len(answers)
     turn.do(Answer(info.id, b"".join(answers)))

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from lanekeeper.wire.errors import ErrorInfo
+from lanekeeper.wire.messages.diagnostics import MetricChanged
 from lanekeeper.wire.messages.lane import Ended, Endpoints, LaneInfo
 from lanekeeper.wire.messages.orphans import Orphan
 from lanekeeper.wire.messages.plane import Context, WorkspaceInfo
@@ -29,6 +30,7 @@ class Happened(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=T
     ended: Ended | None = None
     restored: list[TerminalOutcome] | None = None
     orphan: Orphan | None = None
+    metric: MetricChanged | None = None
 
 
 class Assignment(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):

@@ -1,0 +1,116 @@
+"""Who uses how much: our processes by incarnation, programs by their lane, over a look's interval.
+
+Owns the difference between two looks at the processes of this machine. Refuses nothing; a process
+that is not seen by a look has ended. Sans-IO: `processes` does the looking. Called by it and by
+`diagnoses`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from lanekeeper.collector.model import Incarnation, Model
+
+_CPU: Final = "lanekeeper_cpu_seconds_total"
+_RESIDENT: Final = "lanekeeper_resident_bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One process as a look saw it; `cpu` in seconds, `resident` in bytes, `session` its leader."""
+
+    pid: int
+    start_time: int
+    session: int
+    cpu: float
+    resident: int
+
+
+@dataclass(slots=True)
+class Used:
+    """What a lane uses: processors over the last interval, and bytes."""
+
+    cpu: float = 0.0
+    resident: int = 0
+
+
+@dataclass(slots=True)
+class _Look:
+    """A look that is under way."""
+
+    began: float
+    ours: dict[tuple[int, int], Incarnation]
+    leaders: dict[int, str]
+    lane_of: dict[tuple[int, int], str]
+    cpu: dict[tuple[int, int], float] = field(default_factory=dict)
+    lanes: dict[str, Used] = field(default_factory=dict)
+    missing: set[tuple[int, int]] = field(default_factory=set)
+
+
+_NOTHING: Final = Used()
+
+
+class Usage:
+    """What the last look has shown."""
+
+    def __init__(self, model: Model) -> None:
+        """Start with no look."""
+        self._model = model
+        self._look: _Look | None = None
+        self._cpu: dict[tuple[int, int], float] = {}
+        self._at: float | None = None
+        self._lanes: dict[str, Used] = {}
+        self._fds: dict[Incarnation, float] = {}
+
+    def of(self, lane_id: str) -> Used:
+        """Return what a lane uses; nothing before there were two looks."""
+        return self._lanes.get(lane_id, _NOTHING)
+
+    def given(self) -> dict[str, float]:
+        """Return the ratios that the table of `judging` asks for."""
+        return {"open_fds": max(self._fds.values())} if self._fds else {}
+
+    def begin(self, now: float) -> None:
+        """Begin a look: what is to be found is decided now."""
+        ours = {(p.who.pid, p.who.start_time): p.who for p in self._model.living()}
+        leaders, lane_of = {}, {}
+        for lane_id, worker in self._model.lanes().items():
+            lane_of[worker.who.pid, worker.who.start_time] = lane_id
+            for terminal in [] if worker.lane is None else worker.lane.terminals:
+                if terminal.pid is not None:
+                    leaders[terminal.pid] = lane_id
+        self._look = _Look(now, ours, leaders, lane_of, missing=set(ours))
+
+    def see(self, seen: Seen) -> None:
+        """Take in one process of this machine."""
+        look = self._look
+        if look is None:
+            return
+        key = (seen.pid, seen.start_time)
+        who = look.ours.get(key)
+        if who is not None:
+            look.missing.discard(key)
+            self._model.put(who, _CPU, seen.cpu, now=look.began)
+            self._model.put(who, _RESIDENT, seen.resident, now=look.began)
+        lane_id = look.lane_of.get(key) or look.leaders.get(seen.session)
+        if lane_id is None:
+            return
+        look.cpu[key] = seen.cpu
+        used = look.lanes.setdefault(lane_id, Used())
+        used.resident += seen.resident
+        if self._at is not None and key in self._cpu:
+            used.cpu += max(seen.cpu - self._cpu[key], 0.0) / max(look.began - self._at, 1e-3)
+
+    def end(self) -> None:
+        """End the look: who was not seen has ended."""
+        look, self._look = self._look, None
+        if look is None:
+            return
+        for key in look.missing:
+            who = look.ours[key]
+            self._model.retire(who, look.began)
+            self._fds.pop(who, None)
+        self._cpu, self._at, self._lanes = look.cpu, look.began, look.lanes
+
+    def descriptors(self, who: Incarnation, share: float) -> None:
+        """Note which part of the descriptors it may have a process has."""
+        self._fds[who] = share
