@@ -71,23 +71,35 @@ def attach(settings: Settings, address: str, **options: Unpack[Options]) -> None
         )
     if options["read_only"] and options["take"]:
         raise click.UsageError("--read-only looks on, --take writes")
-    mode = ", read-only" if options["read_only"] else ""
-    ends = Ends(
-        stdin=stdin,
-        stdout=stdout,
-        raw=True,
-        follow_size=stdout,
-        forward=False,
-        detach_key=key,
-        notice=settings.notice if settings.verbosity > QUIET else None,
-        greet=lambda: settings.notice(f"attached to {address}{mode}; {key.name} detaches\r"),
-    )
+    ends = ends_of(settings, address, key, (stdin, stdout), read_only=options["read_only"])
     with connected(settings) as plane:
         terminal = plane.terminal(address)
         ends.pen = Pen(terminal, read_only=options["read_only"])
         ends.pen.take(take_over=options["take"])
         outcome = stay(plane, terminal, ends, f"{address} ({key.name} detaches)")
     sys.exit(conclude(settings, address, outcome))
+
+
+def ends_of(
+    settings: Settings,
+    address: str,
+    key: DetachKey,
+    terminal: tuple[int, int],
+    *,
+    read_only: bool = False,
+) -> Ends:
+    """Return the person's side: a terminal by its descriptors for keys and for output."""
+    mode = ", read-only" if read_only else ""
+    return Ends(
+        stdin=terminal[0],
+        stdout=terminal[1],
+        raw=True,
+        follow_size=terminal[1],
+        forward=False,
+        detach_key=key,
+        notice=settings.notice if settings.verbosity > QUIET else None,
+        greet=lambda: settings.notice(f"attached to {address}{mode}; {key.name} detaches\r"),
+    )
 
 
 def stay(plane: Plane, terminal: Terminal, ends: Ends, hint: str) -> Outcome:

@@ -4,13 +4,15 @@ import sys
 
 import click
 
-from lanekeeper.cli import probes
+from lanekeeper.cli import checkup, probes, surroundings
 from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
 from lanekeeper.cli.probes import Finding, Grade
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import paint_state, safe
+from lanekeeper.keeper.lock import holder
+from lanekeeper.keeper.rundir import Rundir
 
 EXAMPLES = """lane doctor
 lane doctor --json | jq '.findings[] | select(.grade != "ok")'"""
@@ -28,9 +30,15 @@ def doctor(settings: Settings) -> None:
     findings = [
         *probes.python(),
         *probes.kernel(),
+        *surroundings.calls(),
         *probes.limits(),
+        *surroundings.processes(),
+        *surroundings.permissions(rundir),
+        *surroundings.clock(),
+        *surroundings.room(rundir),
         *probes.directory(rundir),
         *probes.plane(rundir),
+        *living(rundir),
         *configuration(settings.config.fault),
     ]
     failed = any(finding.grade is Grade.FAIL for finding in findings)
@@ -43,6 +51,13 @@ def doctor(settings: Settings) -> None:
         for finding in findings:
             click.echo(line(finding, color=settings.colored()))
     sys.exit(1 if failed else 0)
+
+
+def living(rundir: Rundir) -> list[Finding]:
+    """Return what a plane that runs says of itself."""
+    if holder(rundir.lock) is None:
+        return []
+    return [*checkup.broker(rundir), *checkup.metrics(rundir)]
 
 
 def configuration(fault: CliError | None) -> list[Finding]:

@@ -8,6 +8,7 @@ import contextlib
 import importlib.metadata
 import os
 import pty
+import re
 import resource
 import signal
 import sys
@@ -18,22 +19,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+import zmq
+
 from lanekeeper.keeper import cgroups
 from lanekeeper.keeper.identity import plane_children, plane_processes
 from lanekeeper.keeper.lock import holder
 from lanekeeper.keeper.rundir import Rundir, RundirError, RundirMissingError, resolve
+from lanekeeper.wire.version import PRODUCT
 
-PACKAGES: Final = (
-    "lanekeeper",
-    "click",
-    "msgpack",
-    "msgspec",
-    "prometheus-client",
-    "psutil",
-    "ptyprocess",
-    "pyzmq",
-)
+DISTRIBUTION: Final = "lanekeeper"
 OLDEST: Final = (3, 11)
+_REQUIREMENT: Final = re.compile(r"([A-Za-z0-9._-]+)\s*([^;]*)")
+_BOUND: Final = re.compile(r"(>=|<(?!=))\s*([0-9.]+)")
 ENOUGH_FILES: Final = 4096
 """Descriptors for some hundred lanes; the keeper raises the soft limit to the hard one."""
 FEW_PTYS: Final = 64
@@ -65,11 +62,47 @@ def python() -> Iterator[Finding]:
     grade = Grade.OK if running >= OLDEST else Grade.FAIL
     fix = "" if grade is Grade.OK else "install Python 3.11 or newer"
     yield Finding(grade, "python", f"{sys.version.split()[0]} at {sys.executable}", fix)
-    for package in PACKAGES:
-        try:
-            yield Finding(Grade.OK, package, importlib.metadata.version(package))
-        except importlib.metadata.PackageNotFoundError:
-            yield Finding(Grade.FAIL, package, "is missing", f"pip install {package}")
+    yield Finding(Grade.OK, DISTRIBUTION, PRODUCT)
+    for package, bounds in requirements():
+        yield _package(package, bounds)
+    yield Finding(Grade.OK, "libzmq", zmq.zmq_version())
+
+
+def requirements() -> list[tuple[str, str]]:
+    """Return the packages we need and the bounds of their versions, as the installation says."""
+    try:
+        lines = importlib.metadata.requires(DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    found = [_REQUIREMENT.match(line) for line in lines if ";" not in line]
+    return sorted((one[1], one[2]) for one in found if one is not None)
+
+
+def within(version: str, bounds: str) -> bool:
+    """Return whether a version is within bounds like `>=0.19,<1`; others are not looked at."""
+    for operator, bound in _BOUND.findall(bounds):
+        older = _numbers(version) < _numbers(bound)
+        if older == (operator == ">="):
+            return False
+    return True
+
+
+def _package(name: str, bounds: str) -> Finding:
+    fix = f"pip install '{name}{bounds}'"
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(Grade.FAIL, name, "is missing", fix)
+    if within(version, bounds):
+        return Finding(Grade.OK, name, version)
+    return Finding(Grade.WARN, name, f"{version}, {bounds} is needed", fix)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    numbers = [int(part) for part in re.findall(r"\d+", version)]
+    while numbers and not numbers[-1]:  # 14.0 is 14
+        numbers.pop()
+    return tuple(numbers)
 
 
 def kernel() -> Iterator[Finding]:

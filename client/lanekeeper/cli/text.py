@@ -65,9 +65,14 @@ def paint(text: str, style: str, *, color: bool) -> str:
     return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if color and style else text
 
 
+def style_of(state: str) -> str:
+    """Return the colour of a state, or nothing."""
+    return _STATES.get(state, "")
+
+
 def paint_state(state: str, *, color: bool, width: int = 0) -> str:
     """Return a state in its colour, padded to `width` first."""
-    return paint(state.ljust(width), _STATES.get(state, ""), color=color)
+    return paint(state.ljust(width), style_of(state), color=color)
 
 
 def table(

@@ -54,6 +54,7 @@ VERBS: Final[dict[str, Entry]] = {
     "close": _entry("close:close", "End a terminal's program and forget it.", _TERMINALS),
     "terminal": _entry("terminal:terminal", "Terminals of a lane.", _TERMINALS),
     "status": _entry("status:status", "Show the plane's processes and health.", _LOOK),
+    "top": _entry("top:top", "Show the lanes by what they take.", _LOOK),
     "diag": _entry("diag:diag", "Show the figures, and what is wrong.", _LOOK),
     "events": _entry("events:events", "Show what happened, and follow it.", _LOOK),
     "context": _entry("context:context", "Show the active context.", _LOOK),
@@ -118,7 +119,6 @@ SOAK_VERBS: Final[dict[str, Entry]] = {
 }
 
 LATER: Final[dict[str, str]] = {
-    "top": "the metrics step",
     "audit": "the hardening step",
     "provider": "the agents step",
 }

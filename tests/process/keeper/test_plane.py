@@ -63,8 +63,8 @@ def test_down_leaves_no_process_socket_or_file(plane: Plane) -> None:
     assert not [one for one in below if one.alive()]
     own = {"relay.sock", "lane_down.json"}
     left = {path.name for path in plane.rundir.path.iterdir()} - own
-    assert left == {"lanes", "log"}
-    assert not list(plane.rundir.lanes.iterdir())
+    assert left == {"lanes", "log", "metrics"}
+    assert not [*plane.rundir.lanes.iterdir(), *plane.rundir.metrics.iterdir()]
 
 
 def test_ephemeral_plane_removes_its_directory(start: Start) -> None:

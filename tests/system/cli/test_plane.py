@@ -216,6 +216,8 @@ def test_doctor(idle: Plane) -> None:
     assert (done.returncode, report["ok"]) == (0, True)
     names = {finding["name"] for finding in report["findings"]}
     assert names >= {"python", "pyzmq", "pidfd", "memfd", "pty", "splice from a tty", "plane"}
+    assert names >= {"seqpacket", "processes", "/dev/ptmx", "clock", "disk", "memory"}
+    assert all(finding["fix"] for finding in report["findings"] if finding["grade"] != "ok")
     assert "ok    python" in idle.lane("doctor").stdout
 
 

@@ -198,3 +198,9 @@ def test_vv_shows_what_goes_over_the_wire_and_v_only_the_ids(shared_plane: Plane
     assert shown.stdout == "a secret word\n"
     assert "<- terminal.spawn cmd_" in shown.stderr
     assert "secret" not in shown.stderr
+
+
+def test_doctor_asks_a_plane_that_runs(shared_plane: Plane) -> None:
+    report = json.loads(shared_plane.lane("doctor", "--json").stdout)
+    grades = {finding["name"]: finding["grade"] for finding in report["findings"]}
+    assert [grades[name] for name in ("plane", "version", "metrics")] == ["ok", "ok", "ok"]
