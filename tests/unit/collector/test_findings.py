@@ -14,14 +14,17 @@ class Judged:
     """A model with findings on it."""
 
     def __init__(self) -> None:
+        """Start with nothing heard."""
         self.findings = Findings()
         self.model = Model(self.findings.feeds)
         self.given: dict[str, float] = {}
 
     def hear(self, data: bytes, now: float = 1.0) -> None:
+        """Take in a sample."""
         self.model.feed(data, now)
 
     def look(self, now: float = 1.0) -> dict[str, Finding]:
+        """Return the findings."""
         return self.findings.look(self.model.series(), self.given, now)
 
 
