@@ -75,8 +75,8 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "returning routing state stimuli story timings workers",
     "client": "awaiting closing effects errors feeding following items leases operations recording "
     "session story stream tasks writing",
-    "collector": "admission diagnoses export faults findings judging ledger model pages usage "
-    "window",
+    "collector": "admission beginnings diagnoses export faults findings judging ledger model pages "
+    "usage window",
     "keeper": "beats bulletin clock continuity daemons depository events facts figures findings "
     "grants greeting lookups peers pool readoption refill restarts roster scopes states status "
     "succession supervisor sweeping vault wayup",
