@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from lanekeeper.wire.errors import ErrorInfo
 
 from .bench import DEFAULT, Bench
@@ -18,7 +16,7 @@ def timed(bench: Bench, *names: str) -> list[Seen]:
     def observe(name: str, seconds: float, *labels: str) -> None:
         short = name.removeprefix("lanekeeper_").removesuffix("_seconds")
         if short in (names or {short}):
-            seen.append((short, pytest.approx(seconds), labels))
+            seen.append((short, round(seconds, 9), labels))
 
     bench.core.desk.timings.take(bench.now, observe)
     return seen

@@ -43,6 +43,15 @@ def test_of_many_messages_the_newest_are_counted_and_the_others_estimated() -> N
     assert marks.after(0) == KEPT + -(-older // MAX_CHUNK)
 
 
+def test_old_messages_are_forgotten_when_somebody_asks_and_stay_estimated() -> None:
+    marks = marked(*range(1, 3 * KEPT + 1))
+    first = marks.after(0)
+    for end in range(3 * KEPT + 1, 4 * KEPT + 1):
+        marks.add(end)
+    assert marks.after(4 * KEPT - 1) == 1
+    assert marks.after(0) <= first + 1
+
+
 def test_before_a_successor_began_there_are_only_bytes() -> None:
     marks = Marks(3 * MAX_CHUNK)
     assert marks.after(0) == 3

@@ -50,7 +50,7 @@ from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.starter import Starter
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.sweep import Sweep
-from lanekeeper.workers.tally import ECHO_SECONDS, Tally
+from lanekeeper.workers.tally import ECHO, ECHO_SECONDS, Tally
 from lanekeeper.workers.terminal_input import Lost, Planned
 from lanekeeper.workers.terminal_io import TerminalIO
 
@@ -168,7 +168,7 @@ class Effects:
         seconds = time.monotonic() - io.asked_at
         io.asked_at = 0.0
         if seconds <= ECHO_SECONDS:
-            self.tally.observe("lanekeeper_echo_seconds", seconds)
+            self.tally.observe(seconds, ECHO)
 
     def message(self, io: TerminalIO, kind: Kind, offset: int, data: bytes = b"") -> None:
         """Publish one message of a terminal."""
