@@ -115,6 +115,7 @@ RULES: Final[dict[str, Rule]] = {
         5.0,
         ("NFR-002", "SC-005"),
         "A daemon takes long to come back: `lane logs keeper` says which and why.",
+        unless=(("role", ("worker",)),),
     ),
     "command_latency": Rule(
         "lanekeeper_command_seconds",
@@ -175,6 +176,7 @@ RULES: Final[dict[str, Rule]] = {
         ("SC-002", "SC-004"),
         "Processes of the plane died and were replaced: nothing was lost, and `lane logs keeper` "
         "has the reason of each.",
+        unless=(("reason", ("asked",)),),
     ),
     "crash_loops": Rule(
         "lanekeeper_crash_loops_total",

@@ -152,9 +152,9 @@ def test_a_port_that_is_taken_leaves_everything_else(directory: Path, pages: Pag
         port = str(pages.port)
         daemon = Daemon(other, "collector", options=("--metrics-port", port))
         assert not (other / "metrics" / "endpoint.json").exists()
-        assert f"cannot serve metrics on port {port}" in (
-            other / "log" / "collector.log"
-        ).read_text()
+        assert (
+            f"cannot serve metrics on port {port}" in (other / "log" / "collector.log").read_text()
+        )
         assert bus.directory == directory
         assert daemon.stop() == 0
 

@@ -48,6 +48,7 @@ def test_a_daemon_that_was_replaced() -> None:
     restarts, recovery = "lanekeeper_process_restarts_total", "lanekeeper_recovery_seconds"
     model.feed(sample(1, "keeper", values=[value(restarts, 1, "broker", "died")]), 1.0)
     model.feed(sample(1, "keeper", values=[value(restarts, 4, "worker", "died")]), 2.0)
+    model.feed(sample(1, "keeper", values=[value(restarts, 1, "broker", "asked")]), 2.0)
     model.feed(sample(1, "keeper", spreads=[spread(recovery, [0.3], "broker")]), 3.0)
     (fault,) = faults.newest()
     assert (fault.role, fault.reason, fault.recovered, fault.seconds) == (

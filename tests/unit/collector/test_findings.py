@@ -14,14 +14,17 @@ class Judged:
     """A model with findings on it."""
 
     def __init__(self) -> None:
+        """Start with nothing heard."""
         self.findings = Findings()
         self.model = Model(self.findings.feeds)
         self.given: dict[str, float] = {}
 
     def hear(self, data: bytes, now: float = 1.0) -> None:
+        """Take in a sample."""
         self.model.feed(data, now)
 
     def look(self, now: float = 1.0) -> dict[str, Finding]:
+        """Return the findings."""
         return self.findings.look(self.model.series(), self.given, now)
 
 
@@ -53,9 +56,7 @@ def test_the_three_that_are_prescribed() -> None:
     assert RULES["output_backlog_depth"].fail == 64
 
 
-@pytest.mark.parametrize(
-    ("seconds", "status"), [(0.004, "pass"), (0.020, "warn"), (0.031, "fail")]
-)
+@pytest.mark.parametrize(("seconds", "status"), [(0.004, "pass"), (0.020, "warn"), (0.031, "fail")])
 def test_a_latency_is_held_against_its_thresholds(seconds: float, status: str) -> None:
     judged = Judged()
     judged.hear(sample(1, "broker", spreads=[spread(CREATE, [0.001] * 5 + [seconds] * 5, "ok")]))

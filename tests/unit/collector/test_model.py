@@ -119,14 +119,14 @@ def test_the_role_of_a_label_is_the_senders_unless_it_is_given() -> None:
         {"spreads": [[OUTPUT, [], [1], 1.0, []]]},
         {"spreads": [[CREATE, ["ok"], [1] * 12, 1.0, [float("nan")]]]},
         {"spreads": [[CREATE, ["ok"], [-1] * 12, 1.0, []]]},
-        {"spreads": [spread(CREATE, [1.0] * 64, "ok")[:4] + [[1.0] * 65]]},
+        {"spreads": [[*spread(CREATE, [1.0] * 64, "ok")[:4], [1.0] * 65]]},
     ],
 )
 def test_what_is_no_sample_is_refused_and_counted_and_changes_nothing(
     change: dict[str, Any],
 ) -> None:
     model = Model()
-    good = {"v": 2, "role": "worker", "pid": 10, "start_time": 1000}
+    good: dict[str, Any] = {"v": 2, "role": "worker", "pid": 10, "start_time": 1000}
     fields = good | {"values": [value(OUTPUT, 5)]} | change
     with pytest.raises(SampleError):
         model.feed(sample(**fields), 1.0)
@@ -171,9 +171,12 @@ class Heard:
     """Somebody who hears of every series."""
 
     def __init__(self) -> None:
+        """Start with nothing heard."""
         self.told: list[tuple[str, list[float], float]] = []
 
     def feeds(self, metric: Metric, _labels: tuple[str, ...]) -> tuple[Feed, ...]:
+        """Hear of this series, too."""
+
         def feed(values: Sequence[float], count: float, _now: float) -> None:
             self.told.append((metric.name, list(values), count))
 

@@ -1,4 +1,4 @@
-"""Who gets which page: the token, this machine's own names, and nobody who comes from a web page."""
+"""Who gets which page: those with the token, by our own names, and no web page."""
 
 import pytest
 

@@ -15,18 +15,21 @@ class Machine:
     """A model, and looks at made-up processes."""
 
     def __init__(self) -> None:
+        """Start with no process."""
         findings = Findings()
         self.model = Model(findings.feeds)
         self.usage = Usage(self.model)
         self.known = Known(self.model, findings, Faults(), self.usage, "2026-01-01T00:00:00Z")
 
     def look(self, now: float, *seen: Seen) -> None:
+        """Look once, and see these."""
         self.usage.begin(now)
         for one in seen:
             self.usage.see(one)
         self.usage.end()
 
     def ask(self, now: float, request: DiagnosticsRequest) -> Diagnostics:
+        """Return the diagnostics."""
         return diagnose(self.known, request, now)
 
 

@@ -1,7 +1,6 @@
 """Figures of the last ten minutes: exact where they say so, 1 % off at most elsewhere."""
 
 import pickle
-import random
 
 import pytest
 
@@ -25,10 +24,9 @@ def test_one_observation_is_every_figure() -> None:
     assert seen.count == 1
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_percentiles_are_at_most_a_hundredth_off(seed: int) -> None:
-    chance = random.Random(seed)
-    values = [chance.lognormvariate(-6, 2) for _ in range(5000)]
+@pytest.mark.parametrize(("least", "growth"), [(1e-6, 1.004), (1.0, 1.0003), (0.02, 1.001)])
+def test_percentiles_are_at_most_a_hundredth_off(least: float, growth: float) -> None:
+    values = [least * growth ** ((number * 2971) % 5000) for number in range(5000)]
     window = Window()
     for start in range(0, len(values), 50):
         window.add(values[start : start + 50], 50, start / 10)
@@ -55,7 +53,8 @@ def test_those_that_were_not_shown_count_too() -> None:
     window.add([9.0] * 10, 10, 1.0)
     seen = window.summary(1.0)
     assert seen is not None
-    assert (seen.count, seen.p95, seen.max) == (1010, pytest.approx(1.0, rel=0.011), 9.0)
+    assert (seen.count, seen.max) == (1010, 9.0)
+    assert seen.p95 == pytest.approx(1.0, rel=0.011)
 
 
 def test_what_is_older_than_the_window_is_gone() -> None:
@@ -75,10 +74,13 @@ def test_what_is_older_than_the_window_is_gone() -> None:
 
 def test_a_window_is_bounded_however_much_is_observed() -> None:
     window = Window()
-    chance = random.Random(7)
     sizes = []
     for number in range(4_000):
-        window.add([10 ** chance.uniform(-9, 9) for _ in range(5)], 5, number * 0.5)
+        window.add(
+            [10.0 ** ((number * 5 + each) * 37 % 19 - 9) * number for each in range(5)],
+            5,
+            number * 0.5,
+        )
         if number in {1_500, 3_999}:
             sizes.append(len(pickle.dumps(window)))
     assert sizes[1] < 1.2 * sizes[0] < 200_000
