@@ -1,7 +1,7 @@
 """Draws panels as parts of an SVG: a number, bars, or lines over time.
 
 Owns the look, which follows Grafana's dark theme, and where things stand in a panel. Values come
-from outside. Called by `deploy/picture.py`.
+from outside. Called by `deploy/portrait.py`.
 """
 
 from dataclasses import dataclass

@@ -17,6 +17,7 @@ from lanekeeper.collector.usage import Usage
 from lanekeeper.wire.messages.diagnostics import (
     Diagnostics,
     DiagnosticsRequest,
+    Finding,
     MetricChanged,
     Status,
 )
@@ -63,6 +64,7 @@ class Gathering:
     def render(self, accept: str, now: float) -> tuple[str, bytes]:
         """Return content type and body of the figures."""
         self._measure(now)
+        self._look(now)
         return export.render(self.model.series(), accept)
 
     def diagnose(self, request: DiagnosticsRequest, now: float) -> Diagnostics:
@@ -73,13 +75,8 @@ class Gathering:
     def changes(self, now: float) -> list[MetricChanged]:
         """Return the findings whose status has changed since this was last asked."""
         self.model.forget(now)
-        if not self.model.changed:
-            return []
         self._measure(now)
-        found = diagnoses.look(self._known, now)
-        for key, finding in found.items():
-            self._judged(key, finding.status, now)
-        return self._findings.changes(found)
+        return self._findings.changes(self._look(now))
 
     def listed(self, processes: Iterable[Mapping[str, Any]], now: float) -> None:
         """Take in processes that the keeper names: some push no samples."""
@@ -116,13 +113,21 @@ class Gathering:
         self._put("lanekeeper_series", tallies.lines, now=now)
         self.model.changed = changed
 
-    def _judged(self, key: str, status: Status, now: float) -> None:
-        """Show the status that a finding has, and no longer the one it had."""
-        before = self._shown.get(key, status)
-        if before != status:
-            self._put("lanekeeper_finding", 0, key, before, now=now)
-        self._shown[key] = status
-        self._put("lanekeeper_finding", 1, key, status, now=now)
+    def _look(self, now: float) -> dict[str, Finding]:
+        """Return the findings, and show the status of each, no longer the one it had.
+
+        Time alone changes them too: what was observed is forgotten.
+        """
+        changed = self.model.changed
+        found = diagnoses.look(self._known, now)
+        for key, finding in found.items():
+            before = self._shown.get(key, finding.status)
+            if before != finding.status:
+                self._put("lanekeeper_finding", 0, key, before, now=now)
+            self._shown[key] = finding.status
+            self._put("lanekeeper_finding", 1, key, finding.status, now=now)
+        self.model.changed = changed
+        return found
 
     def _put(self, name: str, value: float, *labels: str, now: float) -> None:
         self.model.put(self._me, name, value, *labels, now=now)

@@ -78,8 +78,8 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "collector": "admission beginnings diagnoses export faults findings judging ledger model pages "
     "usage window",
     "keeper": "beats births bulletin clock continuity daemons depository events facts figures "
-    "findings grants greeting lookups peers pool readoption refill restarts roster scopes states "
-    "status succession supervisor sweeping vault wayup",
+    "findings grants greeting lookups peers pool readoption refill restarts roster scopes "
+    "states status succession supervisor sweeping vault wayup",
     "workers": "actions backlog closing consumer_commands consumers core echo emulation ending "
     "inputs knowledge life marks paste picture programs queries recording_commands records "
     "resuming screen_commands search sequences session_commands shown state tally "

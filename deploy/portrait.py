@@ -1,7 +1,7 @@
 """Draws docs/images/dashboard.svg: the dashboard from what a real Prometheus answers about a plane.
 
 Starts a plane and a Prometheus, makes the plane work, and provokes everything that a panel shows.
-Called by hand when the dashboard changes: `PYTHONPATH=tests .venv/bin/python deploy/picture.py`.
+Called by hand when the dashboard changes: `PYTHONPATH=tests .venv/bin/python deploy/portrait.py`.
 """
 
 import json
