@@ -59,7 +59,11 @@ class Collector:
     def __init__(
         self, rundir: Rundir, pull: zmq.Socket[bytes], bus: Bus, wakeup: int, options: Options
     ) -> None:
-        """Serve a bound socket until the descriptor `wakeup` becomes readable."""
+        """Serve a bound socket until the descriptor `wakeup` becomes readable.
+
+        Raises:
+            OSError: the token cannot be written.
+        """
         self._rundir = rundir
         self._pull = pull
         self._bus = bus
@@ -72,7 +76,7 @@ class Collector:
         self._link = Link(rundir, "collector")
         self._poller = zmq.Poller()
         self._http = Http(self._poller, self._page)
-        self._token = ""
+        self._token = places.token(rundir)
         self._polled: int | None = None
         self._tick_at = now
 
@@ -82,7 +86,6 @@ class Collector:
         self._poller.register(self._wakeup, zmq.POLLIN)
         self._bus.register(self._poller)
         self._gathering.restore(places.totals(self._rundir), time.monotonic())
-        self._token = places.token(self._rundir)
         self._listen()
         self._link.open(time.monotonic())
         self._link.send({"op": "status", "id": ASKED})
