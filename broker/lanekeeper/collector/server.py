@@ -192,11 +192,14 @@ class Collector:
 
     def _rebind(self) -> None:
         """Listen anew where the socket was deleted; who is connected stays so."""
-        if not self._rundir.collector_sock.exists():
-            bind(self._pull, self._rundir)
-        if not self._rundir.metrics_endpoint.exists():
-            places.write(self._rundir.metrics_token, self._token.encode("ascii"))
-            places.announce(self._rundir, self._http.port)
+        try:
+            if not self._rundir.collector_sock.exists():
+                bind(self._pull, self._rundir)
+            if not self._rundir.metrics_endpoint.exists():
+                places.write(self._rundir.metrics_token, self._token.encode("ascii"))
+                places.announce(self._rundir, self._http.port)
+        except (OSError, zmq.ZMQError):
+            LOG.exception("could not listen anew")
 
     def _follow_link(self) -> None:
         """Poll the channel as it is now, gone or another one."""
