@@ -15,8 +15,13 @@ from lanekeeper.client import Lane
 from lanekeeper.client import Plane as Connected
 
 ROLES = ("keeper", "nursery", "broker", "collector")
-GROWN_MOST = 1024 * 1024
-"""Bytes of a process after hundreds of cycles, the bounded histories of the broker included."""
+MIB = 1024 * 1024
+GROWN_MOST = {"keeper": MIB, "nursery": MIB, "collector": 3 * MIB, "broker": 16 * MIB}
+"""Bytes between the first and the last third of a thousand cycles.
+
+Measured were 0.2, 0.5, 1.5 and 9 MB. The collector keeps 8,192 processes apart, 1.5 KB each; the
+broker 10,000 events, full after 500 cycles, and ten minutes of answers.
+"""
 
 
 def killed(plane: Plane, lane: Lane) -> int:
@@ -81,7 +86,7 @@ def test_lives_cut_short_leave_nothing(plane: Plane, cycles: int) -> None:
             samples.append(sizes(plane))
         # The first fifth fills what is bounded: histories of events and answers, arenas.
         grown = growth(samples[cycles // 5 :])
-        assert all(more <= GROWN_MOST for more in grown.values()), grown
+        assert all(more <= GROWN_MOST[role] for role, more in grown.items()), grown
         wait_until(lambda: vaulted(plane) == held, 10, f"{held} descriptors in the vault again")
         assert [lane.name for lane in client.lanes()] == ["bystander"]
         assert sorted(path.suffix for path in (plane.dir / "lanes").iterdir()) == [".in", ".out"]

@@ -27,6 +27,9 @@ WALK_MOST: Final = 20_000
 _DIRECTORY: Final = "user.lanekeeper.dir"
 """The extended attribute that says which runtime directory a plane's cgroup is of."""
 
+_BORN: Final = "user.lanekeeper.born"
+"""The extended attribute that says when it was made: monotonic nanoseconds, which nobody sets."""
+
 _OCTAL: Final = ((b"\\040", b" "), (b"\\011", b"\t"), (b"\\012", b"\n"), (b"\\134", b"\\"))
 
 
@@ -106,7 +109,19 @@ def make(top: Path, directory: str, lane_id: str, terminal_id: str) -> Path | No
         found.mkdir(parents=True, exist_ok=True)
     except OSError:
         return None
+    for path in (top, found.parent, found):
+        with contextlib.suppress(OSError):  # it is older, or has no attributes
+            os.setxattr(path, _BORN, b"%d" % time.monotonic_ns(), os.XATTR_CREATE)
     return found if os.access(found / "cgroup.procs", os.W_OK) else None
+
+
+def age(path: Path) -> float:
+    """Return the seconds since a cgroup was made; 0 when that cannot be known."""
+    with contextlib.suppress(OSError, ValueError):
+        return (time.monotonic_ns() - int(os.getxattr(path, _BORN))) / 1e9
+    with contextlib.suppress(OSError):
+        return time.time() - path.stat().st_ctime
+    return 0.0
 
 
 def usable() -> str:

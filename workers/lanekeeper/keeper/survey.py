@@ -156,10 +156,7 @@ def _groups(trees: Iterable[cgroups.Tree], names: Mapping[str, str]) -> Iterator
 
 def _group(path: Path, directory: str, lane_id: str = "", terminal_id: str = "") -> Group:
     inside = tuple(cgroups.members(path))
-    age = 0.0
-    with contextlib.suppress(OSError):
-        age = time.time() - path.stat().st_ctime
-    return Group(str(path), directory, lane_id, terminal_id, inside, age)
+    return Group(str(path), directory, lane_id, terminal_id, inside, cgroups.age(path))
 
 
 def _lane_sockets(rundir: Rundir) -> list[Path]:
