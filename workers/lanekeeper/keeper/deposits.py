@@ -25,9 +25,10 @@ class Deposits:
         """Start with nothing, and without a keeper."""
         self._channel: Channel | None = None
         self._entries: dict[str, dict[str, int]] = {}
-        self._unsaid: OrderedDict[str, None] = OrderedDict()
+        self._unsaid: OrderedDict[str, set[str]] = OrderedDict()
         self._waiting: dict[int, str] = {}
         self._released: dict[str, set[str]] = {}
+        self._refused: set[str] = set()
         self._number = 0
 
     @property
@@ -49,7 +50,8 @@ class Deposits:
         self._channel = channel
         self._waiting.clear()
         self._released.clear()
-        self._unsaid = OrderedDict.fromkeys(self._entries)
+        self._refused.clear()
+        self._unsaid = OrderedDict((name, set(fds)) for name, fds in self._entries.items())
         self._say()
 
     def close(self) -> None:
@@ -65,7 +67,10 @@ class Deposits:
     def put(self, name: str, fds: Mapping[str, int]) -> None:
         """Deposit descriptors; they go out in this call unless `WINDOW` are on their way."""
         self._entries.setdefault(name, {}).update(fds)
-        self._unsaid[name] = None
+        # Of an entry that was refused the vault has nothing, or not all.
+        again = self._entries[name] if name in self._refused else fds
+        self._refused.discard(name)
+        self._unsaid.setdefault(name, set()).update(again)
         self._say()
 
     def drop(self, name: str, kinds: Iterable[str] | None = None) -> None:
@@ -78,6 +83,10 @@ class Deposits:
             del entry[kind]
         if not entry:
             del self._entries[name]
+            self._refused.discard(name)
+        unsaid = self._unsaid.get(name, set())
+        unsaid -= gone
+        if not unsaid:
             self._unsaid.pop(name, None)
         if self._channel is not None and gone:
             self._released.setdefault(name, set()).update(gone)
@@ -88,9 +97,14 @@ class Deposits:
         return self._channel is None or not (name in self._unsaid or name in self._waiting.values())
 
     def answered(self, message: Mapping[str, Any]) -> str | None:
-        """Take in an answer, of whatever kind, and return the name of the entry it is about."""
+        """Take in an answer, of whatever kind, and return the name of the entry it is about.
+
+        What was refused is said again, all of it, when the entry grows.
+        """
         number = message.get("id")
         name = self._waiting.pop(number, None) if isinstance(number, int) else None
+        if name in self._entries and message.get("op") == "error":
+            self._refused.add(name)
         self._say()
         return name
 
@@ -98,11 +112,11 @@ class Deposits:
         """Say what is to be said, as far as the window allows: releases first."""
         while self._channel is not None and len(self._waiting) < WINDOW:
             if self._released:
-                name, kinds = self._released.popitem()
-                self._send({"op": "release", "name": name, "kinds": sorted(kinds)}, name, ())
+                name, gone = self._released.popitem()
+                self._send({"op": "release", "name": name, "kinds": sorted(gone)}, name, ())
             elif self._unsaid:
-                name, _ = self._unsaid.popitem(last=False)
-                entry = self._entries[name]
+                name, kinds = self._unsaid.popitem(last=False)
+                entry = {kind: fd for kind, fd in self._entries[name].items() if kind in kinds}
                 message = {"op": "deposit", "name": name, "kinds": list(entry)}
                 self._send(message, name, tuple(entry.values()))
             else:
