@@ -189,3 +189,13 @@ def test_time_of_a_watcher_passes_only_while_it_turns(turns: list[tuple[float, f
         allowed += patience + STALL
         assert clock.now() - before <= patience + STALL + 1e-6
     assert clock.now() - 100.0 <= allowed + 1e-6
+
+
+def test_sockets_of_a_lane_that_has_just_been_granted_are_not_missed() -> None:
+    run = Run()
+    peers = run.up()
+    worker, _ = run.worker(peers["nursery"], "fork-1", 7)
+    grant(run, peers["broker"], "lane_a")
+    assert run.core.serving()[1] == []
+    deposit(run, worker, "journal", ["journal", "output", "control"])
+    assert run.core.serving()[1] == ["lane_a"]

@@ -25,7 +25,7 @@ class Deposits:
         """Start with nothing, and without a keeper."""
         self._channel: Channel | None = None
         self._entries: dict[str, dict[str, int]] = {}
-        self._unsaid: OrderedDict[str, None] = OrderedDict()
+        self._unsaid: OrderedDict[str, set[str]] = OrderedDict()
         self._waiting: dict[int, str] = {}
         self._released: dict[str, set[str]] = {}
         self._refused: set[str] = set()
@@ -52,7 +52,7 @@ class Deposits:
         self._waiting.clear()
         self._released.clear()
         self._refused.clear()
-        self._unsaid = OrderedDict.fromkeys(self._entries)
+        self._unsaid = OrderedDict((name, set(fds)) for name, fds in self._entries.items())
         self._say()
 
     def close(self) -> None:
@@ -68,8 +68,10 @@ class Deposits:
     def put(self, name: str, fds: Mapping[str, int]) -> None:
         """Deposit descriptors; they go out in this call unless `WINDOW` are on their way."""
         self._entries.setdefault(name, {}).update(fds)
+        # Of an entry that was refused the vault has nothing, or not all.
+        again = self._entries[name] if name in self._refused else fds
         self._refused.discard(name)
-        self._unsaid[name] = None
+        self._unsaid.setdefault(name, set()).update(again)
         self._say()
 
     def drop(self, name: str, kinds: Iterable[str] | None = None) -> None:
@@ -82,8 +84,11 @@ class Deposits:
             del entry[kind]
         if not entry:
             del self._entries[name]
-            self._unsaid.pop(name, None)
             self._refused.discard(name)
+        unsaid = self._unsaid.get(name, set())
+        unsaid -= gone
+        if not unsaid:
+            self._unsaid.pop(name, None)
         if self._channel is not None and gone:
             self._released.setdefault(name, set()).update(gone)
             self._say()
@@ -98,12 +103,15 @@ class Deposits:
     def again(self) -> None:
         """Deposit what was refused once more: the keeper may have room for it now."""
         for name in sorted(self._refused):
-            self._unsaid[name] = None
+            self._unsaid[name] = set(self._entries[name])
         self._refused.clear()
         self._say()
 
     def answered(self, message: Mapping[str, Any]) -> str | None:
-        """Take in an answer, of whatever kind, and return the name of the entry it is about."""
+        """Take in an answer, of whatever kind, and return the name of the entry it is about.
+
+        What was refused is said again, all of it, when the entry grows.
+        """
         number = message.get("id")
         name = self._waiting.pop(number, None) if isinstance(number, int) else None
         if name in self._entries and message["op"] == "error":
@@ -115,11 +123,11 @@ class Deposits:
         """Say what is to be said, as far as the window allows: releases first."""
         while self._channel is not None and len(self._waiting) < WINDOW:
             if self._released:
-                name, kinds = self._released.popitem()
-                self._send({"op": "release", "name": name, "kinds": sorted(kinds)}, name, ())
+                name, gone = self._released.popitem()
+                self._send({"op": "release", "name": name, "kinds": sorted(gone)}, name, ())
             elif self._unsaid:
-                name, _ = self._unsaid.popitem(last=False)
-                entry = self._entries[name]
+                name, kinds = self._unsaid.popitem(last=False)
+                entry = {kind: fd for kind, fd in self._entries[name].items() if kind in kinds}
                 message = {"op": "deposit", "name": name, "kinds": list(entry)}
                 self._send(message, name, tuple(entry.values()))
             else:

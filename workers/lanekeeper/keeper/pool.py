@@ -259,6 +259,10 @@ class Pool(Lookups):
         if self.broker == peer:
             self.broker = None
 
+    def settled(self) -> list[str]:
+        """Return the lanes that have begun: their first deposit says that they listen."""
+        return [lane_id for lane_id in self.served() if self._vault.holds(lane_id)]
+
     def tell(self, message: Message) -> list[Action]:
         """Send a message to every worker."""
         return [Send(record.peer, message) for record in self if record.peer is not None]

@@ -139,7 +139,7 @@ class Supervisor:
     def serving(self) -> tuple[list[str], list[str]]:
         """Return the roles and the lanes that are served, whose sockets should be there."""
         roles = [record.role for record in self._daemons if record.state is Daemon.READY]
-        return roles, self._pool.served()
+        return roles, self._pool.settled()
 
     @property
     def state(self) -> Plane:

@@ -22,7 +22,7 @@ from lanekeeper.wire.messages.events import Assignment
 from lanekeeper.wire.messages.plane import WorkspaceCreate, WorkspaceInfo, WorkspaceResult
 from lanekeeper.wire.version import VERSION
 from lanekeeper.workers.custody import Custody
-from lanekeeper.workers.estate import found
+from lanekeeper.workers.estate import blank, found
 from lanekeeper.workers.runner import Worker
 from lanekeeper.workers.sockets import Sockets
 
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         generation=1,
         created=_timestamp(),
     )
-    estate = found(assignment, rundir)
+    estate = found(assignment, rundir, blank())
     custody = Custody(rundir, current(), None)
     return Worker(rundir, estate, Sockets(str(rundir.path)), custody).serve()
 

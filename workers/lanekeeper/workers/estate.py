@@ -27,8 +27,10 @@ from lanekeeper.workers.terminal_input import Inherited
 from lanekeeper.workers.terminal_io import TerminalIO
 
 JOURNAL: Final = "journal"
+"""Name of the entry that is no terminal's: the journal, and what the lane listens on."""
+
 LANE: Final = "lane"
-"""Names of the entries that are no terminal's."""
+"""Name of the entry in which older workers have what the lane listens on."""
 
 PROGRAM_KINDS: Final = ("master", "input", "stdin", "errors", "pidfd")
 """Kinds of a terminal's entry that go with its program; the log stays."""
@@ -74,6 +76,11 @@ class Estate:
     programs: list[Program] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
 
+    @property
+    def root(self) -> dict[str, int]:
+        """The descriptors without which there is no lane, by kind."""
+        return {JOURNAL: self.journal.fd, **self.listeners.fds}
+
     def left(self) -> Left:
         """Return what the core has to know of the predecessor's work."""
         inputs = [program.inputs for program in self.programs]
@@ -84,10 +91,15 @@ class Estate:
         )
 
 
-def found(assignment: Assignment, rundir: Rundir) -> Estate:
-    """Return an empty lane; OSError when its sockets or its journal cannot be made."""
+def blank() -> Journal:
+    """Return the journal of a lane that is to come; OSError when it cannot be made."""
+    return Journal.create("lanekeeper-lane")
+
+
+def found(assignment: Assignment, rundir: Rundir, journal: Journal) -> Estate:
+    """Return an empty lane; OSError when its sockets cannot be made."""
     listeners = Listeners.create(paths(rundir, assignment.lane_id))
-    return Estate(LaneState(assignment), Journal.create("lanekeeper-lane"), listeners)
+    return Estate(LaneState(assignment), journal, listeners)
 
 
 def inherit(assignment: Assignment, entries: Entries, now: float) -> Estate:
@@ -101,7 +113,7 @@ def inherit(assignment: Assignment, entries: Entries, now: float) -> Estate:
     left = {name: dict(entry) for name, entry in entries.items()}
     try:
         journal = Journal.open(left[JOURNAL][JOURNAL])
-        listeners = Listeners(left[LANE])
+        listeners = Listeners(left[LANE if LANE in left else JOURNAL])
     except KeyError as error:
         raise InheritanceError(f"the vault has no {error} of lane {assignment.name}") from error
     state = LaneState(assignment)

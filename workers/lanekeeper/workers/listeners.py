@@ -4,6 +4,7 @@ Owns the two descriptors and their paths. ZeroMQ gets duplicates; ours go into t
 there to a successor, which serves whoever has connected meanwhile. Called by `estate`.
 """
 
+import errno
 import os
 import socket
 from collections.abc import Mapping
@@ -46,9 +47,14 @@ class Listeners:
 
 
 def _listen(path: Path) -> int:
-    path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.bind(os.fspath(path))
+        try:
+            sock.bind(os.fspath(path))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            path.unlink(missing_ok=True)
+            sock.bind(os.fspath(path))
         sock.listen(BACKLOG)
         sock.settimeout(0.0)
         return sock.detach()

@@ -6,6 +6,8 @@ terminals. Refuses nothing: without a cgroup the brand does the work. Called by 
 """
 
 import os
+from functools import lru_cache
+from pathlib import Path
 
 from lanekeeper.keeper import cgroups, scopes
 from lanekeeper.keeper.identity import LANE_MARKER
@@ -19,9 +21,9 @@ class Origins:
     """Brands and cgroups of one plane's terminals."""
 
     def __init__(self, rundir: Rundir) -> None:
-        """Find out where cgroups of this plane go; nothing is made yet."""
+        """Find out where cgroups of this plane go, the first time; nothing is made yet."""
         self._directory = str(rundir.path)
-        self._group = cgroups.plane(self._directory, os.environ)
+        self._group = _group(self._directory, os.environ.get(cgroups.SWITCH, ""))
 
     def given(self, info: TerminalInfo) -> dict[str, object]:
         """Return brand and cgroup for the specification of a child, the latter made for it."""
@@ -45,3 +47,9 @@ class Origins:
         """Remove the cgroup of a terminal that is forgotten, if nothing is in it."""
         if self._group is not None:
             cgroups.remove(self._group / lane_id / terminal_id)
+
+
+@lru_cache(maxsize=1)
+def _group(directory: str, switch: str) -> Path | None:
+    """Return where cgroups of a plane go: reading the mounts was a third of a lane's start."""
+    return cgroups.plane(directory, {cgroups.SWITCH: switch})

@@ -119,8 +119,7 @@ class Worker:
         """Open a new lane, or go on with an inherited one."""
         estate, custody = self._estate, self._custody
         if not estate.entries:
-            custody.deposits.put(JOURNAL, {JOURNAL: estate.journal.fd})
-            custody.deposits.put(LANE, estate.listeners.fds)
+            custody.deposits.put(JOURNAL, estate.root)
             self._do(self.core.first(moment()))
             return
         self._do(self.core.resume(estate.left(), moment()))
@@ -247,7 +246,8 @@ class Worker:
             self.effects.sockets.open(lane_id, self._estate.listeners)
         except (OSError, zmq.ZMQError):
             _LOG.exception("could not listen anew")
-        self._custody.deposits.put(LANE, self._estate.listeners.fds)
+        self._custody.deposits.put(JOURNAL, self._estate.root)
+        self._custody.deposits.drop(LANE)
         if before is not self._estate.listeners:
             before.close()
 

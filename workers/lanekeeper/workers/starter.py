@@ -71,11 +71,12 @@ class Starter:
         """Let a program run as soon as the vault has its terminal and its child."""
         io = self._terminals[action.terminal_id]
         record = self._state.terminals[action.terminal_id]
-        if io.pty is not None and record.info.pid is not None:
-            io.pty.adopt(record.info.pid)
         pidfd = self._spawner.pidfd(action.terminal_id)
         if pidfd >= 0:
+            # First: the rest is done while the keeper takes it in.
             self._deposits.put(action.terminal_id, {"pidfd": pidfd})
+        if io.pty is not None and record.info.pid is not None:
+            io.pty.adopt(record.info.pid)
         self._gates.add(action.terminal_id)
         self.open_gates()
 

@@ -7,6 +7,7 @@ it is first written to, and that is done while nobody waits.
 
 import gc
 import os
+import socket
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ import zmq
 
 from lanekeeper.keeper import hooks
 from lanekeeper.keeper.channel import Channel, connect
+from lanekeeper.keeper.deposits import Deposits
 from lanekeeper.keeper.identity import Process, current
 from lanekeeper.keeper.journal import Journal as JournalFile
 from lanekeeper.keeper.rundir import Rundir
@@ -25,12 +27,23 @@ from lanekeeper.wire.ids import DEFAULT_WORKSPACE, DEFAULT_WORKSPACE_ID, RANDOM_
 from lanekeeper.wire.messages.events import Assignment
 from lanekeeper.wire.messages.lane import Endpoints
 from lanekeeper.workers.actions import Journal
+from lanekeeper.workers.book import Book
 from lanekeeper.workers.core import LaneCore
 from lanekeeper.workers.custody import Custody
-from lanekeeper.workers.estate import Estate, InheritanceError, found, inherit, surplus
+from lanekeeper.workers.effects import Effects
+from lanekeeper.workers.estate import (
+    JOURNAL,
+    Estate,
+    InheritanceError,
+    blank,
+    found,
+    inherit,
+    surplus,
+)
 from lanekeeper.workers.records import encode_records
 from lanekeeper.workers.runner import Worker, moment, registration
 from lanekeeper.workers.sockets import READ, Sockets
+from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.turn import Surroundings
 
@@ -76,7 +89,8 @@ def main(directory: str) -> int:
     me = current()
     keeper.send({"op": "hello", "role": "worker", "pid": me.pid, "start_time": me.start_time})
     sockets = Sockets(directory)
-    _rehearse(me)
+    _rehearse(me, rundir, sockets)
+    journal = blank()
     legacy = Legacy()
     assignment = _await_lane(keeper, legacy)
     if assignment is None:
@@ -87,14 +101,17 @@ def main(directory: str) -> int:
     custody.serve(msgspec.to_builtins(assignment))
     if legacy.entries:
         hooks.at("worker.heir.assigned")
-    estate = _estate(assignment, rundir, legacy, custody)
+    estate = _estate(assignment, rundir, legacy, custody, journal)
     return Worker(rundir, estate, sockets, custody).serve(legacy.later)
 
 
-def _estate(assignment: Assignment, rundir: Rundir, legacy: Legacy, custody: Custody) -> Estate:
+def _estate(
+    assignment: Assignment, rundir: Rundir, legacy: Legacy, custody: Custody, journal: JournalFile
+) -> Estate:
     """Begin a lane, or take over what there is of it; the vault has what was inherited."""
     if not legacy.entries:
-        return found(assignment, rundir)
+        return found(assignment, rundir, journal)
+    journal.close()
     if legacy.held != legacy.said:
         raise InheritanceError(f"{legacy.held} descriptors came of {legacy.said} in the vault")
     estate = inherit(assignment, legacy.entries, time.monotonic())
@@ -106,16 +123,25 @@ def _estate(assignment: Assignment, rundir: Rundir, legacy: Legacy, custody: Cus
     return estate
 
 
-def _rehearse(me: Process) -> None:
+def _rehearse(me: Process, rundir: Rundir, sockets: Sockets) -> None:
     """Do what a new lane does first, without anybody hearing of it."""
     assignment = msgspec.convert(msgspec.to_builtins(_REHEARSED), Assignment)
     around = Surroundings(os.urandom, lambda _: None, Endpoints(output="", control=""))
-    core = LaneCore(LaneState(assignment), around)
+    state = LaneState(assignment)
+    core = LaneCore(state, around)
     journal = JournalFile.create("lanekeeper-rehearsal")
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    channel = Channel(near)
+    deposits = Deposits()
+    deposits.use(channel)
+    Effects(sockets, Spawner(rundir, deposits), Book(journal, state), state, {}, deposits).totals()
+    deposits.put(JOURNAL, {JOURNAL: journal.fd})
     for action in core.first(moment()):
         if isinstance(action, Journal):
             journal.append(encode_records([action.record]))
     encode(registration(core, me, moment()))
+    channel.close()
+    far.close()
     journal.close()
 
 
