@@ -42,6 +42,8 @@ class Tmux:
         self._out = self._process.stdout.fileno()
         self._in = self._process.stdin.fileno()
         self._rest = b""
+        # The server ends with its client, and its client with us: also when we are killed.
+        self.command("set-option -s exit-unattached on")
 
     def keys(self, text: str) -> None:
         """Type `text` literally."""

@@ -64,6 +64,7 @@ MOMENTS: Final[dict[str, Moment]] = {
     "worker.child.forked": Moment(Victim.WORKER, Provoke.SPAWN, "forked, not yet journalled"),
     "worker.child.gate": Moment(Victim.WORKER, Provoke.SPAWN, "journalled, the gate is closed"),
     "worker.child.runs": Moment(Victim.WORKER, Provoke.SPAWN, "the gate is open, no answer yet"),
+    "worker.start.told": Moment(Victim.WORKER, Provoke.SPAWN, "the program runs, not journalled"),
     "worker.output.between": Moment(Victim.WORKER, Provoke.NOTHING, "between the two splices"),
     "worker.output.logged": Moment(Victim.WORKER, Provoke.NOTHING, "logged, not published"),
     "worker.output.punch": Moment(Victim.WORKER, Provoke.NOTHING, "about to give back old pages"),

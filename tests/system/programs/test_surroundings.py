@@ -176,12 +176,12 @@ def test_what_cannot_run_is_refused_with_the_systems_reason(
     lane.run(["true"])  # the session and the nursery's channel are there now
     worker = lane.refresh().pid
     assert worker is not None
-    before = open_files(worker)
+    before = len(open_files(worker))  # one that is just being closed may be among them
     for _ in range(3):
         with pytest.raises(SpawnFailed) as caught:
             lane.spawn(argv, cwd=options.get("cwd"))
         assert reason in str(caught.value)
-    wait_until(lambda: open_files(worker) == before, 5, "descriptors as they were")
+    wait_until(lambda: len(open_files(worker)) <= before, 5, "descriptors as they were")
     left = [s for s in processes.everybody() if s.variable("LANEKEEPER_LANE") == lane.id]
     assert [str(one) for one in left] == []
     listed = shared_plane.lane("terminal", "ls", "starts", "--json")

@@ -44,6 +44,7 @@ class Reader(RuleBasedStateMachine):
         self.answered: ReadResult | None = None
         self.position = 0
         self.acknowledged = 0
+        self.heard = 0
         self.over = False
 
     def publish(self, message: OutputMessage) -> None:
@@ -193,6 +194,9 @@ class Reader(RuleBasedStateMachine):
         """The reader says what was processed."""
         offset = self.assembly.begin_ack()
         if offset is not None:
+            if self.assembly.epoch > self.heard:
+                # A successor may not have heard what its predecessor was told.
+                self.acknowledged, self.heard = 0, self.assembly.epoch
             assert self.acknowledged < offset <= self.position
             self.acknowledged = offset
 

@@ -35,6 +35,13 @@ class Entry:
     close: bool = False
 
 
+def cut_short() -> WireError:
+    """Return the refusal of an input that will never be delivered whole."""
+    return WireError(
+        "INVALID_TRANSITION", "the program ended or closed its input before it took all of this"
+    )
+
+
 class InputQueue:
     """What waits for one program."""
 

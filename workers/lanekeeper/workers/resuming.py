@@ -16,7 +16,9 @@ from lanekeeper.wire.states import TerminalState
 from lanekeeper.wire.version import VERSION
 from lanekeeper.workers import closing
 from lanekeeper.workers.actions import Start
+from lanekeeper.workers.inputs import cut_short
 from lanekeeper.workers.records import Gone, InputIs, TerminalIs
+from lanekeeper.workers.terminal_commands import ENDED
 from lanekeeper.workers.turn import Pending, Starting, Turn
 
 if TYPE_CHECKING:
@@ -44,14 +46,22 @@ def resume(lane: "LaneCore", turn: Turn, left: Left) -> None:
     """Go on with everything that was begun."""
     for command_id in left.refused:
         turn.put(Gone(command_id))
-    for one in turn.state.inputs.values():
-        if one.command_id:
-            lane.pending[one.command_id] = _input(turn, one)
     for terminal in list(turn.state.terminals.values()):
         if terminal.info.id in left.lost:
             _lose(lane, turn, terminal)
         elif terminal.info.state == TerminalState.SPAWNING:
             _start_again(lane, turn, terminal)
+    for one in list(turn.state.inputs.values()):
+        _go_on(lane, turn, one)
+
+
+def _go_on(lane: "LaneCore", turn: Turn, one: InputIs) -> None:
+    """Wait for an input to be delivered; where its program has ended it never will be."""
+    ended = turn.state.terminals[one.terminal_id].info.state in ENDED
+    if one.command_id and ended:
+        turn.refuse(_input(turn, one), cut_short().info, keep=True)
+    elif one.command_id:
+        lane.pending[one.command_id] = _input(turn, one)
 
 
 def _input(turn: Turn, one: InputIs) -> Pending:

@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import os
+import socket
 from typing import Any, Final
 
 from lanekeeper.keeper import hooks
@@ -61,7 +62,7 @@ class Spawner:
             undo.callback(pty.close)
             hooks.at("worker.pty.opened")
             gate_read, gate = _pipe(undo)
-            errors, errors_write = _pipe(undo)
+            errors, errors_write = _told(undo)
             stdin_read, stdin = _pipe(undo) if spec.stdin == "pipe" else (-1, -1)
             description = self._describe(info, spec)
             ours.callback(os.close, description)
@@ -283,10 +284,8 @@ class Spawner:
         return [said]
 
     def _executed(self, child: Child) -> Executed | Ungated | SpawnRefused:
-        try:
-            data = os.read(child.errors, 4096)
-        except BlockingIOError:
-            data = b""
+        data = _peek(child.errors)
+        hooks.at("worker.start.told")
         child.said = True
         self._read.append(child)
         if not data:
@@ -326,6 +325,24 @@ class Spawner:
 
 def _directory(cwd: Text | None, env: dict[str, str]) -> str:
     return os.fsdecode(cwd) if cwd is not None else env.get("HOME", "/")
+
+
+def _told(undo: contextlib.ExitStack) -> tuple[int, int]:
+    """Return the ends of what a child says if it cannot run: it can be read more than once."""
+    ours, theirs = socket.socketpair()
+    read, write = ours.detach(), theirs.detach()
+    undo.callback(os.close, read)
+    undo.callback(os.close, write)
+    return read, write
+
+
+def _peek(errors: int) -> bytes:
+    """Return what a child has said; a successor finds it again if we die before we noted it."""
+    with socket.socket(fileno=os.dup(errors)) as said:
+        try:
+            return said.recv(4096, socket.MSG_PEEK)
+        except BlockingIOError:
+            return b""
 
 
 def _pipe(undo: contextlib.ExitStack) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.workers.actions import Deliver
 from lanekeeper.workers.input_log import InputLog
-from lanekeeper.workers.inputs import Entry, InputQueue, cut_line
+from lanekeeper.workers.inputs import Entry, InputQueue, cut_line, cut_short
 from lanekeeper.workers.output_log import OutputLog
 from lanekeeper.workers.paste import Bracketing, Paste
 from lanekeeper.workers.pty import Modes, Pty
@@ -258,12 +258,9 @@ class TerminalInput:
         return [Lost(entry, cut_line()) for entry in dropped]
 
     def _abandon(self) -> list[Lost]:
-        gone = WireError(
-            "INVALID_TRANSITION", "the program ended or closed its input before it took all of this"
-        )
         if self.log is not None:
             self.log.cut(self.log.cursor)
-        return [Lost(entry, gone) for entry in self.queue.abandon()]
+        return [Lost(entry, cut_short()) for entry in self.queue.abandon()]
 
     def _marks(self, data: bytes) -> bytes:
         """Return the end-of-file marks after `data`: two when a line is open."""
