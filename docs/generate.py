@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from generating import diagrams, man, notes, pages, reference, schemas
+from generating import diagrams, man, metrics, notes, pages, reference, schemas
 
 ROOT: Final = Path(__file__).parents[1]
 DOCS: Final = ROOT / "docs"
@@ -20,10 +20,11 @@ WRITTEN_BY_HAND: Final = frozenset({"README.md"})
 def wanted() -> dict[Path, str]:
     """Return every generated file with what it has to hold."""
     words = notes.read(DOCS / "notes")
-    protocol, states = DOCS / "protocol.md", DOCS / "states.md"
+    protocol, states, figures = DOCS / "protocol.md", DOCS / "states.md", DOCS / "metrics.md"
     found = {
         protocol: pages.fill(protocol.read_text("utf-8"), reference.blocks(words)),
         states: pages.fill(states.read_text("utf-8"), diagrams.blocks()),
+        figures: pages.fill(figures.read_text("utf-8"), metrics.blocks()),
     }
     found |= {MAN / name: text for name, text in man.files().items()}
     return found | {CONTRACTS / name: text for name, text in schemas.files().items()}

@@ -24,6 +24,7 @@ NOUNS: Final = (
     ("lane", "Lanes"),
     ("session", "Sessions and leases"),
     ("terminal", "Terminals"),
+    ("diagnostics", "Diagnostics"),
     ("orphans", "Orphans"),
     ("boundary", "Boundaries"),
 )

@@ -14,7 +14,11 @@ from sybil.parsers.markdown import CodeBlockParser
 from kit.document_shell import Shell, console_commands, matches
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("kitty-specs/*/quickstart.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "docs/diagnostics.md",
+    *sorted(ROOT.glob("kitty-specs/*/quickstart.md")),
+]
 
 MAKE_IT = frozenset({"make demo", "make test"})
 """Commands of `sh` blocks, which other tests and the run itself stand for."""

@@ -193,7 +193,7 @@ class Core:
         except WireError as error:
             self._reject(stimulus.route, data, error.info)
             return
-        self._dispatch(Request(stimulus.route, command, data, method))
+        self._dispatch(Request(stimulus.route, command, data, method, desk.now))
 
     def _dispatch(self, request: Request) -> None:
         desk = self.desk
@@ -240,6 +240,7 @@ class Core:
         """Answer what is not a proper command, with as much of it as can be read."""
         desk = self.desk
         desk.counters[f"refused.{error.code}"] += 1
+        desk.timings.refused(desk.now)
         seen = glimpse(data)
         correlation_id = seen.correlation_id or ""
         response = Response(

@@ -33,6 +33,7 @@ from lanekeeper.broker.registry import LaneEntry
 from lanekeeper.broker.state import State
 from lanekeeper.broker.stimuli import Action, Instant, Note, Publish, Reply, Write
 from lanekeeper.broker.story import Story
+from lanekeeper.broker.timings import Timings
 from lanekeeper.wire.codec import encode
 from lanekeeper.wire.endpoints import PlaneEndpoints
 from lanekeeper.wire.envelope import NIL, Actor, Command, Event, Response, raw
@@ -87,6 +88,8 @@ class Desk:
         self.budget.restore(state.admitted)
         self.deadlines = Deadlines()
         self.story = Story()
+        self.timings = Timings()
+        self.registered = 0
         self.lanes = {lane_id: Lane(lane_id) for lane_id in state.registry.lanes}
         self.routes: dict[bytes, str] = {}
         self.creating: dict[str, str] = {}
@@ -133,6 +136,7 @@ class Desk:
 
     def register(self, registration: Registration, workspace_id: str) -> None:
         """Take in a worker's truth."""
+        self.registered += 1
         self.record(Registered(registration, workspace_id, self.instant.ts))
 
     def publish(self, topic: str, happened: Happened, ids: Ids, cause: Cause) -> None:
@@ -187,6 +191,7 @@ class Desk:
             reason=reason if state in _REASONED else None,
         )
         happened = Happened(lane=info, previous=str(before), reason=reason)
+        self.timings.lane(self.lanes[info.id], before, LaneState(state), self.now)
         self.publish("lane.state.changed", happened, Ids(info.workspace_id, info.id), cause)
 
     def set_context(self, context: Context, cause: Cause) -> None:
@@ -201,6 +206,7 @@ class Desk:
     def answer(self, request: Request, callers: list[bytes], result: Struct) -> None:
         """Answer a command with its result; the answer of a change is kept first."""
         response = self._response(request.command, result=result)
+        self.timings.command(request, ok=True)
         self.give(request, callers, response, keep=request.method.mutates)
 
     def refuse(
@@ -209,6 +215,7 @@ class Desk:
         """Answer a command with an error; `keep` it when the command has been executed."""
         self.counters[f"refused.{error.code}"] += 1
         response = self._response(request.command, error=error)
+        self.timings.command(request, ok=False)
         self.give(request, callers, response, keep=keep and not error.retryable)
 
     def give(self, request: Request, callers: list[bytes], data: bytes, *, keep: bool) -> None:

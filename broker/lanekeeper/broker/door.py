@@ -66,7 +66,7 @@ def unwrap(desk: Desk, request: Request, *, repeated: bool) -> Request:
         raise
     if not repeated:
         desk.publish("boundary.local.dispatched", Happened(method=body.method), ids, cause)
-    return Request(request.route, inner, encode(inner), method)
+    return Request(request.route, inner, encode(inner), method, request.came)
 
 
 def _check_boundary(name: str) -> None:

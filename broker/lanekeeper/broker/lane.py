@@ -7,6 +7,7 @@ follows `wire.states.LANE`; `readiness` says what it means for a command. Sans-I
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
 from enum import Enum, auto
 from typing import Final
 
@@ -35,12 +36,14 @@ class Request:
         command: the decoded envelope.
         data: its bytes, forwarded unchanged.
         method: its row in the table of methods.
+        came: when a client sent it (monotonic seconds); None once it was timed, or never is.
     """
 
     route: bytes
     command: Command
     data: bytes
     method: Method
+    came: float | None = None
 
 
 @dataclass(slots=True)
@@ -101,6 +104,7 @@ class Lane:
         reviving: the id of the `lane.recover` in progress.
         sweeping: whether the keeper ends it, in place of its worker.
         obituary: how its worker ended, while its last words may still be on their way.
+        lost_at: when the death of its worker was learned, until a successor serves.
     """
 
     id: str
@@ -111,6 +115,7 @@ class Lane:
     reviving: str | None = None
     sweeping: bool = False
     obituary: str | None = None
+    lost_at: float | None = None
     pending: dict[str, Pending] = field(default_factory=dict)
     waiting: dict[str, Pending] = field(default_factory=dict)
     one_way: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
@@ -169,8 +174,9 @@ class Lane:
     def release(self) -> list[Request]:
         """Return what has waited, once per caller and in order, to be dispatched again."""
         requests = [
-            Request(caller, p.request.command, p.request.data, p.request.method)
+            replaced(p.request, route=caller, came=p.request.came if caller is first else None)
             for p in self.waiting.values()
+            for first in p.callers[:1]
             for caller in p.callers
         ]
         self.waiting.clear()

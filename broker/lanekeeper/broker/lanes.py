@@ -197,6 +197,7 @@ def created(desk: Desk, entry: LaneEntry) -> None:
     desk.publish_lane("lane.created", entry, cause)
     if pending is not None:
         result = LaneResult(lane=entry.view(), created=True)
+        desk.timings.created(pending.request, ok=True)
         desk.answer(pending.request, pending.callers, result)
     desk.release(lane)
 
@@ -213,6 +214,7 @@ def creation_failed(desk: Desk, entry: LaneEntry, error: ErrorInfo) -> None:
     desk.publish_lane("lane.create.failed", entry, cause, happened)
     desk.abandon(lane.id)
     if pending is not None:
+        desk.timings.created(pending.request, ok=False)
         desk.refuse(pending.request, pending.callers, error, keep=True)
     desk.forget_lane(lane)
 
@@ -227,6 +229,7 @@ def cleaned(desk: Desk, entry: LaneEntry, ended: Ended, response: bytes | None =
     if desk.registry.context.lane_id == lane.id:
         desk.set_context(Context(workspace_id=entry.info.workspace_id), cause)
     if pending is not None and response is not None:
+        desk.timings.command(pending.request, ok=True)
         desk.give(pending.request, pending.callers, response, keep=True)
     elif pending is not None:
         desk.answer(pending.request, pending.callers, ended)

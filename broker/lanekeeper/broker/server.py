@@ -12,8 +12,9 @@ import os
 import resource
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import zmq
 
 from lanekeeper.broker import journal as journals
@@ -103,24 +104,33 @@ class Server:
 
     def _turn(self) -> None:
         now = _now()
-        self._drain(self._sockets.workers, FromWorker, now)
+        self._drain(self._sockets.workers, FromWorker)
         for message in self._link.turn():
             if message["op"] == "rebind":
                 self._rebind()
             elif message["op"] == "collector":
                 self._figures.again(now.monotonic)
+                self._push(*self._figures.keeper.again())
+            elif message["op"] == "figures":
+                self._pass_on(message)
             else:
                 self._feed(FromKeeper(message), now)
         self._follow_link(now)
         self._drain_subscriptions(now)
-        self._drain(self._sockets.clients, FromClient, now)
+        self._drain(self._sockets.clients, FromClient)
         deadline = self._core.next_deadline()
         if deadline is not None and deadline <= now.monotonic:
             self._feed(Tick(), now)
-        self._link.beat(now.monotonic)
+        self._beat(now.monotonic)
         if self._link.retry(now.monotonic):
             self._follow_link(now)
         self._sample(now.monotonic)
+
+    def _beat(self, now: float) -> None:
+        due = self._link.deadline()
+        if self._link.is_open and due is not None and due <= now:
+            self._figures.lag(now - due)
+        self._link.beat(now)
 
     def _rebind(self) -> None:
         """Listen anew where somebody has deleted our paths; the keeper says so."""
@@ -134,7 +144,6 @@ class Server:
         self,
         sock: zmq.Socket[bytes],
         stimulus: Callable[[bytes, list[bytes]], Stimulus],
-        now: Instant,
     ) -> None:
         for _ in range(BUDGET):
             try:
@@ -143,7 +152,7 @@ class Server:
                 return
             if sock is self._sockets.workers:
                 hooks.at("broker.worker.told")
-            self._feed(stimulus(route, frames), now)
+            self._feed(stimulus(route, frames), _now())
 
     def _drain_subscriptions(self, now: Instant) -> None:
         for _ in range(BUDGET):
@@ -167,6 +176,8 @@ class Server:
             )
             actions = self._core.rescue()
         self._carry_out(actions)
+        if self._core.desk.timings:
+            self._figures.timed(time.monotonic())
 
     def _carry_out(self, actions: list[Action]) -> None:
         """Do what a turn says: all its records first, as one, then the rest in order."""
@@ -234,12 +245,24 @@ class Server:
     def _sample(self, now: float, *, last: bool = False) -> None:
         """Push the figures to the collector when it is time to; never waits."""
         sample = self._figures.take(now, last=last)
-        if sample is None:
-            return
+        if sample is not None:
+            self._push(sample)
+
+    def _push(self, *samples: bytes) -> None:
+        for sample in samples:
+            try:
+                self._sockets.samples.send(sample, zmq.NOBLOCK)
+            except zmq.Again:
+                self._core.desk.counters["samples.dropped"] += 1
+
+    def _pass_on(self, message: dict[str, Any]) -> None:
+        """Push the keeper's figures, which has no socket of this kind."""
         try:
-            self._sockets.samples.send(sample, zmq.NOBLOCK)
-        except zmq.Again:
-            self._core.desk.counters["samples.dropped"] += 1
+            self._push(*self._figures.keeper.hear(message))
+        except msgspec.ValidationError as error:
+            self._core.desk.counters["keeper.unknown"] += 1
+            LOG.warning("passed over the keeper's figures: %s", error)
+        self._figures.touch()
 
     def _open_link(self) -> None:
         now = _now()

@@ -79,6 +79,7 @@ def _answered(desk: Desk, lane_id: str | None, response: Response, data: bytes) 
         return
     pending = desk.take(lane, response.id)
     if pending is not None:
+        desk.timings.command(pending.request, ok=response.error is None)
         for caller in pending.callers:
             desk.actions.append(Reply(caller, data))
         return

@@ -43,7 +43,10 @@ class Bus:
     """Sockets to the broker; see `register` for the poller."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], directory: str, randomness: Callable[[int], bytes]
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        directory: str,
+        randomness: Callable[[int], bytes],
     ) -> None:
         """Connect; the broker may come later."""
         endpoints = PlaneEndpoints(directory)
@@ -135,17 +138,20 @@ def _response(command: Command, diagnose: Diagnose, ts: str) -> Response:
         correlation_id=command.correlation_id,
     )
     try:
-        if command.method != METHOD:
-            raise WireError("UNKNOWN_METHOD", f"a collector does not know {command.method}")
-        request = decode_body(command.payload, DiagnosticsRequest, command.method)
-        response.result = raw(diagnose(request))
+        response.result = raw(diagnose(_request(command)))
     except WireError as error:
         response.status, response.error = "error", error.info
     except Exception:
         LOG.exception("failed at %s", command.method)
-        error = WireError("INTERNAL", "a defect of the collector; its log (lane logs collector)")
-        response.status, response.error = "error", error.info
+        defect = WireError("INTERNAL", "a defect of the collector; see `lane logs collector`")
+        response.status, response.error = "error", defect.info
     return response
+
+
+def _request(command: Command) -> DiagnosticsRequest:
+    if command.method != METHOD:
+        raise WireError("UNKNOWN_METHOD", f"a collector does not know {command.method}")
+    return decode_body(command.payload, DiagnosticsRequest, command.method)
 
 
 def _heard(data: bytes, hear: Hear) -> None:

@@ -1,7 +1,7 @@
 """What `/metrics` shows: the model's series as Prometheus text or OpenMetrics.
 
-Owns the choice between the two and their content types. Nothing is kept between scrapes. Called by
-`pages`.
+Owns nothing between scrapes; the forms and the choice between them are prometheus-client's. Called
+by `gathering`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,16 +13,13 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
-from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector, CollectorRegistry
-from prometheus_client.exposition import generate_latest
 
 from lanekeeper.collector.model import Series
 from lanekeeper.wire import metrics
 from lanekeeper.wire.metrics import METRICS, Kind
 
-TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS: Final = "application/openmetrics-text"
 _SUFFIX: Final = "_total"
 
 
@@ -43,12 +40,11 @@ class _Shown(Collector):
 
 
 def render(series: Iterable[Series], accept: str) -> tuple[str, bytes]:
-    """Return the content type and the body; OpenMetrics for those who accept it."""
+    """Return content type and body, in the form that an `Accept` header prefers."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Shown(series))
-    if OPENMETRICS in accept:
-        return openmetrics.CONTENT_TYPE_LATEST, openmetrics.generate_latest(registry)
-    return TEXT, generate_latest(registry)
+    encode, content_type = choose_encoder(accept)
+    return content_type, encode(registry)
 
 
 def _family(metric: metrics.Metric, series: list[Series]) -> Metric:

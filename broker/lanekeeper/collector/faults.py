@@ -19,6 +19,8 @@ KEPT: Final = 200
 SHOWN: Final = 20
 _AWAY: Final = frozenset({"recovering", "failed"})
 _WORKER: Final = "worker"
+_ASKED: Final = "asked"
+"""Why a process was replaced that somebody wanted replaced: no fault."""
 _RESTARTS: Final = "lanekeeper_process_restarts_total"
 _RECOVERIES: Final = "lanekeeper_recovery_seconds"
 
@@ -53,7 +55,7 @@ class Faults:
         """Return who wants to hear of a series; see `Findings.feeds`."""
         named = dict(zip(metric.labels, labels, strict=True))
         role, reason = named.get("role", ""), named.get("reason", "")
-        if role == _WORKER:
+        if role == _WORKER or reason == _ASKED:
             return ()
 
         def died(_values: Sequence[float], _count: float, _now: float) -> None:

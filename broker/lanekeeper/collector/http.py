@@ -209,7 +209,7 @@ class Http:
             except OSError as error:
                 LOG.warning("could not accept a connection: %s", error)
                 return
-            sock.setblocking(False)
+            sock.settimeout(0)
             if len(self._connections) >= CONNECTIONS_MOST:
                 self.evicted += 1
                 self._drop(min(self._connections, key=lambda fd: self._connections[fd].used))
@@ -239,7 +239,7 @@ class Http:
 
 def _has_body(request: h11.Request) -> bool:
     """Return whether a request says that it has a body; what follows it is then not read."""
-    named = {name: value for name, value in request.headers}
+    named = dict(request.headers)
     return b"transfer-encoding" in named or named.get(b"content-length", b"0") != b"0"
 
 

@@ -115,6 +115,7 @@ RULES: Final[dict[str, Rule]] = {
         5.0,
         ("NFR-002", "SC-005"),
         "A daemon takes long to come back: `lane logs keeper` says which and why.",
+        unless=(("role", ("worker",)),),
     ),
     "command_latency": Rule(
         "lanekeeper_command_seconds",
@@ -154,7 +155,7 @@ RULES: Final[dict[str, Rule]] = {
         0.0,
         0.05,
         ("SC-001",),
-        "Lanes could not be made: `lane events --since 1` and `lane logs nursery` have the reasons.",
+        "Lanes could not be made: `lane events` and `lane logs nursery` have the reasons.",
         where=(("status", ("error",)),),
     ),
     "degraded": Rule(
@@ -175,6 +176,7 @@ RULES: Final[dict[str, Rule]] = {
         ("SC-002", "SC-004"),
         "Processes of the plane died and were replaced: nothing was lost, and `lane logs keeper` "
         "has the reason of each.",
+        unless=(("reason", ("asked",)),),
     ),
     "crash_loops": Rule(
         "lanekeeper_crash_loops_total",
@@ -184,7 +186,7 @@ RULES: Final[dict[str, Rule]] = {
         0.0,
         ("SC-002",),
         "A lane was given up after five deaths of its worker: `lane ls` shows it as failed, and "
-        "`lane recover` brings it back, if need be with --no-screen.",
+        "`lane recover` brings it back, if need be with --without-screen.",
     ),
     "keeper_redeposit": Rule(
         "lanekeeper_keeper_redeposit_seconds",
@@ -193,8 +195,8 @@ RULES: Final[dict[str, Rule]] = {
         0.3,
         2.0,
         ("NFR-002",),
-        "A new keeper waited long for its workers: until they had deposited, a worker's death would "
-        "have cost its terminals; look for load at that moment.",
+        "A new keeper waited long for its workers: until they had deposited, a worker's death "
+        "would have cost its terminals; look for load at that moment.",
     ),
     "demotions": Rule(
         "lanekeeper_demotions_total",
@@ -213,8 +215,8 @@ RULES: Final[dict[str, Rule]] = {
         0.0,
         None,
         ("NFR-001",),
-        "Readers asked for output that the log no longer had: give terminals a larger `--capacity`, "
-        "or read sooner.",
+        "Readers asked for output that the log no longer had: give terminals a larger "
+        "`--capacity`, or read sooner.",
     ),
     "log_budget": Rule(
         "lanekeeper_log_reserved_bytes",

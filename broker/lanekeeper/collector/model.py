@@ -9,11 +9,11 @@ refused whole, before anything has changed. Sans-IO. Called by `server` and `pro
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Final, NamedTuple
 
-from lanekeeper.wire.metrics import DAEMONS, METRICS, Kind, Metric
-from lanekeeper.wire.sample import LaneLoad, Sample, SampleError, decode_sample
+from lanekeeper.collector.admission import admit, placed
+from lanekeeper.wire.metrics import METRICS, Kind, Metric
+from lanekeeper.wire.sample import LaneLoad, Sample, SampleError
 
 SERIES_MOST: Final = 2_000
 """Time series exported; a value for which there is no room is refused and counted."""
@@ -129,8 +129,7 @@ class Model:
             SampleError: it is none; it is counted, and nothing has changed.
         """
         try:
-            sample = decode_sample(data)
-            check(sample)
+            sample = admit(data)
         except SampleError:
             self.tallies.refused += 1
             raise
@@ -311,43 +310,3 @@ def _flow(process: Process, output: int, now: float) -> None:
     if process.output is not None and now > process.output[1]:
         process.rate = max(output - process.output[0], 0) / (now - process.output[1])
     process.output = (output, now)
-
-
-def placed(metric: Metric, role: str, labels: Sequence[str]) -> tuple[str, ...]:
-    """Return label values in the order of the table; a `role` that is not given is the sender's."""
-    given = tuple(labels)
-    if "role" in metric.labels and len(given) < len(metric.labels):
-        at = metric.labels.index("role")
-        return (*given[:at], role, *given[at:])
-    return given
-
-
-def check(sample: Sample) -> None:
-    """Refuse a sample that is not of the table.
-
-    Raises:
-        SampleError: a role, name, number of labels or of buckets that is not in it, or a number
-            that is none.
-    """
-    if sample.role not in DAEMONS:
-        raise SampleError(f"no process of a plane has the role {sample.role}")
-    for value in sample.values:
-        metric = _checked(value.name, value.labels, sample.role)
-        if metric.kind is Kind.HISTOGRAM or not isfinite(value.value):
-            raise SampleError(f"{value.name} has no such value")
-    for each in sample.spreads:
-        metric = _checked(each.name, each.labels, sample.role)
-        numbers = (each.sum, *each.recent)
-        if len(each.counts) != len(metric.buckets) + 1 or not all(map(isfinite, numbers)):
-            raise SampleError(f"{each.name} has other buckets")
-
-
-def _checked(name: str, labels: Sequence[str], role: str) -> Metric:
-    metric = METRICS.get(name)
-    if metric is None:
-        raise SampleError(f"there is no metric {name}")
-    if len(placed(metric, role, labels)) != len(metric.labels):
-        raise SampleError(f"{name} has the labels {', '.join(metric.labels) or 'none'}")
-    if any(label.endswith("\n") for label in labels):
-        raise SampleError(f"a label of {name} ends with a line break")
-    return metric

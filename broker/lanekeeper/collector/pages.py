@@ -59,7 +59,7 @@ def answer(asked: Asked, token: str, port: int, render: Render) -> Page:
     if not _shows(asked.headers.get("authorization", []), token):
         return Page(
             401,
-            b"send Authorization: Bearer with the token in metrics/token of the plane's directory\n",
+            b"send Authorization: Bearer TOKEN; it is in metrics/token of the plane's directory\n",
             headers=(("WWW-Authenticate", 'Bearer realm="lanekeeper"'),),
         )
     content_type, body = render(",".join(asked.headers.get("accept", [])))

@@ -83,7 +83,9 @@ class Processes:
         quick = now - self._asked < ASKED_SECONDS
         self._next = now + (QUICK_SECONDS if quick else SLOW_SECONDS)
         self._usage.begin(now)
-        self._pids = _slices([int(name) for name in os.listdir("/proc") if name.isdecimal()])
+        with os.scandir("/proc") as entries:
+            pids = [int(entry.name) for entry in entries if entry.name.isdecimal()]
+        self._pids = _slices(pids)
 
     def _go_on(self, now: float) -> None:
         pids = None if self._pids is None else next(self._pids, None)

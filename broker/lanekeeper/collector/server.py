@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import zmq
 
+from lanekeeper.collector import pages, places
 from lanekeeper.collector.bus import Bus
 from lanekeeper.collector.gathering import Gathering
 from lanekeeper.collector.http import Http
-from lanekeeper.collector import pages, places
 from lanekeeper.collector.processes import Processes
 from lanekeeper.keeper import identity
 from lanekeeper.keeper.link import BEAT_SECONDS, Link

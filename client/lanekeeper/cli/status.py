@@ -166,7 +166,8 @@ def as_text(settings: Settings, rundir: Rundir, report: Report) -> str:
         lines.append(f"logs: {budget['used']} of {budget['limit']} spoken for")
     where = metrics(rundir)
     if where is not None:
-        lines.append(f"metrics: {safe(str(where['url']))}, token in {safe(str(where['token_file']))}")
+        url, token = (safe(str(where[name])) for name in ("url", "token_file"))
+        lines.append(f"metrics: {url}, token in {token}")
     rows = [
         (
             str(process.get("role", "?")),

@@ -70,19 +70,20 @@ The numbers in `signal` are values like any other.
 """
 
 _CORES_BY_PACKAGE: Final[dict[str, str]] = {
-    "broker": "addresses budget core deadlines deaths desk door early keepers lane lanes listings "
-    "looking orphans plane records recovery registry replay restoring returning routing state "
-    "stimuli story workers",
+    "broker": "addresses budget core deadlines deaths desk diagnosis diagnostics door early "
+    "keepers lane lanes listings looking orphans plane records recovery registry replay restoring "
+    "returning routing state stimuli story timings workers",
     "client": "awaiting closing effects errors feeding following items leases operations recording "
     "session story stream tasks writing",
-    "collector": "model",
-    "keeper": "beats clock continuity daemons depository events facts findings grants greeting "
-    "lookups peers pool readoption refill restarts roster scopes states status succession "
-    "supervisor sweeping vault wayup",
-    "workers": "actions closing consumer_commands consumers core echo emulation ending inputs "
-    "knowledge life marks paste picture programs queries recording_commands records resuming "
-    "screen_commands search sequences session_commands shown state terminal_commands timeline turn "
-    "waits watching writer_commands",
+    "collector": "admission diagnoses export faults findings judging ledger model pages usage "
+    "window",
+    "keeper": "beats bulletin clock continuity daemons depository events facts figures findings "
+    "grants greeting lookups peers pool readoption refill restarts roster scopes states status "
+    "succession supervisor sweeping vault wayup",
+    "workers": "actions backlog closing consumer_commands consumers core echo emulation ending "
+    "inputs knowledge life marks paste picture programs queries recording_commands records "
+    "resuming screen_commands search sequences session_commands shown state tally "
+    "terminal_commands timeline turn waits watching writer_commands",
 }
 CORES: Final[tuple[str, ...]] = (
     "lanekeeper.wire",

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -30,13 +30,13 @@ PATIENCE_MS = 10_000
 class Daemon:
     """A daemon of the plane as a process of its own, without a keeper."""
 
-    def __init__(self, directory: Path, role: str, *, wait: bool = True) -> None:
+    def __init__(
+        self, directory: Path, role: str, *, wait: bool = True, options: Sequence[str] = ()
+    ) -> None:
         """Start it and wait until its socket is there; with `wait` false, do not."""
         self._sock = directory / f"{role}.sock"
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", f"lanekeeper.{role}", "--runtime-dir", str(directory)],
-            stdin=subprocess.DEVNULL,
-        )
+        command = [sys.executable, "-m", f"lanekeeper.{role}", "--runtime-dir", str(directory)]
+        self.process = subprocess.Popen([*command, *options], stdin=subprocess.DEVNULL)
         if wait:
             self.served()
 

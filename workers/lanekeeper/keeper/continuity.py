@@ -221,12 +221,14 @@ class Continuity:
                 return [Note(text, "error", keys)]
             told = {"op": "stuck", "lane_id": lane["lane"], "pid": heart.pid}
             return [Note(text, "error", keys), Send(broker, told)]
+        self._pool.figures.hung(heart.pid)
         text = f"{heart.role} pid {heart.pid} hangs: ending it"
         return [Note(text, "error", keys), Kill(heart.pid, signal.SIGKILL)]
 
     def _whole(self) -> list[Action]:
         """Everything is back."""
         seconds = self._readoption.window or 0.0
+        self._pool.figures.redeposited(seconds)
         text = f"all {self._readoption.expected} processes are back after {seconds * 1000:.0f} ms"
         return [Note(text), *self._pages()]
 

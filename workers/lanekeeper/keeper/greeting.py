@@ -9,6 +9,7 @@ from lanekeeper.keeper.continuity import Continuity
 from lanekeeper.keeper.daemons import Daemons
 from lanekeeper.keeper.events import (
     BROKER,
+    COLLECTOR,
     DAEMONS,
     NURSERY,
     WORKER,
@@ -47,16 +48,24 @@ class Greeting:
         actions.append(Send(number, welcome))
         if role == WORKER and self._continuity.returning(message):
             self._pool.returned(number, message, now)
-            actions += self._renewed(number)
+            actions += [*self._renewed(number), *self._collecting(number)]
         elif role == WORKER:
             actions += self._pool.arrived(number, pid, started, now)
         if role == BROKER:
             self._pool.broker = number
             if self._continuity.complete:
                 actions += [Send(number, page) for page in workers_messages(self._pool.lanes())]
+            actions += self._collecting(number)
         if role == NURSERY:
             actions.append(Entrust(number))
         return actions
+
+    def _collecting(self, number: int) -> list[Action]:
+        """Tell one that comes, or comes back, of a collector that was started meanwhile."""
+        collector = self._daemons.get(COLLECTOR)
+        if collector is None or collector.adopted or collector.state is not Daemon.READY:
+            return []
+        return [Send(number, {"op": "collector"})]
 
     def _renewed(self, number: int) -> list[Action]:
         """Tell a worker that comes back of a broker that was started meanwhile."""

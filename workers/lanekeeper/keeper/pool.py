@@ -11,6 +11,7 @@ import signal
 
 from lanekeeper.keeper.daemons import STEADY
 from lanekeeper.keeper.events import (
+    WORKER,
     Action,
     Close,
     Kill,
@@ -23,6 +24,7 @@ from lanekeeper.keeper.events import (
     require_number,
     require_text,
 )
+from lanekeeper.keeper.figures import Figures
 from lanekeeper.keeper.lookups import Lookups
 from lanekeeper.keeper.refill import Refill
 from lanekeeper.keeper.roster import (
@@ -50,6 +52,7 @@ class Pool(Lookups):
         self._forks = Refill(target)
         self._open = True
         self.broker: int | None = None
+        self.figures = Figures()
 
     @property
     def reason(self) -> str:
@@ -116,6 +119,7 @@ class Pool(Lookups):
             RequestError: nobody asked for it.
         """
         self._forks.answered(message)
+        self.figures.failed_forks += 1
         return self._forks.failed(f"the nursery cannot fork: {message.get('message')}", now)
 
     def arrived(self, peer: int, pid: int, started: int, now: float) -> list[Action]:
@@ -185,6 +189,7 @@ class Pool(Lookups):
     def abandon(self, lane_id: str) -> list[Action]:
         """End the worker of a lane, if it has one, and keep nothing for a successor."""
         self._succession.forget(lane_id)
+        self.figures.forget(lane_id)
         record = self._roster.of_lane(lane_id)
         if record is None:
             return self._vault.drop(lane_id)
@@ -223,6 +228,8 @@ class Pool(Lookups):
         if record.lane is not None:
             actions += self._succeed(record, now)
             verdict = record.verdict or Verdict(recovering=False)
+            if verdict.recovering:
+                self.figures.replaced(WORKER, pid, code, number, asked=record.replaced)
             actions += died(record, code, number, verdict, self.broker)
         elif not asked and self._open:
             steady = now - record.born >= STEADY
@@ -345,7 +352,9 @@ class Pool(Lookups):
             return self._vault.drop(lane["lane_id"])
         record.verdict = self._succession.died(lane, now, asked=record.replaced)
         if not record.verdict.recovering:
+            self.figures.crash_loops += 1
             return []
+        self.figures.died(lane["lane_id"], now)
         who = {"lane_id": lane["lane_id"], "pid": record.pid, "generation": record.generation}
         told = {"op": "died", **who, "recovering": True}
         say = [] if self.broker is None else [Send(self.broker, told)]

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from lanekeeper.keeper.beats import HANG_AFTER
+from lanekeeper.keeper.bulletin import Bulletin
 from lanekeeper.keeper.continuity import Continuity, Parts
 from lanekeeper.keeper.daemons import Daemons
 from lanekeeper.keeper.depository import DEPOSITORS, Depository, refuse_descriptors
@@ -84,6 +85,7 @@ class Supervisor:
         parts = Parts(self._daemons, self._pool, vault.held)
         self._continuity = Continuity(parts, hang_after)
         self._greeting = Greeting(info, self._daemons, self._pool, vault, self._continuity)
+        self._bulletin = Bulletin(info, self._daemons, self._pool, vault, self._continuity)
         self._depository = Depository(vault, self._pool, self._peers, self._continuity)
         self._restarts = Restarts(
             self._daemons, self._pool, self._continuity, lambda: self._state is Plane.RUNNING
@@ -147,7 +149,8 @@ class Supervisor:
         if self._state is Plane.DONE:
             return []
         actions = self._events[type(event)](event, now)
-        return [*actions, *self._restarts.settle(), *self._advance(now)]
+        actions += [*self._restarts.settle(), *self._advance(now)]
+        return [*actions, *self._bulletin.tell(now)]
 
     def next_deadline(self) -> float | None:
         """Return when `Tick` is due, if anything is."""
@@ -166,6 +169,7 @@ class Supervisor:
     def _on_started(self, event: Started, now: float) -> list[Action]:
         if event.found is not None:
             self._way_up.skip()
+            self._pool.figures.took_over()
             return self._continuity.take_over(event.found, now)
         self._way_up.begin(now)
         return self._daemons.start()
@@ -249,10 +253,12 @@ class Supervisor:
             actions += self._pool.nursery_ready(number, now)
         if role == BROKER and record is not None and not record.adopted:
             actions += self._pool.tell({"op": "broker"})
+        actions += self._bulletin.serves(role, now)
         return [*actions, *self._way_up.arrive(self._daemons)]
 
     def _beat(self, number: int, message: Message, now: float) -> list[Action]:
         self._continuity.beat(number, message, now)
+        self._bulletin.beat(number, now)
         return []
 
     def _ping(self, number: int, message: Message, now: float) -> list[Action]:
@@ -303,6 +309,7 @@ class Supervisor:
                 actions += [*self._pool.nursery_gone(now), *self._pool.orphaned()]
             if record.peer is not None and record.peer == self._pool.broker:
                 self._pool.broker = None
+            self._bulletin.ended(record, event, now)
             actions += self._daemons.exited(record, how(event.code, event.signal), now)
             return [*actions, *self._give_up(now)]
         if event.known:

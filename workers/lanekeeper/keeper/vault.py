@@ -41,6 +41,11 @@ class Vault:
         """How many descriptors are kept."""
         return self._total
 
+    @property
+    def entries(self) -> int:
+        """How many entries there are."""
+        return sum(map(len, self._owners.values()))
+
     def __iter__(self) -> Iterator[str]:
         """Yield the owners."""
         return iter(self._owners)
