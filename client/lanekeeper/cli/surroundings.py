@@ -51,9 +51,7 @@ def calls() -> Iterator[Finding]:
         yield Finding(Grade.OK, "clone3", "programs are born in their cgroup")
     else:
         text = f"{os.strerror(ctypes.get_errno())}: programs start some 10 ms later"
-        yield Finding(
-            Grade.WARN, "clone3", text, "Linux 5.7 or newer; let seccomp allow it"
-        )
+        yield Finding(Grade.WARN, "clone3", text, "Linux 5.7 or newer; let seccomp allow it")
 
 
 def processes() -> Iterator[Finding]:
@@ -157,9 +155,7 @@ def _owner(rundir: Rundir) -> Iterator[Finding]:
             Grade.OK if good else Grade.FAIL,
             "owner and mode",
             f"{path}: user {found.st_uid}, mode {mode:o}",
-            ""
-            if good
-            else f"make it yours, mode {wanted:o}: others could drive the plane",
+            "" if good else f"make it yours, mode {wanted:o}: others could drive the plane",
         )
 
 
