@@ -22,8 +22,9 @@ from coverage.exceptions import CoverageException
 ALONE: Final = "tests/system/faults"
 """Floods of several planes at once leave no processor to others: they run first, by themselves.
 
-One of two processes has the soak, the other what mostly waits. They are not measured: what they
-kill writes no data, and a plane that is measured is a slow one.
+One of two processes has the soak, the other what mostly waits. Their planes are not measured: what
+they kill writes no data, and a plane that is measured is slow. The harness that kills and judges
+is: see `harness`.
 """
 TWO: Final = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 SHARED: Final = (*TWO, "--ignore", ALONE)
@@ -32,19 +33,53 @@ ROOT: Final = Path(__file__).parents[2]
 SETTINGS: Final = str(ROOT / "pyproject.toml")
 
 
+HARNESS: Final = "KIT_MEASURED_HARNESS"
+"""In the environment, the settings by which a harness is measured, but no plane that it starts."""
+
+_HARNESS_SETTINGS: Final = """[run]
+branch = true
+parallel = true
+data_file = {data}
+source =
+    {sources}
+"""
+
+
+def harness(*command: str) -> list[str]:
+    """Return how to run a module with arguments: measured where this run is, by itself alone."""
+    settings = os.environ.get(HARNESS)
+    measured = [] if settings is None else ["coverage", "run", f"--rcfile={settings}", "-m"]
+    return [sys.executable, "-m", *measured, *command]
+
+
 class Report:
-    """A pytest plugin that measures from its making to the summary of the run."""
+    """A pytest plugin that measures from `start` to the summary of the run."""
 
     def __init__(self) -> None:
-        """Start measuring."""
+        """Make a place for what is measured."""
         # A directory of this run alone: two runs at a time do not mix, and processes that work
         # elsewhere find it.
         self._files = tempfile.TemporaryDirectory(prefix="lk-coverage-")
         self.measured = coverage.Coverage(
             data_file=str(Path(self._files.name, ".coverage")), config_file=SETTINGS
         )
-        self.measured.start()
         self.enough = True
+
+    def start(self) -> None:
+        """Start measuring this process and what it starts from now on."""
+        self.measured.start()
+
+    def run_alone(self) -> int:
+        """Run the tests that run by themselves, their harness measured; return pytest's status."""
+        settings = Path(self._files.name, "harness.ini")
+        sources = "\n    ".join(str(ROOT / one) for one in self.measured.config.source or [])
+        data = Path(self._files.name, ".coverage")
+        settings.write_text(_HARNESS_SETTINGS.format(data=data, sources=sources), "utf-8")
+        os.environ[HARNESS] = str(settings)
+        try:
+            return subprocess.run(harness("pytest", *TWO, ALONE), check=False).returncode
+        finally:
+            del os.environ[HARNESS]
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -87,16 +122,12 @@ def _drop_if_torn(path: Path, text: io.StringIO) -> None:
         text.write(f"{path.name} is torn: its process was killed while it wrote\n")
 
 
-def _run_alone() -> int:
-    command = [sys.executable, "-m", "pytest", *TWO, ALONE]
-    return subprocess.run(command, check=False).returncode
-
-
 def main(args: Sequence[str]) -> int:
     """Run pytest with `args`, or all tests; return its status, or 1 when coverage is too low."""
     os.chdir(ROOT)
-    alone = 0 if args else _run_alone()
     report = Report()
+    alone = 0 if args else report.run_alone()
+    report.start()
     with tempfile.TemporaryDirectory(prefix="lkt-", dir="/tmp") as short:
         # Sockets lie below it, and the path of one has at most 107 bytes.
         shared = () if args else (*SHARED, "--basetemp", str(Path(short, "t")))

@@ -1,7 +1,7 @@
 """Nothing is lost: processes of a plane are killed at named moments and at random times.
 
-Runs `lane soak faults` as a user would, with a fixed seed: every named moment once and 20 kills at
-random times for each kind of process. After each fault the oracle of `lanekeeper.soak` judges the
+Runs `lane soak faults` with a fixed seed: every named moment once and 20 kills at random times for
+each kind of process. After each fault the oracle of `lanekeeper.soak` judges the
 invariants I1 to I8; what it finds stands in the failure, with the command that replays it.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from kit.cluster import LANE
+from kit.measured import harness
 from lanekeeper.soak.plan import MOMENTS, Victim
 
 SEED: Final = "20260"
@@ -27,8 +27,9 @@ TOGETHER: Final = 3
 
 def soak(*options: str) -> tuple[dict[str, Any], str]:
     """Run `lane soak faults` and return its report, and what it said if it found anything."""
+    command = ["lanekeeper.cli", "soak", "faults", "--json", "--seed", SEED, "--rate", RATE]
     done = subprocess.run(
-        [LANE, "soak", "faults", "--json", "--seed", SEED, "--rate", RATE, *options],
+        harness(*command, *options),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
