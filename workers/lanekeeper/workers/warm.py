@@ -26,6 +26,7 @@ from lanekeeper.wire.codec import encode
 from lanekeeper.wire.ids import DEFAULT_WORKSPACE, DEFAULT_WORKSPACE_ID, RANDOM_BYTES, make_id
 from lanekeeper.wire.messages.events import Assignment
 from lanekeeper.wire.messages.lane import Endpoints
+from lanekeeper.wire.meter import Meter
 from lanekeeper.workers.actions import Journal
 from lanekeeper.workers.book import Book
 from lanekeeper.workers.core import LaneCore
@@ -40,6 +41,7 @@ from lanekeeper.workers.estate import (
     inherit,
     surplus,
 )
+from lanekeeper.workers.figures import ROLE, Figures
 from lanekeeper.workers.records import encode_records
 from lanekeeper.workers.runner import Worker, moment, registration
 from lanekeeper.workers.sockets import READ, Sockets
@@ -134,7 +136,10 @@ def _rehearse(me: Process, rundir: Rundir, sockets: Sockets) -> None:
     channel = Channel(near)
     deposits = Deposits()
     deposits.use(channel)
-    Effects(sockets, Spawner(rundir, deposits), Book(journal, state), state, {}, deposits).totals()
+    spawner, book = Spawner(rundir, deposits), Book(journal, state)
+    effects = Effects(sockets, spawner, book, state, {}, deposits)
+    # Gathered at the beginning of time, when nothing is due yet to be pushed.
+    Figures(Meter(ROLE, me.pid, me.start_time, time.monotonic()), effects).push(0.0)
     deposits.put(JOURNAL, {JOURNAL: journal.fd})
     for action in core.first(moment()):
         if isinstance(action, Journal):
