@@ -1,7 +1,8 @@
 """What the collector shows of a real plane is what has really happened in it."""
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,16 +10,18 @@ import pytest
 from kit.cluster import Plane
 from kit.pages import Pages
 from kit.registered import registered
-from kit.viewers import wait_state
+from kit.viewers import stays
 from kit.waiting import wait_until
 from kit.wire_client import WireClient
 from lanekeeper.client import Data, OutputStream, Terminal
 from lanekeeper.client import Plane as Connected
 from lanekeeper.wire.sample import SAMPLE_SECONDS
+from lanekeeper.workers.consumers import GRACE
 
 CAT = ("sh", "-c", "stty raw -echo; echo ready; exec cat")
 KEPT = 64 * 1024
 PRINTED = 1024 * 1024
+IDLE_S = 30.0
 PATIENCE = 20.0
 SAMPLES = "lanekeeper_samples_total{role='%s'}"
 Figures = dict[str, float]
@@ -35,7 +38,7 @@ def client(plane: Plane) -> Iterator[Connected]:
         yield client
 
 
-def now(plane: Plane) -> Figures:
+def now(plane: Plane, meanwhile: Callable[[], None] = lambda: None) -> Figures:
     """Return what a fresh collector shows: whoever measures pushes everything within a second.
 
     One that was quick enough to push before this looked does so again after its pause.
@@ -49,6 +52,7 @@ def now(plane: Plane) -> Figures:
     latest = time.monotonic() + SAMPLE_SECONDS
 
     def heard() -> bool:
+        meanwhile()
         seen = pages.figures()
         told = {role: grown(first, seen, SAMPLES % role) for role in ("broker", "worker")}
         return told["broker"] >= 1 and told["worker"] >= workers
@@ -141,39 +145,69 @@ def test_how_programs_end(plane: Plane, client: Connected) -> None:
     assert of(after, "lanekeeper_terminals{state='stopped'}") >= 4
 
 
+def gated(client: Connected, tmp_path: Path) -> tuple[Terminal, Path]:
+    """Return a program that prints much as soon as there is a file, and that file."""
+    flood, gate = tmp_path / "flood", tmp_path / "gate"
+    flood.write_bytes(b"x" * PRINTED)
+    waiting = f"until [ -e {gate} ]; do sleep 0.05; done; exec cat {flood}"
+    return client.lane("held").spawn(("sh", "-c", f"stty raw; {waiting}"), capacity=KEPT), gate
+
+
 def test_a_consumer_that_holds_a_program_back(
     plane: Plane, client: Connected, tmp_path: Path
 ) -> None:
-    flood = tmp_path / "flood"
-    flood.write_bytes(b"x" * PRINTED)
-    gate = tmp_path / "gate"
-    waiting = f"until [ -e {gate} ]; do sleep 0.05; done; exec cat {flood}"
-    lane = client.lane("held")
-    terminal = lane.spawn(("sh", "-c", f"stty raw; {waiting}"), capacity=KEPT)
+    terminal, gate = gated(client, tmp_path)
     info = terminal.refresh()
     with WireClient(plane.dir) as wire:
         one = registered(wire, info)
         one.attach(info.session_id, info.workspace_id)
         one.consume("forever")
-        before = now(plane)
+
+        def stay() -> None:
+            one.acknowledge(0)
+
+        def throttled() -> bool:
+            stay()
+            return terminal.refresh().state == "throttled"
+
+        before = now(plane, stay)
         gate.touch()
-        wait_state(terminal, "throttled")
-        first = now(plane)
-        one.acknowledge(0)
-        second = now(plane)
+        wait_until(throttled, PATIENCE, "a program that is held back")
+        first = now(plane, stay)
+        second = now(plane, stay)
         head = terminal.refresh().head
         one.release()
         assert terminal.wait(PATIENCE).code == 0
     after = now(plane)
     assert head >= KEPT // 2
     assert of(second, "lanekeeper_output_backlog_bytes") == head
-    throttled = "lanekeeper_throttled_seconds_total"
-    assert 0 < grown(before, first, throttled) < grown(before, second, throttled)
-    assert grown(before, after, throttled) >= grown(before, second, throttled)
+    held = [
+        grown(before, later, "lanekeeper_throttled_seconds_total")
+        for later in (before, first, second, after)
+    ]
+    assert held[0] < held[1] < held[2] <= held[3]
     assert grown(before, after, "lanekeeper_throttles_total") == 1
     assert grown(before, after, "lanekeeper_demotions_total") == 0
     assert grown(before, after, "lanekeeper_output_logged_bytes_total") == PRINTED
     assert of(after, "lanekeeper_output_backlog_bytes") == 0
+
+
+def test_a_consumer_that_used_up_its_grace(plane: Plane, client: Connected, tmp_path: Path) -> None:
+    terminal, gate = gated(client, tmp_path)
+    info = terminal.refresh()
+    with WireClient(plane.dir) as wire:
+        one = registered(wire, info)
+        one.attach(info.session_id, info.workspace_id)
+        one.consume("block")
+        before = now(plane, lambda: one.acknowledge(0))
+        gate.touch()
+        assert terminal.wait(PATIENCE).code == 0
+        assert one.demoted()
+        after = now(plane)
+    assert grown(before, after, "lanekeeper_demotions_total") == 1
+    assert grown(before, after, "lanekeeper_throttles_total") == 1
+    held = grown(before, after, "lanekeeper_throttled_seconds_total")
+    assert GRACE <= held < PATIENCE
 
 
 def test_a_worker_that_dies_is_one_restart_one_recovery_and_nothing_twice(
@@ -236,3 +270,22 @@ def test_a_keeper_and_a_broker_that_die(plane: Plane, client: Connected) -> None
     assert grown(before, after, restarts % ("unknown", "keeper")) == 1
     assert grown(before, after, "lanekeeper_keeper_redeposit_seconds_count") == 1
     assert grown(before, after, restarts % ("signal", "broker")) == 1
+
+
+@pytest.mark.nightly
+def test_an_idle_worker_pushes_nothing_and_sleeps(plane: Plane, client: Connected) -> None:
+    cat(client, "idle")
+    (pid,) = plane.pids("worker", client.lane("idle").id)
+    status = Path(f"/proc/{pid}/status")
+
+    def slept() -> int:
+        text = status.read_text("ascii")
+        (count,) = re.findall(r"^voluntary_ctxt_switches:\s(\d+)$", text, re.MULTILINE)
+        return int(count)
+
+    now(plane)
+    pages, most = Pages(plane.dir), IDLE_S / SAMPLE_SECONDS
+    pushed, switched = of(pages.figures(), SAMPLES % "worker"), slept()
+    # What was done last may still be told, once.
+    stays(lambda: of(pages.figures(), SAMPLES % "worker") <= pushed + 1, IDLE_S, "silence")
+    assert slept() - switched <= most + 2
