@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[3]
 BOARD = json.loads((ROOT / "deploy/grafana/dashboards/lanekeeper.json").read_bytes())
 PANELS = {panel["title"]: panel for panel in BOARD["panels"] if panel["type"] != "row"}
 VARIABLES = {"$plane": NAME, "$__rate_interval": "20s"}
-PATIENCE = 15.0
+PATIENCE = 40.0
+"""Seconds a figure may take from a process to Prometheus; on a free machine it needs six."""
 
 PROVOKED = {
     "Alerts",
