@@ -23,6 +23,7 @@ from typing import Final, NoReturn
 
 from lanekeeper.keeper import brand, identity, logs
 from lanekeeper.keeper.cloning import fork_into
+from lanekeeper.keeper.shortage import explain
 
 SPEC_MAX: Final = 4 * 1024 * 1024
 """Bytes of one spawn specification; the kernel's limit for arguments and environment is less."""
@@ -134,6 +135,20 @@ class WorkerStart:
     log_format: str
 
 
+@contextlib.contextmanager
+def room() -> Iterator[None]:
+    """Hold a descriptor during a fork, so that the child's pidfd can be had after it.
+
+    Raises:
+        OSError: there is none left: nothing is to be forked that could not be watched.
+    """
+    spare = os.dup(0)
+    try:
+        yield
+    finally:
+        os.close(spare)
+
+
 def fork_worker(start: WorkerStart, release: Callable[[], None]) -> int:
     """Fork a process that runs `main(rundir)` and exits with its result; return its pid.
 
@@ -207,12 +222,13 @@ def _become_worker(start: WorkerStart, release: Callable[[], None]) -> NoReturn:
 
 
 def _become_child(spec: Spec, fds: ChildFds) -> NoReturn:
-    stage = "tty"
+    stage, errors = "tty", fds.errors
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
         fcntl.ioctl(fds.slave, termios.TIOCSCTTY, 0)
         _arrange(fds)
+        errors = _ERRORS
         default_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.umask(spec.umask)
@@ -228,7 +244,7 @@ def _become_child(spec: Spec, fds: ChildFds) -> NoReturn:
         stage = "exec"
         os.execvpe(spec.argv[0], spec.argv, spec.env)
     except (OSError, ValueError, TypeError, OverflowError) as error:
-        _tell(stage, error)
+        _tell(errors, stage, error)
     finally:
         os._exit(EXIT_SPAWN_FAILED)
 
@@ -252,12 +268,12 @@ def _pass_gate() -> None:
         raise OSError(errno.ECANCELED, "the gate closed before the program ran")
 
 
-def _tell(stage: str, error: BaseException) -> None:
+def _tell(errors: int, stage: str, error: BaseException) -> None:
     number = error.errno if isinstance(error, OSError) and error.errno else errno.EINVAL
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = explain(error) if isinstance(error, OSError) and error.strerror else str(error)
     message = {"stage": stage, "errno": number, "strerror": text}
     with contextlib.suppress(OSError):
-        os.write(_ERRORS, json.dumps(message).encode())
+        os.write(errors, json.dumps(message).encode())
 
 
 def default_signals(spare: signal.Signals | None = None) -> None:

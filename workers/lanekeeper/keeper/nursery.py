@@ -33,6 +33,7 @@ from lanekeeper.keeper.forking import (
     fork_child,
     fork_worker,
     read_spec,
+    room,
     settle,
 )
 from lanekeeper.keeper.loop import Handlers, Loop
@@ -189,7 +190,8 @@ class Nursery:
             self._refuse(channel, message, "only the keeper asks for workers")
             return
         try:
-            pid = fork_worker(self._start, self._release)
+            with room():
+                pid = fork_worker(self._start, self._release)
             offspring = self._brood.adopt(pid, channel, worker=True)
         except OSError as error:
             self._fail(channel, message, error)
@@ -214,7 +216,8 @@ class Nursery:
         try:
             spec = read_spec(fds[0], self._inherited)
             stdin = fds[4] if message["stdin"] == "pipe" else None
-            pid = fork_child(spec, ChildFds(fds[1], fds[2], fds[3], stdin))
+            with room():
+                pid = fork_child(spec, ChildFds(fds[1], fds[2], fds[3], stdin))
             hooks.at("nursery.forked")
             lane = str(message.get("lane", ""))
             offspring = self._brood.adopt(pid, channel, worker=False, lane=lane)
