@@ -74,6 +74,11 @@ class KeeperClient:
         self._send({"op": "vault", "id": "kit-vault"})
         return sum(int(one["held"]) for one in self._until("vault")["entries"])
 
+    def restart(self, role: str) -> int:
+        """Replace a daemon; return the pid of the new one, which serves."""
+        self._send({"op": "restart", "id": "kit-restart", "role": role})
+        return int(self._until("restarted")["pid"])
+
     def down(self, timeout: float) -> bool:
         """Ask for the end of the plane; return whether the keeper closed the channel in time."""
         self._send({"op": "down", "id": "kit-down"})

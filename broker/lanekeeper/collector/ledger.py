@@ -21,8 +21,9 @@ class LedgerError(Exception):
 
 
 class _Sum(Struct, array_like=True):
-    """One series; its place in the list is its number."""
+    """One series, by the number that processes have for it."""
 
+    number: int
     name: str
     labels: tuple[str, ...]
     total: float
@@ -52,11 +53,12 @@ _DECODER: Final = msgspec.msgpack.Decoder(_Ledger)
 
 def dump(model: Model) -> bytes:
     """Return what a model has added up."""
-    kept = [one for one in model.series() if one.metric.kind is not Kind.GAUGE]
-    numbers = {series: number for number, series in enumerate(kept)}
-    sums = [_Sum(one.metric.name, one.labels, one.total, one.counts) for one in kept]
-    heard = [_heard(one, numbers, gone=False) for one in model.living()]
-    heard += [_heard(one, numbers, gone=True) for one in model.departed()]
+    sums = [
+        _Sum(one.number, one.metric.name, one.labels, one.total, one.counts)
+        for one in model.series()
+        if one.metric.kind is not Kind.GAUGE
+    ]
+    heard = [_heard(one) for one in (*model.living(), *model.departed())]
     return _ENCODER.encode(_Ledger(LEDGER_VERSION, sums, heard))
 
 
@@ -73,27 +75,25 @@ def restore(model: Model, data: bytes, now: float) -> None:
     if ledger.v != LEDGER_VERSION:
         raise LedgerError(f"a ledger of version {ledger.v}; this is {LEDGER_VERSION}")
     _check(ledger)
-    found = [_admit(model, one) for one in ledger.sums]
+    found = {one.number: _admit(model, one) for one in ledger.sums}
     for heard in ledger.heard:
         process = model.process(Incarnation(heard.role, heard.pid, heard.start_time), now)
         process.known = False
         for number, value in heard.values.items():
             series = found[number]
             if series is not None:
-                process.values[series] = value
+                process.values[series.number] = value
         for number, counts in heard.counts.items():
             series = found[number]
             if series is not None:
-                process.counts[series] = counts
+                process.counts[series.number] = counts
         if heard.gone:
             model.retire(process.who, now)
 
 
-def _heard(process: Process, numbers: dict[Series, int], *, gone: bool) -> _Heard:
-    role, pid, start_time = process.who
-    values = {numbers[one]: v for one, v in process.values.items() if one in numbers}
-    counts = {numbers[one]: counts for one, counts in process.counts.items()}
-    return _Heard(role, pid, start_time, gone, values, counts)
+def _heard(process: Process) -> _Heard:
+    gone = process.gone is not None
+    return _Heard(*process.who, gone, process.values, process.counts)
 
 
 def _admit(model: Model, saved: _Sum) -> Series | None:
@@ -111,10 +111,9 @@ def _check(ledger: _Ledger) -> None:
         buckets = len(metric.buckets) + 1 if metric.kind is Kind.HISTOGRAM else 0
         if len(one.counts) != buckets:
             raise LedgerError(f"{one.name} has other buckets")
-    size = len(ledger.sums)
+    buckets_of = {one.number: len(one.counts) for one in ledger.sums}
     for heard in ledger.heard:
-        if any(not 0 <= number < size for number in (*heard.values, *heard.counts)):
+        if not heard.values.keys() | heard.counts.keys() <= buckets_of.keys():
             raise LedgerError("it speaks of series that are not in it")
-        for number, counts in heard.counts.items():
-            if len(counts) != len(ledger.sums[number].counts):
-                raise LedgerError(f"{ledger.sums[number].name} has other buckets")
+        if any(len(counts) != buckets_of[number] for number, counts in heard.counts.items()):
+            raise LedgerError("a process has other buckets than its series")

@@ -18,6 +18,9 @@ from lanekeeper.wire.sample import LaneLoad, Sample, SampleError
 SERIES_MOST: Final = 2_000
 """Time series exported; a value for which there is no room is refused and counted."""
 
+PROCESSES_MOST: Final = 8_192
+"""Processes that live at the same time: four times as many as a plane may have lanes."""
+
 DEPARTED_MOST: Final = 4_096
 DEPARTED_SECONDS: Final = 120.0
 """How long the last values of a process that has ended are kept: samples of it may be under way."""
@@ -36,8 +39,12 @@ class Incarnation(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Series:
-    """One series: a counter's or histogram's sum over all processes; a gauge has none here."""
+    """One series: the sum of a counter or histogram over all processes, of a gauge over the living.
 
+    Processes speak of it by its `number`.
+    """
+
+    number: int
     metric: Metric
     labels: tuple[str, ...]
     total: float = 0.0
@@ -63,7 +70,8 @@ class Process:
 
     Attributes:
         who: which process.
-        values: its newest values; of a histogram the sum.
+        values: its newest counters, and the sums of its histograms, by number of series.
+        gauges: its newest gauges.
         counts: its newest histograms.
         lane: a worker's lane.
         output: bytes that the lane's terminals had published, and when that was said.
@@ -74,8 +82,9 @@ class Process:
 
     who: Incarnation
     known: bool = False
-    values: dict[Series, float] = field(default_factory=dict)
-    counts: dict[Series, list[int]] = field(default_factory=dict)
+    values: dict[int, float] = field(default_factory=dict)
+    gauges: dict[int, float] = field(default_factory=dict)
+    counts: dict[int, list[int]] = field(default_factory=dict)
     lane: LaneLoad | None = None
     output: tuple[int, float] | None = None
     rate: float = 0.0
@@ -114,6 +123,7 @@ class Model:
         self._known_before = known_before
         self._most = most
         self._series: dict[tuple[str, tuple[str, ...]], Series] = {}
+        self._numbered: list[Series] = []
         self._processes: dict[Incarnation, Process] = {}
         self._departed: OrderedDict[Incarnation, Process] = OrderedDict()
         self._of_lane: dict[str, Process] = {}
@@ -130,12 +140,14 @@ class Model:
         """
         try:
             sample = admit(data)
+            who = Incarnation(sample.role, sample.pid, sample.start_time)
+            self._make_room(who)
         except SampleError:
             self.tallies.refused += 1
             raise
         seen = self.tallies.samples
         seen[sample.role] = seen.get(sample.role, 0) + 1
-        process = self.process(Incarnation(sample.role, sample.pid, sample.start_time), now)
+        process = self.process(who, now)
         for value in sample.values:
             self._set(process, value.name, value.labels, value.value, now)
         for each in sample.spreads:
@@ -175,10 +187,10 @@ class Model:
         series = self._admit(process, name, labels)
         if series is None:
             return
-        before = process.counts.get(series) or [0] * (len(series.metric.buckets) + 1)
+        before = process.counts.get(series.number) or [0] * (len(series.metric.buckets) + 1)
         counts = list(before)
         counts[sum(bound < value for bound in series.metric.buckets)] += 1
-        total = process.values.get(series, 0.0) + value
+        total = process.values.get(series.number, 0.0) + value
         self._spread(process, series, (counts, total), [value], now)
 
     def retire(self, who: Incarnation, now: float) -> None:
@@ -187,7 +199,9 @@ class Model:
         if process is None:
             return
         process.gone = now
-        process.values = {s: v for s, v in process.values.items() if s.metric.kind != Kind.GAUGE}
+        for number, value in process.gauges.items():
+            self._numbered[number].total -= value
+        process.gauges = {}
         if process.lane is not None and self._of_lane.get(process.lane.lane_id) is process:
             del self._of_lane[process.lane.lane_id]
         if self._single.get(who.role) is process:
@@ -219,21 +233,14 @@ class Model:
         return self._of_lane
 
     def series(self) -> list[Series]:
-        """Return all series, a gauge's `total` as it is now."""
-        for series in self._series.values():
-            if series.metric.kind is Kind.GAUGE:
-                series.total = 0.0
-        for process in self._processes.values():
-            for series, value in process.values.items():
-                if series.metric.kind is Kind.GAUGE:
-                    series.total += value
-        return list(self._series.values())
+        """Return all series."""
+        return list(self._numbered)
 
     def admit(self, name: str, labels: tuple[str, ...]) -> Series | None:
         """Return a series, made if there is room for it."""
         series = self._series.get((name, labels))
         if series is None:
-            series = Series(METRICS[name], labels)
+            series = Series(len(self._numbered), METRICS[name], labels)
             if self.tallies.lines + series.lines > self._most:
                 self.tallies.series_refused += 1
                 return None
@@ -242,7 +249,14 @@ class Model:
                 series.counts = [0] * (len(series.metric.buckets) + 1)
             series.feeds = self._feeder(series.metric, labels)
             self._series[name, labels] = series
+            self._numbered.append(series)
         return series
+
+    def _make_room(self, who: Incarnation) -> None:
+        if len(self._processes) < PROCESSES_MOST:
+            return
+        if who not in self._processes and who not in self._departed:
+            raise SampleError(f"there are {PROCESSES_MOST} processes already")
 
     def _admit(self, process: Process, name: str, labels: Sequence[str]) -> Series | None:
         return self.admit(name, placed(METRICS[name], process.who.role, labels))
@@ -251,17 +265,21 @@ class Model:
         self, process: Process, name: str, labels: Sequence[str], value: float, now: float
     ) -> None:
         series = self._admit(process, name, labels)
-        if series is None or (series.metric.kind is Kind.GAUGE and process.gone is not None):
+        if series is None:
             return
-        if series.metric.kind is Kind.COUNTER:
-            grown = value - process.values.get(series, 0.0)
-            if grown < 0:
-                return
-            series.total += grown
-            if grown and not process.known:
-                for feed in series.feeds:
-                    feed((), grown, now)
-        process.values[series] = value
+        if series.metric.kind is Kind.GAUGE:
+            if process.gone is None:
+                series.total += value - process.gauges.get(series.number, 0.0)
+                process.gauges[series.number] = value
+            return
+        grown = value - process.values.get(series.number, 0.0)
+        if grown < 0:
+            return
+        process.values[series.number] = value
+        series.total += grown
+        if grown and not process.known:
+            for feed in series.feeds:
+                feed((), grown, now)
 
     def _spread(
         self,
@@ -272,14 +290,14 @@ class Model:
         now: float,
     ) -> None:
         counts, total = state
-        before = process.counts.get(series)
+        before = process.counts.get(series.number)
         grown = counts if before is None else [a - b for a, b in zip(counts, before, strict=True)]
         if min(grown) < 0:
             return
         series.counts = [a + b for a, b in zip(series.counts, grown, strict=True)]
-        series.total += max(total - process.values.get(series, 0.0), 0.0)
-        process.counts[series] = counts
-        process.values[series] = total
+        series.total += max(total - process.values.get(series.number, 0.0), 0.0)
+        process.counts[series.number] = counts
+        process.values[series.number] = total
         if recent and any(grown):
             count = min(sum(grown), len(recent)) if process.known else sum(grown)
             for feed in series.feeds:

@@ -7,6 +7,7 @@ cheap enough for a hot path, though what is counted there already is better `put
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 from lanekeeper.wire.metrics import METRICS
@@ -30,15 +31,20 @@ _Key = tuple[str, tuple[str, ...]]
 class _Histogram:
     """Buckets, sum and newest observations of one series."""
 
-    __slots__ = ("bounds", "counts", "recent", "sum")
+    __slots__ = ("bounds", "counts", "meter", "recent", "sum")
 
-    def __init__(self, bounds: tuple[float, ...]) -> None:
+    def __init__(self, meter: "Meter", bounds: tuple[float, ...]) -> None:
+        self.meter = meter
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
         self.recent: deque[float] = deque(maxlen=RECENT_MAX)
 
     def observe(self, value: float) -> None:
+        self.note(value)
+        self.meter.changed = True
+
+    def note(self, value: float) -> None:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
         self.recent.append(value)
@@ -49,6 +55,9 @@ class Meter:
 
     A sample is due when something has changed since the last one, at most every 5 s. Processes
     that start together are apart by their pid.
+
+    Attributes:
+        changed: whether there is anything to push.
     """
 
     def __init__(self, role: str, pid: int, start_time: int, now: float) -> None:
@@ -58,7 +67,7 @@ class Meter:
         self._start_time = start_time
         self._values: dict[_Key, float] = {}
         self._histograms: dict[_Key, _Histogram] = {}
-        self._changed = True
+        self.changed = True
         self._apart = FIRST_WITHIN * (pid % 64) / 64
         self._due = now + self._apart
 
@@ -84,7 +93,7 @@ class Meter:
         if key not in self._values:
             METRICS[name]
         self._values[key] = value
-        self._changed = True
+        self.changed = True
 
     def observe(self, name: str, value: float, *labels: str) -> None:
         """Note one observation of a histogram.
@@ -92,8 +101,15 @@ class Meter:
         Raises:
             KeyError: there is no such metric.
         """
-        self.note(name, value, *labels)
-        self._changed = True
+        self._histogram(name, labels).observe(value)
+
+    def spread(self, name: str, *labels: str) -> Callable[[float], None]:
+        """Return what takes the observations of one histogram, for where there are many.
+
+        Raises:
+            KeyError: there is no such metric.
+        """
+        return self._histogram(name, labels).observe
 
     def note(self, name: str, value: float, *labels: str) -> None:
         """Note one observation for the next sample, without having one pushed for it.
@@ -101,26 +117,22 @@ class Meter:
         Raises:
             KeyError: there is no such metric.
         """
-        key = (name, labels)
-        histogram = self._histograms.get(key)
-        if histogram is None:
-            histogram = self._histograms[key] = _Histogram(METRICS[name].buckets)
-        histogram.observe(value)
+        self._histogram(name, labels).note(value)
 
     def again(self, now: float) -> None:
         """Have everything pushed within a second: a collector has begun that knows nothing."""
-        self._changed = True
+        self.changed = True
         self._due = now + self._apart
 
     def due(self) -> float | None:
         """Return the monotonic time at which a sample is to be pushed; None without a change."""
-        return self._due if self._changed else None
+        return self._due if self.changed else None
 
     def take(self, now: float, lane: LaneLoad | None = None, *, last: bool = False) -> bytes | None:
         """Return the sample to push now, or None; the `last` one is due at once."""
-        if not last and (not self._changed or now < self._due):
+        if not last and (not self.changed or now < self._due):
             return None
-        self._changed = False
+        self.changed = False
         self._due = now + SAMPLE_SECONDS
         values = [
             Value(name, list(labels), value) for (name, labels), value in self._values.items()
@@ -128,6 +140,7 @@ class Meter:
         spreads = [
             Spread(name, list(labels), list(each.counts), each.sum, list(each.recent))
             for (name, labels), each in self._histograms.items()
+            if any(each.counts)
         ]
         for each in self._histograms.values():
             each.recent.clear()
@@ -143,3 +156,10 @@ class Meter:
                 last=last,
             )
         )
+
+    def _histogram(self, name: str, labels: tuple[str, ...]) -> _Histogram:
+        key = (name, labels)
+        histogram = self._histograms.get(key)
+        if histogram is None:
+            histogram = self._histograms[key] = _Histogram(self, METRICS[name].buckets)
+        return histogram

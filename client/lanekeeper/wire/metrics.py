@@ -196,7 +196,7 @@ _TABLE: Final = (
     # faults
     _counter(
         "lanekeeper_incidents_total",
-        (BROKER, WORKER),
+        (BROKER, WORKER, KEEPER),
         "What went wrong and was handled: a queue that was full, a client that had left.",
         "role",
         "reason",
@@ -204,7 +204,8 @@ _TABLE: Final = (
     _counter(
         "lanekeeper_process_restarts_total",
         (KEEPER,),
-        "Processes of the plane that were replaced.",
+        "Processes of the plane that ended and were replaced; reason is asked, hang, signal, exit "
+        "or unknown.",
         "role",
         "reason",
     ),
@@ -212,7 +213,8 @@ _TABLE: Final = (
         "lanekeeper_recovery_seconds",
         (KEEPER,),
         _SLOW,
-        "From the death of a process to the readiness of its successor.",
+        "From the death of a process to the readiness of its successor; from the first death, if "
+        "successors died too.",
         "role",
     ),
     _spread(

@@ -63,7 +63,7 @@ def test_down_leaves_no_process_socket_or_file(plane: Plane) -> None:
     assert not [one for one in below if one.alive()]
     own = {"relay.sock", "lane_down.json"}
     left = {path.name for path in plane.rundir.path.iterdir()} - own
-    assert left == {"lanes", "log"}
+    assert left == {"lanes", "log", "metrics"}
     assert not list(plane.rundir.lanes.iterdir())
 
 

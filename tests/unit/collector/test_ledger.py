@@ -55,13 +55,13 @@ def test_what_was_kept_is_kept_again_the_same() -> None:
         b"x",
         b"\xc1",
         msgspec.msgpack.encode([2, [], []]),
-        msgspec.msgpack.encode([1, [["lanekeeper_unknown_total", [], 1.0, []]], []]),
-        msgspec.msgpack.encode([1, [[LOGS, [], 1.0, []]], []]),
-        msgspec.msgpack.encode([1, [[OUTPUT, ["surplus"], 1.0, []]], []]),
-        msgspec.msgpack.encode([1, [[CREATE, ["ok"], 1.0, [1, 2]]], []]),
+        msgspec.msgpack.encode([1, [[0, "lanekeeper_unknown_total", [], 1.0, []]], []]),
+        msgspec.msgpack.encode([1, [[0, LOGS, [], 1.0, []]], []]),
+        msgspec.msgpack.encode([1, [[0, OUTPUT, ["surplus"], 1.0, []]], []]),
+        msgspec.msgpack.encode([1, [[0, CREATE, ["ok"], 1.0, [1, 2]]], []]),
         msgspec.msgpack.encode([1, [], [["worker", 1, 1, False, {0: 1.0}, {}]]]),
         msgspec.msgpack.encode(
-            [1, [[OUTPUT, [], 1.0, []]], [["worker", 1, 1, False, {}, {0: [1]}]]]
+            [1, [[0, OUTPUT, [], 1.0, []]], [["worker", 1, 1, False, {}, {0: [1]}]]]
         ),
         dump(used())[:-3],
     ],

@@ -114,6 +114,17 @@ def test_observations_are_shown_once_and_the_newest_when_there_are_many() -> Non
     assert (error.labels, sum(error.counts), error.sum, error.recent) == (["error"], 1, 1.0, [1.0])
 
 
+def test_who_observes_much_gets_what_takes_it() -> None:
+    meter = _meter()
+    _taken(meter)
+    echoed = meter.spread("lanekeeper_echo_seconds")
+    assert meter.due() is None
+    echoed(0.002)
+    assert meter.due() is not None
+    meter.observe("lanekeeper_echo_seconds", 0.003)
+    assert [each.recent for each in _taken(meter, NOW + 2000).spreads] == [[0.002, 0.003]]
+
+
 def test_what_is_only_noted_travels_with_the_next_change() -> None:
     meter = _meter()
     _taken(meter, NOW)
@@ -125,7 +136,12 @@ def test_what_is_only_noted_travels_with_the_next_change() -> None:
 
 def test_a_name_that_is_not_in_the_table_is_refused() -> None:
     meter = _meter()
-    for use in (meter.add, lambda name: meter.put(name, 1), lambda name: meter.observe(name, 1)):
+    for use in (
+        meter.add,
+        meter.spread,
+        lambda name: meter.put(name, 1),
+        lambda name: meter.observe(name, 1),
+    ):
         with pytest.raises(KeyError):
             use("lanekeeper_spam_total")
     assert _taken(meter).values == []

@@ -15,6 +15,7 @@ from lanekeeper.workers.actions import Action, Frame, Moment, Stimulus
 from lanekeeper.workers.core import LaneCore
 from lanekeeper.workers.records import Record, decode_records, encode_records
 from lanekeeper.workers.state import LaneState
+from lanekeeper.workers.tally import Tally
 from lanekeeper.workers.turn import Log, Surroundings
 
 LANE, WORKSPACE = "lane_a", "ws_a"
@@ -55,12 +56,13 @@ class Lane:
     logs: dict[str, FakeLog] = field(default_factory=dict)
     journal: list[bytes] = field(default_factory=list)
     log: list[Action] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
     _numbers: Iterator[int] = field(default_factory=lambda: iter(range(1, 10**6)))
 
     def __post_init__(self) -> None:
         """Make the core."""
         endpoints = Endpoints(output="ipc://out", control="ipc://in")
-        around = Surroundings(self._entropy, self._log, endpoints)
+        around = Surroundings(self._entropy, self._log, endpoints, tally=self.tally)
         self.core = LaneCore(LaneState(ASSIGNMENT), around)
 
     def _entropy(self, count: int) -> bytes:

@@ -43,7 +43,7 @@ class Bulletin:
     def serves(self, role: str, now: float) -> list[Action]:
         """Note that a daemon serves; who measures is told of a collector that knows nothing."""
         self._pool.figures.serves(role, role, now)
-        if role == BROKER:
+        if role in {BROKER, COLLECTOR}:
             self._told, self._next = {}, -math.inf
         record, broker = self._daemons.get(role), self._pool.broker
         if role != COLLECTOR or record is None or record.adopted:

@@ -1,12 +1,13 @@
 """How much published output a terminal's slowest registered consumer has not acknowledged.
 
 Owns where the newest messages of a terminal end. Refuses to remember them all: of more than 1,024
-messages the older ones are estimated from their bytes. Sans-IO; called where output is published,
-and by `flow` and `figures`, which ask.
+messages the older ones are estimated from their bytes, whenever somebody asks. Sans-IO; told where
+output is published; `flow` asks while there is output, ten times a second, and `figures`.
 """
 
 from array import array
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,42 +19,30 @@ KEPT: Final = 1024
 
 
 class Marks:
-    """Where the newest messages of one terminal end."""
+    """Where the newest messages of one terminal end.
 
-    __slots__ = ("_begin", "_count", "_ends", "_floor", "_passed")
+    Attributes:
+        add: notes a message that ends at an offset, after all before it.
+    """
+
+    __slots__ = ("_begin", "_ends", "add")
 
     def __init__(self, begin: int = 0) -> None:
         """Know nothing of what was published before `begin`."""
         self._begin = begin
-        self._ends: array[int] | None = None
-        self._count = 0
-        self._floor = begin
-        self._passed = 0
-
-    def add(self, end: int) -> None:
-        """Note a message that ends at `end`, after all before it."""
-        ends = self._ends
-        if ends is None:
-            ends = self._ends = array("q", bytes(8 * KEPT))
-        place = self._count % KEPT
-        if self._count >= KEPT:
-            self._begin = ends[place]
-        ends[place] = end
-        self._count += 1
+        self._ends = array("q")
+        # Called for every message: nothing is cheaper.
+        self.add: Callable[[int], None] = self._ends.append
 
     def after(self, offset: int) -> int:
-        """Return how many messages end after `offset`; mostly it is asked for rising offsets."""
-        ends, count = self._ends, self._count
+        """Return how many messages end after `offset`; what is beyond the bound is forgotten."""
+        ends = self._ends
+        surplus = len(ends) - KEPT
+        if surplus > 0:
+            self._begin = ends[surplus - 1]
+            del ends[:surplus]
         before = -(-max(0, self._begin - offset) // MAX_CHUNK)
-        if ends is None:
-            return before
-        if offset < self._floor:
-            self._passed = 0
-        passed = max(self._passed, count - KEPT)
-        while passed < count and ends[passed % KEPT] <= offset:
-            passed += 1
-        self._floor, self._passed = offset, passed
-        return before + count - passed
+        return before + len(ends) - bisect_right(ends, offset)
 
 
 @dataclass(frozen=True, slots=True)

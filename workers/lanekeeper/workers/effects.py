@@ -50,7 +50,7 @@ from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.starter import Starter
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.sweep import Sweep
-from lanekeeper.workers.tally import ECHO_SECONDS, Tally
+from lanekeeper.workers.tally import ECHO, ECHO_SECONDS, Tally
 from lanekeeper.workers.terminal_input import Lost, Planned
 from lanekeeper.workers.terminal_io import TerminalIO
 
@@ -168,7 +168,7 @@ class Effects:
         seconds = time.monotonic() - io.asked_at
         io.asked_at = 0.0
         if seconds <= ECHO_SECONDS:
-            self.tally.observe("lanekeeper_echo_seconds", seconds)
+            self.tally.observe(seconds, ECHO)
 
     def message(self, io: TerminalIO, kind: Kind, offset: int, data: bytes = b"") -> None:
         """Publish one message of a terminal."""
@@ -217,8 +217,9 @@ class Effects:
             # Or the vault's duplicate would keep the end of the input from the program.
             self.deposits.drop(io.terminal_id, ("stdin",))
         if done:
-            # An input without an id is an answer to the program, not a client's.
-            self.tally.input_bytes += sum(e.size for e in done if e.command_id)
+            for entry in done:
+                # An input without an id is an answer to the program, not a client's.
+                self.tally.input_bytes += entry.size if entry.command_id else 0
             hooks.at("worker.input.answer")
         return [*(Delivered(e.command_id, e.size) for e in done), *_undelivered(lost)]
 

@@ -9,7 +9,7 @@ import math
 from typing import Final
 
 from lanekeeper.wire.meter import Meter
-from lanekeeper.wire.sample import TERMINALS_MAX, LaneLoad, TerminalLoad
+from lanekeeper.wire.sample import SAMPLE_SECONDS, TERMINALS_MAX, LaneLoad, TerminalLoad
 from lanekeeper.workers.backlog import Depth
 from lanekeeper.workers.effects import Effects
 from lanekeeper.workers.terminal_io import TerminalIO
@@ -21,27 +21,26 @@ _P: Final = "lanekeeper_"
 
 
 class Figures:
-    """What one worker measures."""
+    """What one worker measures.
+
+    Attributes:
+        deadline: when `push` is to be called (monotonic seconds); never while nothing has happened.
+    """
 
     def __init__(self, meter: Meter, effects: Effects) -> None:
         """Measure a worker whose hands these are."""
         self._meter = meter
         self._effects = effects
-        self._touched = True
-
-    @property
-    def deadline(self) -> float:
-        """When `push` is to be called (monotonic seconds); never while nothing has happened."""
-        return self._meter.slot if self._touched else math.inf
+        self.deadline = meter.slot
 
     def touch(self) -> None:
         """Note that something may have changed."""
-        self._touched = True
+        self.deadline = self._meter.slot
 
     def again(self, now: float) -> None:
         """Have everything pushed within a second: a collector has begun."""
         self._meter.again(now)
-        self._touched = True
+        self.touch()
 
     def lag(self, seconds: float) -> None:
         """Note how late the loop came to its beat; only much of it is worth a sample."""
@@ -49,7 +48,7 @@ class Figures:
             self._meter.note(_P + "loop_lag_seconds", seconds)
         else:
             self._meter.observe(_P + "loop_lag_seconds", seconds)
-            self._touched = True
+            self.touch()
 
     def push(self, now: float, *, last: bool = False) -> None:
         """Gather everything, and push it if it has changed."""
@@ -60,13 +59,12 @@ class Figures:
         # Time goes on for whoever is held back, also without anything happening.
         held = [io for io in self._effects.terminals.values() if self._throttled(io)]
         self._effects.tally.throttled_seconds += sum(io.charge(now) for io in held)
-        self._touched = bool(held)
         self._gather(depths)
-        if not last and self._meter.due() is None:
-            return
-        sample = self._meter.take(now, self._load(depths), last=last)
-        if sample is not None:
-            self._effects.sockets.sample(sample)
+        if last or self._meter.changed:
+            sample = self._meter.take(now, self._load(depths), last=last)
+            if sample is not None:
+                self._effects.sockets.sample(sample)
+        self.deadline = max(self._meter.slot, now + SAMPLE_SECONDS) if held else math.inf
 
     def _gather(self, depths: dict[str, Depth]) -> None:
         tally, sockets = self._effects.tally, self._effects.sockets

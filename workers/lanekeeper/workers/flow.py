@@ -17,9 +17,9 @@ from lanekeeper.workers.actions import (
     Throttle,
     Timed,
 )
-from lanekeeper.workers.consumers import Consumers
 from lanekeeper.workers.effects import Effects
 from lanekeeper.workers.sockets import FAILED, READ, WRITE
+from lanekeeper.workers.tally import CHUNKS
 from lanekeeper.workers.terminal_io import SAMPLES, TerminalIO
 
 TELL_AFTER: Final = 0.25
@@ -28,7 +28,7 @@ shortly.
 """
 
 
-LOOK_SECONDS: Final = 0.01
+LOOK_SECONDS: Final = 0.1
 """Backlogs of one terminal are looked at no more often than this."""
 
 
@@ -105,31 +105,30 @@ class Flow:
         stimuli: list[Stimulus] = [
             Demoted(io.terminal_id, one.id) for one in consumers.update(io.log.head, now)
         ]
-        self._count(io, consumers, before, now)
-        self._effects.tally.demotions += len(stimuli)
+        since = consumers.throttled_since
+        if before is not None or since is not None:
+            self._charge(io, before, now)
+        if stimuli:
+            self._effects.tally.demotions += len(stimuli)
+        if now - io.looked_at >= LOOK_SECONDS:
+            io.looked_at = now
+            self._effects.tally.observe(io.backlog(consumers).chunks, CHUNKS)
         io.input.keep_up(io.log, now)
         io.log.retire(None if io.closing else consumers.floor())
-        since = consumers.throttled_since
         told = since is not None and now - since >= TELL_AFTER
         if told != io.throttle_told:
             io.throttle_told = told
             stimuli.append(Throttle(io.terminal_id, told))
         return stimuli
 
-    def _count(
-        self, io: TerminalIO, consumers: Consumers, before: float | None, now: float
-    ) -> None:
-        """Count how long consumers hold the program back, and look at what they lack."""
+    def _charge(self, io: TerminalIO, before: float | None, now: float) -> None:
+        """Count how long consumers hold the program back, and how often they begin to."""
         tally = self._effects.tally
         held = io.charge(now)
-        if before is not None and not io.closing:
-            tally.throttled_seconds += held
-        elif before is None and consumers.throttled:
+        if before is None:
             tally.throttles += 1
-        if now - io.looked_at >= LOOK_SECONDS:
-            io.looked_at = now
-            chunks = io.backlog(consumers).chunks
-            tally.observe("lanekeeper_output_backlog_chunks", chunks)
+        elif not io.closing:
+            tally.throttled_seconds += held
 
     def _throttle_deadlines(self, io: TerminalIO, now: float) -> list[float]:
         consumers = self._effects.state.consumers.get(io.terminal_id)

@@ -64,7 +64,7 @@ class Worker:
         self._estate = estate
         endpoints = sockets.open(estate.state.assignment.lane_id, estate.listeners)
         meter = Meter(ROLE, self._me.pid, self._me.start_time, time.monotonic())
-        tally = Tally(meter.observe)
+        tally = self._tally = Tally(meter.spread)
         self.effects = Effects(
             sockets,
             Spawner(rundir, custody.deposits),
@@ -134,7 +134,7 @@ class Worker:
     def _turn(self) -> None:
         self._poll_descriptors()
         ready = dict(self._wait())
-        if ready:
+        if ready and self._figures.deadline == math.inf:
             self._figures.touch()
         self._read_sockets(ready)
         self._read_channels(ready)
@@ -149,6 +149,8 @@ class Worker:
         self._settle()
         self._stimuli += self.effects.screens.turn(idle=not ready)
         self._settle()
+        if self._tally.answered:
+            self._tally.timed(time.monotonic())
         self.effects.spawner.tidy()
         self.effects.book.compact()
 
@@ -164,6 +166,8 @@ class Worker:
 
     def _settle(self) -> None:
         """Feed the core until nothing is left to decide."""
+        if self._stimuli and self._figures.deadline == math.inf:
+            self._figures.touch()
         while self._stimuli:
             self._do(self.core.handle(self._stimuli.popleft(), moment()))
 
@@ -173,9 +177,6 @@ class Worker:
                 if isinstance(stimulus, Delivered):
                     self._awake_until = time.monotonic() + AWAKE_SECONDS
                 self._stimuli.append(stimulus)
-        tally = self.effects.tally
-        if tally.answered:
-            tally.timed(time.monotonic())
 
     def _read_sockets(self, ready: dict[Any, int]) -> None:
         sockets = self.effects.sockets
@@ -193,9 +194,11 @@ class Worker:
         # A wrong number of frames is an envelope that is not one; the core says so to its sender.
         data = frames[0] if len(frames) == 1 else b""
         came = moment()
-        self.effects.tally.arrived = came.now
+        self._tally.arrived = came.now
         self._do(self.core.handle(Frame(route, data), came))
         self._settle()
+        if self._tally.answered:
+            self._tally.timed(time.monotonic())
 
     def _read_channels(self, ready: dict[Any, int]) -> None:
         if self._wake_read.fileno() in ready and self._signalled():

@@ -20,8 +20,20 @@ ECHO_SECONDS: Final = 1.0
 UNKNOWN_METHOD: Final = "unknown"
 
 
-def _unheard(_name: str, _value: float, *_labels: str) -> None:
-    """Observe nothing: a core without a shell has no meter."""
+COMMAND: Final = "lanekeeper_command_seconds"
+ECHO: Final = "lanekeeper_echo_seconds"
+CHUNKS: Final = "lanekeeper_output_backlog_chunks"
+
+Observe = Callable[[float], None]
+"""Takes one observation."""
+
+_TIMED: Final = {method: method for method in METHODS if method not in UNTIMED}
+"""The label of each method that is timed."""
+
+
+def _deaf(_name: str, *_labels: str) -> Observe:
+    """Return what observes nothing: a core without a shell has no meter."""
+    return lambda _seconds: None
 
 
 @dataclass(slots=True)
@@ -29,7 +41,7 @@ class Tally:
     """Totals of one worker process.
 
     Attributes:
-        observe: takes one observation of a histogram: name, value, labels.
+        spread: returns what takes the observations of a histogram, by name and labels.
         published_bytes: output given to subscribers.
         published_messages: messages on the output socket, of every kind.
         logged_bytes: output of programs taken into their logs.
@@ -43,10 +55,11 @@ class Tally:
         queries_answered: questions of programs that were answered for want of a viewer.
         ended: programs that ended, by status.
         arrived: when the command in hand arrived (monotonic seconds).
-        answered: commands of clients that were answered and not yet timed: method, status, arrival.
+        answered: commands of clients that were answered and not yet timed: method and status, and
+            arrival.
     """
 
-    observe: Callable[..., None] = _unheard
+    spread: Callable[..., Observe] = _deaf
     published_bytes: int = 0
     published_messages: int = 0
     logged_bytes: int = 0
@@ -60,19 +73,32 @@ class Tally:
     queries_answered: int = 0
     ended: Counter[str] = field(default_factory=Counter)
     arrived: float = 0.0
-    answered: list[tuple[str, str, float]] = field(default_factory=list)
+    answered: list[tuple[tuple[str, str], float]] = field(default_factory=list)
+    _spreads: dict[tuple[str, ...], Observe] = field(default_factory=dict)
 
     def command(self, method: str, status: str, came: float | None) -> None:
         """Note that a command was answered that `came` from a client; None: from the broker."""
-        if came is not None and method not in UNTIMED:
-            known = method if method in METHODS else UNKNOWN_METHOD
-            self.answered.append((known, status, came))
+        if came is None:
+            return
+        label = _TIMED.get(method)
+        if label is None:
+            if method in UNTIMED:
+                return
+            label = UNKNOWN_METHOD
+        self.answered.append(((label, status), came))
 
     def timed(self, now: float) -> None:
         """Observe how long the commands took that have been answered."""
-        for method, status, came in self.answered:
-            self.observe("lanekeeper_command_seconds", now - came, method, status)
+        for labels, came in self.answered:
+            self.observe(now - came, COMMAND, *labels)
         self.answered.clear()
+
+    def observe(self, value: float, *series: str) -> None:
+        """Note one observation of a series: a histogram's name, and labels."""
+        spread = self._spreads.get(series)
+        if spread is None:
+            spread = self._spreads[series] = self.spread(*series)
+        spread(value)
 
     def read(self, asked: int, start: int, size: int) -> None:
         """Note a read of a log from `asked` on, of which `size` bytes from `start` are there."""
