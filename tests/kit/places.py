@@ -53,11 +53,18 @@ def cgroups_of(directory: Path) -> list[Path]:
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     tops = [Path(line.split()[1]) for line in mounts if line.split()[2] == "cgroup2"]
     found: list[Path] = []
-    for path in (path for top in tops for path in top.rglob("lanekeeper-*")):
-        with contextlib.suppress(OSError):
-            if os.getxattr(path, "user.lanekeeper.dir") == os.fsencode(directory):
-                found += [path, *sorted(each for each in path.rglob("*") if each.is_dir())]
+    # Other planes end meanwhile, and their cgroups with them: os.walk goes on where rglob raises.
+    for path in (path for top in tops for path in _below(top)):
+        if path.name.startswith("lanekeeper-"):
+            with contextlib.suppress(OSError):
+                if os.getxattr(path, "user.lanekeeper.dir") == os.fsencode(directory):
+                    found += sorted(_below(path))
     return found
+
+
+def _below(top: Path) -> list[Path]:
+    """Return a directory and all in it."""
+    return [Path(path) for path, _, _ in os.walk(top)]
 
 
 def remove_cgroups(directory: Path) -> None:
