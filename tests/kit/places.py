@@ -53,22 +53,18 @@ def cgroups_of(directory: Path) -> list[Path]:
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     tops = [Path(line.split()[1]) for line in mounts if line.split()[2] == "cgroup2"]
     found: list[Path] = []
+    # Other planes end meanwhile, and their cgroups with them: os.walk goes on where rglob raises.
     for path in (path for top in tops for path in _below(top)):
-        with contextlib.suppress(OSError):
-            if os.getxattr(path, "user.lanekeeper.dir") == os.fsencode(directory):
-                found += [path, *_below(path, "")]
+        if path.name.startswith("lanekeeper-"):
+            with contextlib.suppress(OSError):
+                if os.getxattr(path, "user.lanekeeper.dir") == os.fsencode(directory):
+                    found += sorted(_below(path))
     return found
 
 
-def _below(top: Path, prefix: str = "lanekeeper-") -> list[Path]:
-    """Return the directories below one, outermost first; those of others may go meanwhile."""
-    walked = os.walk(top)  # unlike rglob it passes over what has gone
-    return [
-        Path(base, name)
-        for base, names, _ in walked
-        for name in sorted(names)
-        if name.startswith(prefix)
-    ]
+def _below(top: Path) -> list[Path]:
+    """Return a directory and all in it."""
+    return [Path(path) for path, _, _ in os.walk(top)]
 
 
 def remove_cgroups(directory: Path) -> None:
