@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.cluster import Plane
+from kit.keeper_client import KeeperClient
 from kit.pages import Pages
 from kit.registered import registered
 from kit.viewers import stays
@@ -22,7 +23,7 @@ CAT = ("sh", "-c", "stty raw -echo; echo ready; exec cat")
 KEPT = 64 * 1024
 PRINTED = 1024 * 1024
 IDLE_S = 30.0
-PATIENCE = 20.0
+PATIENCE = 30.0
 SAMPLES = "lanekeeper_samples_total{role='%s'}"
 Figures = dict[str, float]
 
@@ -44,7 +45,7 @@ def now(plane: Plane, meanwhile: Callable[[], None] = lambda: None) -> Figures:
     One that was quick enough to push before this looked does so again after its pause.
     """
     before = Pages(plane.dir).figures()
-    with plane.keeper_client() as keeper:
+    with KeeperClient(plane.dir / "keeper.sock", PATIENCE) as keeper:
         keeper.restart("collector")
     pages = Pages(plane.dir)
     first = pages.figures()
