@@ -100,9 +100,10 @@ _PROCESSES: Final = (
     Panel(
         "lines",
         "Processor",
-        "Processors in use by role. The broker has one thread: at 0.8 commands begin to queue.",
+        "Processors in use by role, over five minutes. The broker has one thread: at 0.8 commands"
+        " begin to queue.",
         "short",
-        (Query(rate("lanekeeper_cpu_seconds_total", "role"), "{{role}}"),),
+        (Query(total("instance_role:lanekeeper_cpu_seconds:rate_5m", "role"), "{{role}}"),),
         stacked=True,
         width=6,
     ),
