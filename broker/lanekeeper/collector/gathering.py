@@ -15,13 +15,16 @@ from lanekeeper.collector.findings import Findings
 from lanekeeper.collector.model import Feed, Incarnation, Model
 from lanekeeper.collector.usage import Usage
 from lanekeeper.wire.messages.diagnostics import Diagnostics, DiagnosticsRequest, MetricChanged
-from lanekeeper.wire.metrics import DAEMONS, Metric
+from lanekeeper.wire.metrics import COLLECTOR, DAEMONS, METRICS, Metric
 from lanekeeper.wire.version import PRODUCT
 
 KNOWN_TICKS: Final = 1_000
 """Clock ticks (10 s) by which a process may be older than its collector and still be new to it."""
 
 _PTYS: Final = {"lanekeeper_ptys": "nr", "lanekeeper_ptys_max": "max"}
+
+_SHARED: Final = "lanekeeper_proportional_bytes"
+"""Of a role of which no process was measured yet there is none, rather than 0."""
 
 LOG: Final = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ class Gathering:
         self._findings = Findings()
         self.faults = Faults()
         self.model = Model(self._feeds, known_before=start_time - KNOWN_TICKS)
+        self._reserve()
         self.usage = Usage(self.model)
         self._known = diagnoses.Known(self.model, self._findings, self.faults, self.usage, since)
 
@@ -85,6 +89,17 @@ class Gathering:
 
     def _feeds(self, metric: Metric, labels: tuple[str, ...]) -> tuple[Feed, ...]:
         return (*self._findings.feeds(metric, labels), *self.faults.feeds(metric, labels))
+
+    def _reserve(self) -> None:
+        """Make our own series first, so that there is room for them whatever comes."""
+        for metric in METRICS.values():
+            if metric.by != (COLLECTOR,) or metric.name == _SHARED:
+                continue
+            if not metric.labels:
+                self.model.admit(metric.name, ())
+            elif metric.labels == ("role",):
+                for role in DAEMONS:
+                    self.model.admit(metric.name, (role,))
 
     def _measure(self, now: float) -> None:
         """Bring our own figures up to the moment."""

@@ -18,6 +18,9 @@ from lanekeeper.wire.sample import LaneLoad, Sample, SampleError
 SERIES_MOST: Final = 2_000
 """Time series exported; a value for which there is no room is refused and counted."""
 
+PROCESSES_MOST: Final = 8_192
+"""Processes that live at the same time: four times as many as a plane may have lanes."""
+
 DEPARTED_MOST: Final = 4_096
 DEPARTED_SECONDS: Final = 120.0
 """How long the last values of a process that has ended are kept: samples of it may be under way."""
@@ -137,12 +140,14 @@ class Model:
         """
         try:
             sample = admit(data)
+            who = Incarnation(sample.role, sample.pid, sample.start_time)
+            self._make_room(who)
         except SampleError:
             self.tallies.refused += 1
             raise
         seen = self.tallies.samples
         seen[sample.role] = seen.get(sample.role, 0) + 1
-        process = self.process(Incarnation(sample.role, sample.pid, sample.start_time), now)
+        process = self.process(who, now)
         for value in sample.values:
             self._set(process, value.name, value.labels, value.value, now)
         for each in sample.spreads:
@@ -246,6 +251,12 @@ class Model:
             self._series[name, labels] = series
             self._numbered.append(series)
         return series
+
+    def _make_room(self, who: Incarnation) -> None:
+        if len(self._processes) < PROCESSES_MOST:
+            return
+        if who not in self._processes and who not in self._departed:
+            raise SampleError(f"there are {PROCESSES_MOST} processes already")
 
     def _admit(self, process: Process, name: str, labels: Sequence[str]) -> Series | None:
         return self.admit(name, placed(METRICS[name], process.who.role, labels))

@@ -105,6 +105,7 @@ class Processes:
         """Choose who is looked at closely: the daemons, and workers in turn."""
         living = [process.who for process in self._model.living()]
         known = set(living)
+        self._usage.prune(known)
         self._shared = {who: size for who, size in self._shared.items() if who in known}
         unmeasured = [who for who in living if who not in self._shared and who.role not in SINGLE]
         measured = [who for who in self._shared if who.role not in SINGLE]

@@ -59,7 +59,11 @@ class Collector:
     def __init__(
         self, rundir: Rundir, pull: zmq.Socket[bytes], bus: Bus, wakeup: int, options: Options
     ) -> None:
-        """Serve a bound socket until the descriptor `wakeup` becomes readable."""
+        """Serve a bound socket until the descriptor `wakeup` becomes readable.
+
+        Raises:
+            OSError: the token cannot be written.
+        """
         self._rundir = rundir
         self._pull = pull
         self._bus = bus
@@ -72,7 +76,7 @@ class Collector:
         self._link = Link(rundir, "collector")
         self._poller = zmq.Poller()
         self._http = Http(self._poller, self._page)
-        self._token = ""
+        self._token = places.token(rundir)
         self._polled: int | None = None
         self._tick_at = now
 
@@ -82,7 +86,6 @@ class Collector:
         self._poller.register(self._wakeup, zmq.POLLIN)
         self._bus.register(self._poller)
         self._gathering.restore(places.totals(self._rundir), time.monotonic())
-        self._token = places.token(self._rundir)
         self._listen()
         self._link.open(time.monotonic())
         self._link.send({"op": "status", "id": ASKED})
@@ -189,11 +192,14 @@ class Collector:
 
     def _rebind(self) -> None:
         """Listen anew where the socket was deleted; who is connected stays so."""
-        if not self._rundir.collector_sock.exists():
-            bind(self._pull, self._rundir)
-        if not self._rundir.metrics_endpoint.exists():
-            places.write(self._rundir.metrics_token, self._token.encode("ascii"))
-            places.announce(self._rundir, self._http.port)
+        try:
+            if not self._rundir.collector_sock.exists():
+                bind(self._pull, self._rundir)
+            if not self._rundir.metrics_endpoint.exists():
+                places.write(self._rundir.metrics_token, self._token.encode("ascii"))
+                places.announce(self._rundir, self._http.port)
+        except (OSError, zmq.ZMQError):
+            LOG.exception("could not listen anew")
 
     def _follow_link(self) -> None:
         """Poll the channel as it is now, gone or another one."""

@@ -5,6 +5,7 @@ that is not seen by a look has ended. Sans-IO: `processes` does the looking. Cal
 `diagnoses`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -106,10 +107,12 @@ class Usage:
         if look is None:
             return
         for key in look.missing:
-            who = look.ours[key]
-            self._model.retire(who, look.began)
-            self._fds.pop(who, None)
+            self._model.retire(look.ours[key], look.began)
         self._cpu, self._at, self._lanes = look.cpu, look.began, look.lanes
+
+    def prune(self, living: Collection[Incarnation]) -> None:
+        """Forget what was noted of processes that have ended."""
+        self._fds = {who: share for who, share in self._fds.items() if who in living}
 
     def descriptors(self, who: Incarnation, share: float) -> None:
         """Note which part of the descriptors it may have a process has."""

@@ -13,23 +13,12 @@ from lanekeeper.wire.messages.lane import Ended
 from lanekeeper.wire.messages.terminal import ExitStatus
 
 STYLES: Final = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
-_STATES: Final = {
-    "ready": "green",
-    "running": "green",
-    "active": "green",
-    "attached": "green",
-    "ok": "green",
-    "pass": "green",
-    "throttled": "yellow",
-    "recovering": "yellow",
-    "provisioning": "yellow",
-    "cleaning": "yellow",
-    "warn": "yellow",
-    "degraded": "yellow",
-    "failed": "red",
-    "errored": "red",
-    "fail": "red",
+_COLOURS: Final = {
+    "green": ("ready", "running", "active", "attached", "ok", "pass"),
+    "yellow": ("throttled", "recovering", "provisioning", "cleaning", "warn", "degraded"),
+    "red": ("failed", "errored", "fail"),
 }
+_STATES: Final = {state: color for color, states in _COLOURS.items() for state in states}
 """Colour of a state; the word itself always stands beside it."""
 
 _ESCAPE_BASE: Final = 0xDC00

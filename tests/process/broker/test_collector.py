@@ -82,6 +82,21 @@ def test_a_message_that_is_too_large_ends_its_connection_alone(
     wait_until(lambda: _pushed(push, pages), 10.0, "samples after that")
 
 
+def test_however_many_series_come_a_scrape_stays_small(
+    pages: Pages, push: zmq.Socket[bytes]
+) -> None:
+    me = identity.current()
+    base = {"v": 2, "role": "worker", "pid": me.pid, "start_time": me.start_time}
+    name = "lanekeeper_incidents_total"
+    for start in range(0, 5_000, 1_000):
+        values = [[name, [f"reason{number}"], 1] for number in range(start, start + 1_000)]
+        push.send(msgpack.packb({**base, "values": values}))
+    refused = "lanekeeper_series_refused_total"
+    wait_until(lambda: pages.figures()[refused] > 3_000, 10.0, "refusals")
+    figures = pages.figures()
+    assert 1_900 < figures["lanekeeper_series"] == len(figures) <= 2_000
+
+
 def _pushed(push: zmq.Socket[bytes], pages: Pages) -> bool:
     push.send(sample(7))
     return pages.figures().get(OUTPUT) == 7

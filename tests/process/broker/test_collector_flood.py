@@ -12,7 +12,7 @@ from kit.waiting import wait_until
 from process.broker.bus import Bus, Daemon, private_directory
 
 NIGHT = bool(os.environ.get("LANEKEEPER_NIGHTLY"))
-SAMPLES = 1_000_000 if NIGHT else 30_000
+SAMPLES = 1_000_000 if NIGHT else 20_000
 STEPS = 6
 LIVING = 500
 """Processes that push at the same time; each ends after a while, and another takes its place."""

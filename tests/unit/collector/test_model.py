@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from lanekeeper.collector.model import DEPARTED_MOST, DEPARTED_SECONDS, Feed, Incarnation, Model
+from lanekeeper.collector.model import (
+    DEPARTED_MOST,
+    DEPARTED_SECONDS,
+    PROCESSES_MOST,
+    Feed,
+    Incarnation,
+    Model,
+)
 from lanekeeper.wire.metrics import Metric
 from lanekeeper.wire.sample import SAMPLE_BYTES, SampleError
 from unit.collector.samples import BACKLOG, CREATE, LOGS, OUTPUT, lane, sample, spread, value
@@ -153,6 +160,19 @@ def test_series_are_bounded_and_what_has_no_room_is_counted() -> None:
     model.feed(sample(50, spreads=[spread(CREATE, [0.1], "ok")], role="broker"), 1.0)
     assert model.tallies.series_refused == 21
     assert model.tallies.refused == 0
+
+
+def test_processes_are_bounded_and_those_that_are_known_go_on() -> None:
+    model = Model()
+    for pid in range(1, PROCESSES_MOST + 1):
+        model.feed(sample(pid, values=[value(OUTPUT, 1)]), 1.0)
+    with pytest.raises(SampleError, match="processes already"):
+        model.feed(sample(PROCESSES_MOST + 1), 1.0)
+    assert model.tallies.refused == 1
+    model.feed(sample(1, values=[value(OUTPUT, 2)]), 1.0)
+    assert shown(model) == {(OUTPUT,): PROCESSES_MOST + 1}
+    model.retire(Incarnation("worker", 5, 1000), 2.0)
+    model.feed(sample(PROCESSES_MOST + 1), 3.0)
 
 
 def test_those_who_ended_are_forgotten_in_time_and_in_number() -> None:
