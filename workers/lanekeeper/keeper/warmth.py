@@ -22,8 +22,10 @@ from lanekeeper.keeper.forking import settle
 PACKAGES: Final = ("lanekeeper.keeper", "lanekeeper.broker")
 """Those that are run as `python -P -m PACKAGE` and may be forked instead."""
 
-QUIET_SECONDS: Final = 0.5
-"""Without a message before the importing begins, or goes on."""
+QUIET_SECONDS: Final = 2.0
+"""Without a message before the importing begins, or goes on: a plane that has just begun has more to
+do, and one that lives for a moment need not pay for its next keeper.
+"""
 
 PATIENCE: Final = 10.0
 """Seconds after which it goes on beside other work: a step takes a millisecond or a few."""
