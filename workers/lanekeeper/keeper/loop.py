@@ -147,7 +147,9 @@ class Loop:
         """Wait for something to happen, at most `timeout` seconds, and call its handlers."""
         if self._paused:
             timeout = PAUSE if timeout is None else min(timeout, PAUSE)
-        found = self._selector.select(timeout)
+        # Who was stopped in its wait until the time was over is told of nothing: it looks again,
+        # or it would take for silent whoever has spoken meanwhile.
+        found = self._selector.select(timeout) or self._selector.select(0)
         self._resume()
         for key, _ in found:
             # An earlier callback of this turn may have closed it and reused its number.
