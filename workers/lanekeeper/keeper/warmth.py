@@ -23,8 +23,9 @@ PACKAGES: Final = ("lanekeeper.keeper", "lanekeeper.broker")
 """Those that are run as `python -P -m PACKAGE` and may be forked instead."""
 
 QUIET_SECONDS: Final = 2.0
-"""Without a message before the importing begins, or goes on: a plane that has just begun has more to
-do, and one that lives for a moment need not pay for its next keeper.
+"""Without a message before the importing begins, or goes on.
+
+A plane that has just begun has more to do, and one that is soon over never needs its next keeper.
 """
 
 PATIENCE: Final = 10.0
