@@ -59,7 +59,7 @@ class Collector:
     def __init__(
         self, rundir: Rundir, pull: zmq.Socket[bytes], bus: Bus, wakeup: int, options: Options
     ) -> None:
-        """Serve a bound socket until the descriptor `wakeup` becomes readable.
+        """Serve a socket, to be bound, until the descriptor `wakeup` becomes readable.
 
         Raises:
             OSError: the token cannot be written.
@@ -81,12 +81,14 @@ class Collector:
         self._tick_at = now
 
     def run(self) -> None:
-        """Serve until a signal arrives."""
+        """Bind, and serve until a signal arrives; zmq.ZMQError when the socket cannot be bound."""
         self._poller.register(self._pull, zmq.POLLIN)
         self._poller.register(self._wakeup, zmq.POLLIN)
         self._bus.register(self._poller)
         self._gathering.restore(places.totals(self._rundir), time.monotonic())
         self._listen()
+        # Last, for it shows that everything else is there.
+        bind(self._pull, self._rundir)
         self._link.open(time.monotonic())
         self._link.send({"op": "status", "id": ASKED})
         self._follow_link()
@@ -237,7 +239,6 @@ def serve(rundir: Rundir, options: Options) -> None:
             pull.set(zmq.RCVHWM, HIGH_WATER)
             pull.set(zmq.BACKLOG, BACKLOG)
             pull.set(zmq.MAXMSGSIZE, SAMPLE_BYTES)
-            bind(pull, rundir)
             Collector(rundir, pull, bus, wakeup, options).run()
         finally:
             rundir.collector_sock.unlink(missing_ok=True)

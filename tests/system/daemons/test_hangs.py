@@ -11,6 +11,7 @@ from kit.cluster import Plane
 from kit.observer import Observer
 from kit.waiting import wait_until
 from lanekeeper.client import Plane as Connected
+from lanekeeper.keeper.clock import STALL
 from system.daemons.planes import whole
 
 HANG_AFTER = 8.0
@@ -67,7 +68,8 @@ def test_keeper_and_nursery_that_stood_still_end_nobody(plane: Plane, client: Co
         before = pids(plane)
         for role in ("nursery", "keeper"):
             os.kill(before[role], signal.SIGSTOP)
-        select.select([], [], [], HANG_AFTER + 1.0)  # longer than any deadline that was running
+        # Longer than any deadline that was running, and than a turn that is only late.
+        select.select([], [], [], HANG_AFTER + STALL + 1.0)
         for role in ("nursery", "keeper"):
             os.kill(before[role], signal.SIGCONT)
         wait_until(lambda: whole(plane), 10.0, "an answer")
