@@ -63,6 +63,14 @@ def work(client: Connected, suffix: str) -> list[Lane]:
     return lanes
 
 
+def more(plane: Plane) -> None:
+    """Go on working in a lane of its own, as a plane does that is in use."""
+    with plane.connect() as client:
+        lane = client.lane("goes-on")
+        lane.run(["sh", "-c", "seq 1000"])
+        typed_into(lane)
+
+
 def typed_into(lane: Lane) -> None:
     """Type at a program that echoes, a line at a time as a person would."""
     terminal = lane.spawn(["cat"])

@@ -91,6 +91,8 @@ def test_every_panel_shows_data(watched: Watched) -> None:
 
     def complete() -> bool:
         left[:] = empty(watched)
+        if left:
+            provoking.more(watched.plane)
         return not left
 
     try:
