@@ -17,10 +17,11 @@ from typing import Final
 import zmq
 
 from kit.cluster import Plane
+from kit.observer import Observer
 from kit.registered import registered
 from kit.waiting import wait_until
 from kit.wire_client import WireClient
-from lanekeeper.client import Lane, LaneError, Terminal
+from lanekeeper.client import Lane, LaneError
 from lanekeeper.client import Plane as Connected
 from lanekeeper.wire.limits import MIN_LOG_CAPACITY
 from system.daemons.planes import replaced, successor
@@ -72,17 +73,15 @@ def more(plane: Plane) -> None:
 
 
 def typed_into(lane: Lane) -> None:
-    """Type at a program that echoes, a line at a time as a person would."""
+    """Type at a program that echoes, a line at a time as a person would who looks on."""
     terminal = lane.spawn(["cat"])
-    for number in range(KEYS):
-        terminal.send(f"line {number}\n")
-        wait_until(partial(shown, terminal, number), PATIENCE, "an echo")
+    # Only what somebody subscribes to is published, and timed.
+    with Observer(terminal) as seen:
+        for number in range(KEYS):
+            terminal.send(f"line {number}\n")
+            for _ in range(TWICE):
+                seen.until(f"line {number}\r\n".encode())
     terminal.close(grace_s=0)
-
-
-def shown(terminal: Terminal, number: int) -> bool:
-    """Return whether a line has come back from `cat`, beside the terminal's own echo of it."""
-    return terminal.read(0).data.count(f"line {number}\r\n".encode()) == TWICE
 
 
 @contextlib.contextmanager
