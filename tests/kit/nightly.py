@@ -1,8 +1,8 @@
 """`python -m kit.nightly`: the long suite, and its report in docs/reports/nightly.md.
 
-Owns what runs at night: every test including those marked `nightly`, several times over, the long
-run of faults with a report of its own, and the benchmark. Refuses to hide a run that failed: the
-report says it, and so does the exit status.
+Owns what runs at night: the long run of faults with reports of its own, the tests marked
+`nightly`, every other test several times over, and the benchmark. Refuses to hide a run that
+failed: the report says it, and so does the exit status.
 Called by `make nightly`.
 """
 
@@ -12,16 +12,20 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from kit.measured import ALONE, TWO
+from kit.programs import COMPLETE, NIGHTLY
+
 ROOT: Final = Path(__file__).parents[2]
 REPORT: Final = ROOT / "docs" / "reports" / "nightly.md"
 ROUNDS: Final = 5
-"""Runs of the whole suite: a test that fails once in five is found most nights."""
+"""Runs of the suite of the day: a test that fails once in five is found most nights."""
 
 RANDOM_FAULTS: Final = 300
 EACH_MOMENT: Final = 20
@@ -56,7 +60,7 @@ def run(name: str, command: Sequence[str]) -> Step:
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env=os.environ | {"LANEKEEPER_NIGHTLY": "1", "LANEKEEPER_COMPLETE": "1"},
+        env=os.environ | {COMPLETE: "1", NIGHTLY: "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -118,10 +122,19 @@ def main(args: Sequence[str]) -> int:
     options = parser.parse_args(args)
     if options.tests and options.report == REPORT:
         parser.error("a night of some tests is not the night: say where its --report goes")
-    pytest = [sys.executable, "-m", "pytest", "-q", *options.tests]
-    steps = [run(f"suite {turn + 1}", pytest) for turn in range(options.rounds)]
+    pytest = [sys.executable, "-m", "pytest", "-q"]
+    steps = []
     if not options.without_faults:
         steps += [run(name, what) for name, what in faults(options.report.parent).items()]
+    steps.append(run("long tests", [*pytest, "-m", "nightly", *options.tests]))
+    with tempfile.TemporaryDirectory(prefix="lkt-", dir="/tmp") as short:
+        suite = [*pytest, *TWO, "-m", "not nightly", "--basetemp", str(Path(short, "t"))]
+        parts = [options.tests] if options.tests else [[ALONE], ["--ignore", ALONE]]
+        steps += [
+            run(f"suite {turn + 1}, part {number} of {len(parts)}", [*suite, *part])
+            for turn in range(options.rounds)
+            for number, part in enumerate(parts, 1)
+        ]
     if not options.without_bench:
         steps.append(run("bench", [str(Path(sys.executable).with_name("lane")), "bench"]))
     options.report.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from lanekeeper.cli.options import json_option, pass_settings
 from lanekeeper.cli.plane import connected
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import age, count, paint_state, safe, table
-from lanekeeper.wire.limits import MAX_LIST
+from lanekeeper.wire.limits import MAX_FIGURES
 from lanekeeper.wire.messages.diagnostics import (
     Diagnostics,
     DiagnosticsRequest,
@@ -40,7 +40,7 @@ _TEN: Final = 10
 @click.command(cls=Verb, epilog=EXAMPLES)
 @click.option(
     "--lanes",
-    type=click.IntRange(0, MAX_LIST),
+    type=click.IntRange(0, MAX_FIGURES),
     default=0,
     metavar="N",
     help="Show the N lanes that use most, too.",

@@ -14,7 +14,7 @@ from lanekeeper.cli.text import safe
 from lanekeeper.client.effects import Call, Operation, ask
 from lanekeeper.client.operations import list_lanes, list_workspaces
 from lanekeeper.wire.ids import DEFAULT_WORKSPACE
-from lanekeeper.wire.limits import MAX_LIST
+from lanekeeper.wire.limits import MAX_FIGURES
 from lanekeeper.wire.messages.diagnostics import (
     Diagnostics,
     DiagnosticsRequest,
@@ -65,7 +65,7 @@ def listing(workspace: str | None) -> Operation[Listing]:
 
 def diagnosing(order: Order) -> Operation[Diagnostics]:
     """Return the diagnostics, with the figures of the lanes that come first in `order`."""
-    request = DiagnosticsRequest(lanes=MAX_LIST, order=order)
+    request = DiagnosticsRequest(lanes=MAX_FIGURES, order=order)
     return (yield from ask(Call("diagnostics.get", Diagnostics, request, timeout=PATIENCE)))
 
 

@@ -86,6 +86,8 @@ MAX_CLEANED: Final = 200
 
 MAX_LIST: Final = 500
 """Entries of one listing; `next` continues it."""
+MAX_FIGURES: Final = 2_000
+"""Lanes of which one answer to `diagnostics.get` gives figures."""
 
 ANSWERS_KEPT: Final = 10_000
 """Answers kept for retries of mutating commands, per process."""

@@ -5,8 +5,18 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).parents[2]
-PASSING = "import pytest\n@pytest.mark.nightly\ndef test_long(): pass\n"
-FAILING = "def test_broken(): assert False, 'by intent'\n"
+PASSING = """
+import pytest
+def test_short(): pass
+@pytest.mark.nightly
+def test_long(): pass
+"""
+FAILING = """
+import pytest
+def test_broken(): assert False, 'by intent'
+@pytest.mark.nightly
+def test_long(): pass
+"""
 
 
 def nightly(*args: str) -> subprocess.CompletedProcess[str]:
@@ -20,16 +30,17 @@ def nightly(*args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_rounds_run_the_long_tests_and_stand_in_the_report(tmp_path: Path) -> None:
+def test_the_long_tests_and_rounds_of_the_others_stand_in_the_report(tmp_path: Path) -> None:
     chosen, report = tmp_path / "test_it.py", tmp_path / "report.md"
     chosen.write_text(PASSING)
     done = nightly(
         "--rounds", "2", "--without-bench", "--without-faults", "--report", str(report), str(chosen)
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = [line for line in report.read_text().splitlines() if line.startswith("| suite")]
-    assert [row.split(" | ")[0] for row in rows] == ["| suite 1", "| suite 2"]
-    assert all(" | ok | " in row and "1 passed" in row for row in rows)
+    rows = [line for line in report.read_text().splitlines() if " | ok | " in line]
+    names = [row.split(" | ")[0].strip("| ") for row in rows]
+    assert names == ["long tests", "suite 1, part 1 of 1", "suite 2, part 1 of 1"]
+    assert all(" 1 passed" in row for row in rows)
 
 
 def test_a_failure_is_told_by_the_report_and_the_status(tmp_path: Path) -> None:
@@ -39,7 +50,7 @@ def test_a_failure_is_told_by_the_report_and_the_status(tmp_path: Path) -> None:
         "--rounds", "1", "--without-bench", "--without-faults", "--report", str(report), str(chosen)
     )
     assert done.returncode == 1
-    assert "| suite 1 | failed (1) |" in report.read_text()
+    assert "| suite 1, part 1 of 1 | failed (1) |" in report.read_text()
     assert "by intent" in report.read_text()
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from lanekeeper.wire.limits import MAX_LIST
+from lanekeeper.wire.limits import MAX_FIGURES
 
 Status = Literal["pass", "warn", "fail", "unknown"]
 Order = Literal["cpu", "memory", "output", "backlog"]
@@ -13,7 +13,7 @@ Order = Literal["cpu", "memory", "output", "backlog"]
 class DiagnosticsRequest(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """Ask for the diagnostics, with the loads of that many lanes, the greatest of `order` first."""
 
-    lanes: Annotated[int, Meta(ge=0, le=MAX_LIST)] = 0
+    lanes: Annotated[int, Meta(ge=0, le=MAX_FIGURES)] = 0
     order: Order = "cpu"
 
 
