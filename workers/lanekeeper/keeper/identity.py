@@ -124,21 +124,30 @@ class Process:
         return pidfd
 
     def signal(self, number: int) -> bool:
-        """Send a signal through a pidfd; return whether the process was there to get it.
+        """Send a signal through a pidfd; return whether the process got it.
 
         Raises:
-            OSError: descriptors ran out, or the signal is not permitted.
+            OSError: descriptors ran out.
         """
         pidfd = self.open_pidfd()
         if pidfd is None:
             return False
         try:
-            signal.pidfd_send_signal(pidfd, number)
-        except ProcessLookupError:
-            return False
+            return send(pidfd, number)
         finally:
             os.close(pidfd)
-        return True
+
+
+def send(pidfd: int, number: int) -> bool:
+    """Send a signal; return False when the process has ended, or is not ours to signal.
+
+    What runs in a terminal may be somebody else's: `sudo` is root's.
+    """
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def current() -> Process:

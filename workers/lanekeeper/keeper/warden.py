@@ -94,7 +94,7 @@ class Warden:
             self._late_at = math.inf
             _LOGGER.error("the keeper does not answer for %g s: ending it", self._hang_after)
             if self._pidfd >= 0:
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+                identity.send(self._pidfd, signal.SIGKILL)
         if now >= self._launch_at:
             self._launch_at = math.inf
             self._launch(now)
