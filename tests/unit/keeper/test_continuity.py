@@ -199,3 +199,47 @@ def test_sockets_of_a_lane_that_has_just_been_granted_are_not_missed() -> None:
     assert run.core.serving()[1] == []
     deposit(run, worker, "journal", ["journal", "output", "control"])
     assert run.core.serving()[1] == ["lane_a"]
+
+
+def refused_restart(run: Run) -> str:
+    """Return why a keeper does not retire."""
+    client, _ = run.join("client", 900)
+    actions = run.say(client, "restart", id=1, role="keeper")
+    assert not of(events.Retire, actions), "the vault would go with it"
+    ((_, refused),) = sent(actions, "error")
+    assert refused["code"] == "INVALID_TRANSITION"
+    return str(refused["message"])
+
+
+def crash_looped() -> tuple[Run, dict[str, int]]:
+    """Return a plane whose only lane is in a crash loop: nobody but the vault has it."""
+    run = Run(hang_after=AFTER)
+    peers, _ = granted(run)
+    for pid in range(8, 13):
+        run.worker(peers["nursery"], f"fork-{pid - 6}", pid)
+        run.do(events.Ended(pid - 1, None, 9))
+    assert status(run)["processes"]
+    return run, peers
+
+
+def test_keeper_does_not_retire_while_only_its_vault_has_a_lane() -> None:
+    run, peers = crash_looped()
+    assert "lane_a" in (reason := refused_restart(run))
+    assert "lane recover" in reason
+    run.say(peers["broker"], "recover", id=2, lane_id="lane_a")
+    client, _ = run.join("client", 901)
+    assert of(events.Retire, run.say(client, "restart", id=1, role="keeper"))
+
+
+def test_keeper_does_not_retire_while_a_lane_waits_for_its_successor() -> None:
+    run = Run(hang_after=AFTER)
+    granted(run)
+    run.do(events.Ended(7, None, 9))
+    assert "wait" in refused_restart(run)
+
+
+def test_keeper_does_not_retire_while_only_its_vault_has_the_journal_of_the_broker() -> None:
+    run = Run(hang_after=AFTER)
+    run.up()
+    run.do(events.Ended(PIDS["broker"], None, 9))
+    assert "broker" in refused_restart(run)

@@ -84,6 +84,10 @@ class Succession:
         """Return the lanes that wait for a successor."""
         return list(self._waiting)
 
+    def stopped(self) -> list[str]:
+        """Return the ids of the lanes that nobody follows until somebody asks for it."""
+        return list(self._stopped)
+
     def clear(self) -> None:
         """Nobody follows any more: the plane goes down."""
         self._waiting.clear()
