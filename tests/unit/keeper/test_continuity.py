@@ -243,3 +243,16 @@ def test_keeper_does_not_retire_while_only_its_vault_has_the_journal_of_the_brok
     run.up()
     run.do(events.Ended(PIDS["broker"], None, 9))
     assert "broker" in refused_restart(run)
+
+
+def test_second_process_of_a_role_is_left_alone_and_said() -> None:
+    run = Run(hang_after=AFTER)
+    found = [Found(role, pid, pid) for role, pid in PIDS.items()]
+    by_hand = Found("collector", 900, 900)
+    actions = run.do(events.Started((by_hand, *found)))
+    assert 900 not in {one.pid for one in of(events.Watch, actions)}
+    assert any("900" in one.text for one in of(events.Note, actions))
+    daemons_back(run)
+    page = status(run)
+    assert page["degraded"] == []
+    assert {one["pid"] for one in page["processes"]}.issuperset(PIDS.values())

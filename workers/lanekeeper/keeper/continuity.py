@@ -74,14 +74,17 @@ class Continuity:
 
     def take_over(self, found: Iterable[Found], now: float) -> list[Action]:
         """Begin with the processes of a plane that lives: none is started a second time."""
-        there = tuple(found)
-        actions: list[Action] = [Watch(one.pid, one.start_time) for one in there]
-        daemons = [one for one in there if one.role in DAEMONS]
-        for one in daemons:
-            self._daemons.adopt(one.role, one.pid, one.start_time, now)
-        self._readoption.begin(there, now)
-        names = {one.role for one in daemons}
-        actions.append(Note(f"took over a plane with {len(there)} processes", "warning"))
+        ours, more = _sorted_out(found)
+        actions: list[Action] = [Watch(one.pid, one.start_time) for one in ours]
+        names = {one.role for one in ours if one.role in DAEMONS}
+        for one in ours:
+            if one.role in DAEMONS:
+                self._daemons.adopt(one.role, one.pid, one.start_time, now)
+        self._readoption.begin(ours, now)
+        actions.append(Note(f"took over a plane with {len(ours)} processes", "warning"))
+        for one in more:
+            text = f"{one.role} pid {one.pid} is none that a keeper started, and left alone"
+            actions.append(Note(text, "warning"))
         return [*actions, *self._daemons.start(besides=names)]
 
     def greeted(self, number: int, role: str, message: Message, now: float) -> list[Action]:
@@ -249,3 +252,15 @@ class Continuity:
     def _count(self, heart: Heart) -> int:
         owner = self._lane(heart, broker=True).get("lane")
         return 0 if owner is None else self._held(owner)
+
+
+def _sorted_out(found: Iterable[Found]) -> tuple[list[Found], list[Found]]:
+    """Return the workers with one process for each daemon, the oldest, and what else there is."""
+    ours: dict[str | int, Found] = {}
+    more: list[Found] = []
+    for one in sorted(found, key=lambda one: one.start_time):
+        if one.role not in (*DAEMONS, WORKER) or one.role in ours:
+            more.append(one)
+        else:
+            ours[one.pid if one.role == WORKER else one.role] = one
+    return list(ours.values()), more

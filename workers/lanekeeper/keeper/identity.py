@@ -201,18 +201,21 @@ def marked(name: str, value: str) -> Iterator[Process]:
         yield Process(found.pid, found.start_time)
 
 
-def plane_processes(rundir: Rundir) -> list[tuple[str, Process]]:
+def plane_processes(rundir: Rundir, *, by_hand: bool = True) -> list[tuple[str, Process]]:
     """Return role and identity of every live process of the plane in this runtime directory.
 
     What the nursery has forked and what has not yet become a worker or a program, such as a child
-    at its gate, still looks like the nursery: it is FORK.
+    at its gate, still looks like the nursery: it is FORK. A worker that was started `by_hand` knows
+    no keeper, and has the role in an environment of its own.
     """
     found: list[tuple[str, Stat]] = []
     for stat, raw in _marked(PLANE_MARKER, str(rundir.path)):
         _, marker, rest = (b"\0" + raw).partition(f"\0{ROLE_MARKER}=".encode())
         if marker:
             role = os.fsdecode(rest.partition(b"\0")[0])
-            found.append(("worker" if stat.comm == WORKER_COMM else role, stat))
+            forked = stat.comm == WORKER_COMM
+            if forked or by_hand or role != "worker":
+                found.append(("worker" if forked else role, stat))
     roles = {stat.pid: role for role, stat in found}
     return [
         (
