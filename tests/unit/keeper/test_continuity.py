@@ -256,3 +256,32 @@ def test_second_process_of_a_role_is_left_alone_and_said() -> None:
     page = status(run)
     assert page["degraded"] == []
     assert {one["pid"] for one in page["processes"]}.issuperset(PIDS.values())
+
+
+def test_worker_that_comes_back_while_the_plane_goes_down_is_drained() -> None:
+    run = taken_over(Found("worker", 7, 7))
+    peers = daemons_back(run)
+    down = run.say(peers["broker"], "down", id=1)
+    assert not of(events.Kill, down), "the daemons wait for the worker"
+    worker, actions = back(run, "worker", 7, lane=LANE, held=3)
+    assert sent(actions, "drain") == [(worker, {"op": "drain"})]
+    ended = run.do(events.Ended(7, 0))
+    assert {one.pid for one in of(events.Kill, ended)} == {PIDS["nursery"], PIDS["broker"]}
+
+
+def test_worker_that_does_not_come_back_does_not_outlive_the_plane() -> None:
+    run = taken_over(Found("worker", 7, 7))
+    peers = daemons_back(run)
+    run.say(peers["broker"], "down", id=1)
+    began = run.now
+    assert of(events.Kill, run.wait()) == [events.Kill(7, signal.SIGKILL)]
+    assert run.now - began == 10
+    assert of(events.Kill, run.do(events.Ended(7, None, 9))), "it goes on with the daemons"
+
+
+def test_force_ends_what_has_not_come_back() -> None:
+    run = taken_over(Found("worker", 7, 7))
+    daemons_back(run)
+    run.do(events.Asked(signal.SIGINT))
+    killed = of(events.Kill, run.do(events.Asked(signal.SIGINT)))
+    assert {one.pid for one in killed} == {7, *PIDS.values()}

@@ -33,7 +33,7 @@ from lanekeeper.keeper.events import (
 )
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.readoption import Readoption
-from lanekeeper.keeper.roster import Record
+from lanekeeper.keeper.roster import DRAIN_TIMEOUT, Record
 from lanekeeper.keeper.states import Worker
 from lanekeeper.keeper.status import workers_messages
 from lanekeeper.keeper.vault import BROKER_OWNER
@@ -61,6 +61,7 @@ class Continuity:
         self._beats = Beats(hang_after)
         self._readoption = Readoption()
         self._named: dict[int, str] = {}
+        self._leaving = False
 
     @property
     def deadline(self) -> float:
@@ -180,16 +181,32 @@ class Continuity:
         """Report what does not come back, and end what hangs, where that loses nothing."""
         actions: list[Action] = []
         late = self._readoption.late(now)
-        if late:
+        if late and self._leaving:
+            actions += self.kill()
+        elif late:
             actions.append(Note(self._readoption.reason(), "error"))
             actions += self._pages()
         for heart in self._beats.late(now, lambda heart: self._excused(heart, now)):
             actions += self._hangs(heart)
         return actions
 
-    def abandon(self) -> list[Action]:
-        """End what never came back: the plane goes down."""
-        return [Kill(found.pid, signal.SIGKILL) for found in self._readoption.stuck()]
+    def abandon(self, now: float) -> list[Action]:
+        """Give what is not back as long as the others have to end: the plane goes down.
+
+        A worker that was stopped would outlive the plane, with its programs.
+        """
+        self._leaving = True
+        self._readoption.hurry(now + DRAIN_TIMEOUT)
+        return self.kill() if self._readoption.late(now) else []
+
+    def kill(self) -> list[Action]:
+        """End what has not come back at once."""
+        return [Kill(found.pid, signal.SIGKILL) for found in self._readoption.absent()]
+
+    @property
+    def awaited(self) -> bool:
+        """Whether there is a worker that has not come back."""
+        return any(found.role == WORKER for found in self._readoption.absent())
 
     def degraded(self) -> list[dict[str, Any]]:
         """Return what the status says is missing."""

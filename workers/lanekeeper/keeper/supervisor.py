@@ -329,7 +329,7 @@ class Supervisor:
         self._code = 128 + event.signal
         self._sweeping.force()
         actions: list[Action] = [Note("going down by force", "warning")]
-        actions += [*self._pool.kill(), *self._daemons.kill()]
+        actions += [*self._continuity.kill(), *self._pool.kill(), *self._daemons.kill()]
         return [*actions, Sweep(signal.SIGKILL)] if self._state is Plane.SWEEPING else actions
 
     def _on_tick(self, _: Tick, now: float) -> list[Action]:
@@ -358,11 +358,12 @@ class Supervisor:
         first = self._state is Plane.RUNNING
         self._state = follow(PLANE_TABLE, self._state, PlaneCause.DOWN)
         self._way_up.stop()
-        return [*self._continuity.abandon(), *self._pool.drain(now)] if first else []
+        return [*self._continuity.abandon(now), *self._pool.drain(now)] if first else []
 
     def _advance(self, now: float) -> list[Action]:
         actions: list[Action] = []
-        if self._state is Plane.DRAINING and self._pool.empty:
+        gone = self._pool.empty and not self._continuity.awaited
+        if self._state is Plane.DRAINING and gone:
             self._state = follow(PLANE_TABLE, self._state, PlaneCause.WORKERS_GONE)
             forced = self._sweeping.forced
             actions += self._daemons.kill() if forced else self._daemons.stop(now)
