@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from lanekeeper.keeper import identity
 from lanekeeper.keeper.channel import Received
-from lanekeeper.keeper.daemons import backoff
+from lanekeeper.keeper.daemons import START_TIMEOUT, backoff
 from lanekeeper.keeper.loop import Loop
 from lanekeeper.keeper.rundir import Rundir
 
@@ -41,7 +41,7 @@ class Warden:
         self._anew = False
         self._rundir = rundir
         self._loop = loop
-        self._hang_after = hang_after
+        self._hang_after = self._patience = hang_after
         self._pid = 0
         self._pidfd = -1
         self._listener = -1
@@ -61,6 +61,7 @@ class Warden:
         match message["op"]:
             case "welcome":
                 self._watch(int(message["keeper_pid"]))
+                self._late_at = math.inf
                 self._failures = 0
                 self._anew = False
                 self._ping_at = _next_ping(now, self._interval)
@@ -80,19 +81,20 @@ class Warden:
         if now < self._ping_at:
             return False
         self._ping_at = math.inf
-        self._late_at = now + self._hang_after
+        self._patience = self._hang_after
+        self._late_at = now + self._patience
         return True
 
     def stalled(self, now: float) -> None:
         """Give the keeper the whole time again: it was us who stood still."""
         if self._late_at < math.inf:
-            self._late_at = now + self._hang_after
+            self._late_at = now + self._patience
 
     def due(self, now: float) -> None:
         """End a keeper that does not answer, and start one where there is none."""
         if now >= self._late_at:
             self._late_at = math.inf
-            _LOGGER.error("the keeper does not answer for %g s: ending it", self._hang_after)
+            _LOGGER.error("the keeper does not answer for %g s: ending it", self._patience)
             if self._pidfd >= 0:
                 identity.send(self._pidfd, signal.SIGKILL)
         if now >= self._launch_at:
@@ -148,6 +150,8 @@ class Warden:
             self._launch_at = now + backoff(self._failures)
             return
         _LOGGER.warning("the keeper has ended: started another as pid %d", process.pid)
+        self._patience = max(self._hang_after, START_TIMEOUT)
+        self._late_at = now + self._patience
         self._watch(process.pid)
 
 
