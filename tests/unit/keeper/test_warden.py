@@ -92,3 +92,25 @@ def test_keeper_that_serves_is_only_pinged(plane: Plane) -> None:
     plane.welcome()
     plane.warden.due(time.monotonic() + 2 * HANG_AFTER)
     assert plane.keeper.poll() is None
+
+
+def test_keepers_that_die_after_their_welcome_come_ever_later_and_anew(plane: Plane) -> None:
+    delays = []
+    for _ in range(5):
+        plane.welcome()
+        now = time.monotonic()
+        plane.end()
+        delays.append(max(0.0, plane.warden.deadline - now))
+        plane.warden.due(now + 60)
+    assert [anew for _, anew in plane.started[2:]] == [True] * 4
+    assert delays[1:] == sorted(delays[1:])
+    assert 0.3 < delays[4] < 1.0
+
+
+def test_keeper_that_was_to_retire_has_not_failed(plane: Plane) -> None:
+    for _ in range(4):
+        plane.hear({"op": "retiring"})
+        count = len(plane.started)
+        plane.end()
+        assert len(plane.started) == count + 1, "at once"
+        plane.welcome()

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from lanekeeper.keeper import identity
 from lanekeeper.keeper.channel import Received
-from lanekeeper.keeper.daemons import START_TIMEOUT, backoff
+from lanekeeper.keeper.daemons import START_TIMEOUT, STEADY, backoff
 from lanekeeper.keeper.loop import Loop
 from lanekeeper.keeper.rundir import Rundir
 
@@ -43,6 +43,7 @@ class Warden:
         self._loop = loop
         self._hang_after = self._patience = hang_after
         self._pid = 0
+        self._since = 0.0
         self._pidfd = -1
         self._listener = -1
         self._argv: list[str] = []
@@ -62,7 +63,6 @@ class Warden:
             case "welcome":
                 self._watch(int(message["keeper_pid"]))
                 self._late_at = math.inf
-                self._failures = 0
                 self._anew = False
                 self._ping_at = _next_ping(now, self._interval)
             case "listener" if received.fds:
@@ -71,7 +71,7 @@ class Warden:
                 self._listener = os.dup(received.fds[0])
                 self._argv = [str(word) for word in message["argv"]]
             case "retiring":
-                self._anew = True
+                self._anew, self._failures = True, 0
             case "pong":
                 self._late_at = math.inf
                 self._ping_at = _next_ping(now, self._interval)
@@ -122,7 +122,7 @@ class Warden:
         except ProcessLookupError:
             self._ended()
             return
-        self._pid = pid
+        self._pid, self._since = pid, time.monotonic()
         self._loop.watch(self._pidfd, self._ended)
 
     def _unwatch(self) -> None:
@@ -138,6 +138,8 @@ class Warden:
             _LOGGER.warning("the keeper has ended, and no other is wanted; serving on")
             return
         now = time.monotonic()
+        if now - self._since >= STEADY:
+            self._failures = 0
         self._launch_at = now + backoff(self._failures)
         self.due(now)
 
@@ -149,9 +151,9 @@ class Warden:
             _LOGGER.exception("cannot start a keeper")
             self._launch_at = now + backoff(self._failures)
             return
-        _LOGGER.warning("the keeper has ended: started another as pid %d", process.pid)
         self._patience = max(self._hang_after, START_TIMEOUT)
         self._late_at = now + self._patience
+        _LOGGER.warning("the keeper has ended: started another as pid %d", process.pid)
         self._watch(process.pid)
 
 
