@@ -285,3 +285,16 @@ def test_force_ends_what_has_not_come_back() -> None:
     run.do(events.Asked(signal.SIGINT))
     killed = of(events.Kill, run.do(events.Asked(signal.SIGINT)))
     assert {one.pid for one in killed} == {7, *PIDS.values()}
+
+
+def test_worker_that_lets_go_of_something_on_its_way_back_is_back() -> None:
+    run = taken_over(Found("worker", 7, 7))
+    peers = daemons_back(run)
+    worker, _ = back(run, "worker", 7, lane=LANE, held=3)
+    deposit(run, worker, "journal", ["journal"])
+    deposit(run, worker, "terminal", ["errors"])
+    run.say(worker, "release", id=2, name="terminal")
+    assert not sent(deposit(run, worker, "lane", ["output"]), "workers")
+    listed = sent(run.say(worker, "beat", held=2), "workers")
+    assert [peer for peer, _ in listed] == [peers["broker"]]
+    assert status(run)["degraded"] == []

@@ -113,12 +113,17 @@ class Continuity:
         counted = self._readoption.counted(heart.pid, self._count(heart), now)
         return self._whole() if counted else []
 
-    def beat(self, number: int, message: Message, now: float) -> None:
-        """Note a sign of life, with what it says the vault should hold."""
+    def beat(self, number: int, message: Message, now: float) -> list[Action]:
+        """Note a sign of life, with what it says the vault should hold.
+
+        One that has let go of something on its way back never has what its hello declared.
+        """
         heart = self._beats.beat(number, now)
-        if heart is not None and heart.role in _DEPOSITORS:
-            counted = self._count(heart)
-            heart.whole = message.get("held", counted) == counted
+        if heart is None or heart.role not in _DEPOSITORS:
+            return []
+        counted = self._count(heart)
+        heart.whole = message.get("held", counted) == counted
+        return self._whole() if heart.whole and self._readoption.gone(heart.pid, now) else []
 
     def left(self, number: int) -> None:
         """Note that a channel has gone."""

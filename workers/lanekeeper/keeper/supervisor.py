@@ -263,13 +263,12 @@ class Supervisor:
         return [*actions, *self._way_up.arrive(self._daemons)]
 
     def _beat(self, number: int, message: Message, now: float) -> list[Action]:
-        self._continuity.beat(number, message, now)
+        actions = self._continuity.beat(number, message, now)
         self._bulletin.beat(number, now)
-        return []
+        return actions
 
     def _ping(self, number: int, message: Message, now: float) -> list[Action]:
-        self._continuity.beat(number, message, now)
-        return [Send(number, answer(message, "pong"))]
+        return [*self._continuity.beat(number, message, now), Send(number, answer(message, "pong"))]
 
     def _fence(self, number: int, message: Message, _: float) -> list[Action]:
         return self._pool.fence(number, message)
