@@ -175,10 +175,14 @@ class Spawner:
         return [stimulus for child in late for stimulus in self._looked(child, now)]
 
     def told(self, message: dict[str, Any]) -> list[Stimulus]:
-        """Take the keeper's word on an end: with no nursery, the keeper is the parent."""
+        """Take the keeper's word on an end: with no nursery, the keeper is the parent.
+
+        It may come before we have seen that our nursery is dead.
+        """
         same = (message.get("pid"), message.get("start_time"))
         for child in self._children.values():
-            if child.lonely and (child.pid, child.start_time) == same:
+            running = child.pidfd >= 0 and not child.exited
+            if running and (child.pid, child.start_time) == same:
                 return self._ended(child, told(message))
         return []
 
@@ -252,6 +256,8 @@ class Spawner:
         child = next((c for c in self._children.values() if c.pid == message["pid"]), None)
         if child is None:  # it was refused, and forgotten before it ended
             self._send_reap(message["pid"])
+            return []
+        if child.exited:  # the nursery died behind this, and the keeper was faster
             return []
         return self._ended(child, told(message))
 
