@@ -1,4 +1,4 @@
-"""The nursery's watch over the keeper: one that hangs before it serves, and one that keeps dying."""
+"""The nursery's watch over the keeper: one that hangs before it serves, one that keeps dying."""
 
 import signal
 import subprocess

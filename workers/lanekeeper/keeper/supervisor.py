@@ -253,8 +253,11 @@ class Supervisor:
 
     def _ready(self, number: int, _: Message, now: float) -> list[Action]:
         role = self._peers.role(number)
-        actions = self._daemons.ready(role)
         record = self._daemons.get(role)
+        came = record is not None and record.state is Daemon.READY and record.peer == number
+        if role == NURSERY and came and self._running():  # by another channel than before
+            return self._pool.nursery_ready(number, now)
+        actions = self._daemons.ready(role)
         if role == NURSERY and self._state is Plane.RUNNING:
             actions += self._pool.nursery_ready(number, now)
         if role == BROKER and record is not None and not record.adopted:
