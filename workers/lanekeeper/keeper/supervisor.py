@@ -347,9 +347,8 @@ class Supervisor:
 
     def _on_damaged(self, event: Damaged, _: float) -> list[Action]:
         nursery = self._daemons.get(NURSERY)
-        entrust = event.keeper and nursery is not None and nursery.peer is not None
-        given = [Entrust(nursery.peer)] if entrust and nursery and nursery.peer else []
-        return [*given, *self._peers.rebind()]
+        heir = nursery.peer if event.keeper and nursery is not None else None
+        return [*([] if heir is None else [Entrust(heir)]), *self._peers.rebind()]
 
     def _on_stalled(self, _: Stalled, now: float) -> list[Action]:
         return self._continuity.stalled(now)
