@@ -22,7 +22,6 @@ class Vault:
         self.parentage = Parentage(lambda: self.entries)
         self.parentage.look()
 
-    @property
     def reaped(self) -> bool:
         """Whether nobody can tell any more how it ended."""
         return identity.start_time(self.process.pid, zombies=True) is None
@@ -49,21 +48,21 @@ def test_program_is_reaped_when_its_worker_has_noted_its_end(vault: Vault) -> No
     vault.parentage.told(vault.process.pid)
     vault.parentage.look()
     assert vault.parentage.untold() == []
-    assert not vault.reaped, "the worker may die before it has noted that"
+    assert not vault.reaped(), "the worker may die before it has noted that"
     assert vault.process.pid in vault.parentage
     vault.entries.clear()
     vault.parentage.untold()
-    assert vault.reaped
+    assert vault.reaped()
     assert vault.process.pid not in vault.parentage
 
 
 def test_program_of_a_lane_that_is_gone_is_reaped(vault: Vault) -> None:
     vault.entries.clear()
     assert vault.parentage.untold() == []
-    assert vault.reaped
+    assert vault.reaped()
 
 
 def test_end_that_nobody_was_told_waits_for_a_worker_of_its_lane(vault: Vault) -> None:
     vault.entries[:] = [("lane_a", vault.owned[0][1] + 1000)]
     assert [one.code for one in vault.parentage.untold()] == [7]
-    assert not vault.reaped
+    assert not vault.reaped()
