@@ -25,6 +25,9 @@ from lanekeeper.workers.pty import Pty
 
 _LOG: Final = logging.getLogger(__name__)
 _PLANE_NAMES: Final = ("LANEKEEPER_PLANE", "LANEKEEPER_ROLE")
+_PATIENCE: Final = 0.5
+"""Seconds for the nursery to have room for us: when it is replaced, all lanes come at once."""
+
 _NO_NURSERY: Final = (
     "no nursery answers, so no program can be started; try again in a second, "
     "and see lane status if it goes on"
@@ -224,7 +227,7 @@ class Spawner:
     def _connected(self) -> Channel:
         if self.channel is None or self.channel.closed:
             try:
-                self.channel = connect(self._rundir.nursery_sock)
+                self.channel = connect(self._rundir.nursery_sock, _PATIENCE)
             except OSError as error:
                 self.channel = None
                 raise OSError(error.errno, _NO_NURSERY) from error
