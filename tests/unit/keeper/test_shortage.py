@@ -209,13 +209,11 @@ def test_a_fork_whose_start_cannot_be_read_is_ended_and_said(
     assert not brood.tracks(child.pid)
 
 
-@pytest.mark.parametrize(("spare", "enough"), [(1, False), (2, True)])
-def test_there_is_room_to_fork_when_the_child_can_be_watched(spare: int, enough: bool) -> None:
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(none_left(spare))
-        if not enough:
-            stack.enter_context(pytest.raises(OSError, match="Too many"))
-        stack.enter_context(room())
+def test_there_is_room_to_fork_when_the_child_can_be_watched() -> None:
+    with none_left(1), pytest.raises(OSError, match="Too many"), room():
+        pass
+    with none_left(2), room():
+        pass
 
 
 class Warm(Warmth):
