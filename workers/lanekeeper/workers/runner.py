@@ -144,6 +144,7 @@ class Worker:
         self._settle()
         self._stimuli += self.flow.due(time.monotonic())
         self._stimuli += self.effects.spawner.due(time.monotonic())
+        self._stimuli += self.effects.starter.due(time.monotonic())
         # What was asked about the cursor is known before more is drawn.
         self._settle()
         self._stimuli += self.effects.screens.turn(idle=not ready)
@@ -274,7 +275,7 @@ class Worker:
         if self.core.waits.behind() or self.effects.screens.behind:
             return 0
         due = [self._beat_at, self._custody.deadline, self._figures.deadline]
-        due.append(self.effects.spawner.deadline())
+        due += [self.effects.spawner.deadline(), self.effects.starter.deadline]
         due += self.flow.deadlines()
         core = self.core.deadline()
         if core is not None:
