@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 from lanekeeper.wire.methods import METHODS
 from lanekeeper.wire.states import TerminalState
 from lanekeeper.workers.actions import Frame
+from lanekeeper.workers.terminal_commands import ENDED
 
 from .lanehost import Host
 from .lanes import LANE, WORKSPACE, as_data
@@ -117,6 +118,37 @@ class World(RuleBasedStateMachine):
         held = self.host.state().writers.get(terminal)
         by = {} if held is None else {"writer_id": held.id}
         self._give("terminal.input", {"data": b"word\n", **by}, terminal_id=terminal)
+
+    @precondition(lambda self: self.host.core is not None and self._running())
+    @rule(which=WHICH, size=st.integers(1, 9))
+    def ask(self, which: int, size: int) -> None:
+        """Let a program ask its terminal something, which is answered."""
+        running = self._running()
+        self.host.tell(running[which % len(running)], size)
+
+    @precondition(lambda self: self._ended())
+    @rule(which=WHICH)
+    def respawn(self, which: int) -> None:
+        """Start the program of an ended terminal again."""
+        ended = self._ended()
+        self._give("terminal.respawn", {}, terminal_id=ended[which % len(ended)])
+
+    @precondition(lambda self: self.host.core is not None and self._running())
+    @rule(which=WHICH, size=st.integers(1, 9))
+    def restart(self, which: int, size: int) -> None:
+        """Let a program ask something and end, and start it again."""
+        running = self._running()
+        terminal = running[which % len(running)]
+        self.host.tell(terminal, size)
+        self.host.feed(*self.host.kernel.end(terminal))
+        if terminal in self._ended():
+            self._give("terminal.respawn", {}, terminal_id=terminal)
+            self.step()
+            self.step()
+
+    def _ended(self) -> list[str]:
+        terminals = self.host.state().terminals.values()
+        return [one.info.id for one in terminals if one.info.state in ENDED]
 
     def _running(self) -> list[str]:
         terminals = self.host.state().terminals.values()
@@ -229,6 +261,14 @@ class World(RuleBasedStateMachine):
             )
 
     @invariant()
+    def inputs_lie_in_their_logs(self) -> None:
+        """No input of a program is remembered whose bytes are not there: a successor would cut."""
+        if self.host.core is not None:
+            for one in self.host.state().inputs.values():
+                if one.terminal_id in self._running():
+                    assert one.end <= self.host.kernel.head(one.terminal_id)
+
+    @invariant()
     def nothing_goes_back(self) -> None:
         """What was granted stays, and no acknowledgement is undone."""
         state = self.host.state()
@@ -258,7 +298,7 @@ class World(RuleBasedStateMachine):
         left = self._waiting()
         assert not left, [msgpack.unpackb(self.frames[one]) for one in left]
         assert not self.host.core or not self.host.core.pending
-        assert not self.host.state().inputs
+        assert not any(one.command_id for one in self.host.state().inputs.values())
 
     def _waiting(self) -> list[str]:
         return [i for i in self.frames if i not in self.host.answers and i not in self.host.refused]

@@ -40,3 +40,24 @@ def test_input_for_a_program_that_has_ended_is_refused_to_who_asks_again(lane: L
     assert answer(again)["code"] == "INVALID_TRANSITION"
     assert not lane.core.pending
     assert not lane.replayed().inputs
+
+
+def test_an_answer_to_a_program_that_was_not_accepted_is_forgotten(lane: Lane) -> None:
+    terminal = lane.run(lane.session())
+    record = InputIs("", terminal, 5, 5, 5, 0, 0)
+    lane.journal.append(encode_records([record]))
+    succeed(lane, Left(refused=(record.name,)))
+    assert lane.replayed().inputs_of(terminal) == []
+
+
+def test_answers_to_the_questions_of_a_program_go_with_it(lane: Lane) -> None:
+    terminal = lane.run(lane.session())
+    record = InputIs("", terminal, 5, 5, 5, 0, 0)
+    lane.core.state.apply(record, lane.now)
+    lane.journal.append(encode_records([record]))
+    lane.give(actions.Exited(terminal, SEVEN))
+    lane.give(actions.Drained(terminal))
+    lane.command("terminal.respawn", terminal_id=terminal)
+    # The new program has a new input log: a successor would cut what was accepted at offset 5.
+    assert lane.core.state.inputs_of(terminal) == []
+    assert lane.replayed().inputs_of(terminal) == []

@@ -157,7 +157,10 @@ class LaneState:
     def _apply_terminal(self, record: TerminalIs) -> None:
         self.terminals[record.info.id] = record
         if record.info.state == TerminalState.SPAWNING:
+            # Its input log begins anew: what was left of the old one has no place in it.
             self.pastes.pop(record.info.id, None)
+            for one in self.inputs_of(record.info.id):
+                del self.inputs[one.name]
         if record.info.id not in self.consumers:
             self.consumers[record.info.id] = Consumers(record.spec.capacity)
 
@@ -185,7 +188,7 @@ class LaneState:
             ]
             for name in past:
                 del self.inputs[name]
-        self.inputs[record.command_id or f"{record.terminal_id}@{record.end}"] = record
+        self.inputs[record.name] = record
 
     def inputs_of(self, terminal_id: str) -> list[InputIs]:
         """Return the inputs of a terminal that are not answered, in their order."""
