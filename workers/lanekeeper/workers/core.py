@@ -21,6 +21,7 @@ from lanekeeper.wire.version import VERSION
 from lanekeeper.workers import (
     closing,
     consumer_commands,
+    keeping,
     life,
     recording_commands,
     resuming,
@@ -175,7 +176,7 @@ class LaneCore:
         times = [lease.expires for lease in self.state.leases.values()]
         waits_due = self.waits.deadline()
         times += [] if waits_due is None else [waits_due]
-        times += terminal_commands.kept_until(self.state)
+        times += keeping.kept_until(self, self._around)
         return min(times, default=None)
 
     def check_open(self, session_id: str, terminal_id: str = "") -> None:
@@ -191,6 +192,10 @@ class LaneCore:
         """Whether the lane, the session or the terminal is being ended."""
         targets = {c.target for c in self.closings.values()}
         return self.leaving or not targets.isdisjoint({session_id, terminal_id})
+
+    def reckon(self) -> None:
+        """Have the next deadline found anew after a command that leaves it as it is as a rule."""
+        self._steady = False
 
     def _frame(self, turn: Turn, frame: Frame) -> None:
         came = None if frame.route is None else turn.moment.now
@@ -280,7 +285,7 @@ class LaneCore:
         for lease_id in [i for i, lease in self.state.leases.items() if lease.expires <= now]:
             session_commands.end_lease(turn, lease_id, "the lease expired")
         self.waits.look(self, turn)
-        terminal_commands.drop_kept(turn)
+        keeping.drop_kept(self, turn)
 
     def _watch_own_stall(self, now: float) -> None:
         """Give every lease its full time again when this process was stopped itself."""
