@@ -44,6 +44,7 @@ from lanekeeper.workers.actions import (
     Exited,
     Forked,
     Frame,
+    Leave,
     Located,
     Moment,
     Queried,
@@ -122,6 +123,10 @@ class LaneCore:
         """Return the actions by which a successor takes a lane over, in its new generation."""
         turn = Turn(self.state, moment, self._around)
         turn.put(LaneIs(self.state.assignment))
+        if self.state.ended:
+            # It has ended, but for the farewell: what is left is the keeper's, and to be asked of.
+            turn.do(Leave())
+            return turn.actions
         resuming.resume(self, turn, left)
         for command_id in left.done:
             self._input_done(turn, Delivered(command_id, self.state.inputs[command_id].size))

@@ -144,7 +144,7 @@ class Answered(Struct, tag="answered", frozen=True):
 
 
 class Gone(Struct, tag="gone", frozen=True):
-    """The session, terminal, lease, consumer or writer of this id is no more."""
+    """The lane, session, terminal, lease, consumer or writer of this id is no more."""
 
     id: str
 

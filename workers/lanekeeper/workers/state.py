@@ -47,7 +47,10 @@ class Lease:
 
 
 class LaneState:
-    """Sessions, terminals, leases, consumers, writers, inputs and answers of one lane."""
+    """Sessions, terminals, leases, consumers, writers, inputs and answers of one lane.
+
+    `ended` is set when all of it was ended and the lane is to be served no more.
+    """
 
     def __init__(self, assignment: Assignment) -> None:
         """Make the state of a lane in which nothing has happened yet."""
@@ -62,6 +65,7 @@ class LaneState:
         self.sizes: dict[str, list[Resized]] = {}
         self.queried: dict[str, int] = {}
         self.timelines: dict[str, Timeline] = {}
+        self.ended = False
         self.answers = Answers(ANSWERS_KEPT, ANSWER_SECONDS, TOMBSTONES_KEPT)
 
     def apply(self, record: Record, now: float) -> None:
@@ -108,6 +112,8 @@ class LaneState:
             yield Answered(kept.command_id, kept.response, kept.at)
         yield from self.inputs.values()
         yield from self.pastes.values()
+        if self.ended:
+            yield Gone(self.assignment.lane_id)
 
     def session(self, session_id: str | None) -> SessionInfo:
         """Return a session; WireError SESSION_NOT_FOUND."""
@@ -210,6 +216,7 @@ class LaneState:
             self.timelines.setdefault(record.terminal_id, Timeline()).add(record.samples)
 
     def _apply_gone(self, gone: str) -> None:
+        self.ended |= gone == self.assignment.lane_id
         self.sessions.pop(gone, None)
         self.leases.pop(gone, None)
         self.terminals.pop(gone, None)
