@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 TURN_WORK: Final = STEP_WORK
 """Work of one turn on all searches of the lane."""
+JUDGE_WORK: Final = STEP_WORK // 4
+"""What it takes to tell whether one match is an echo."""
 SKIPS: Final = 4
 """Echoes that one step passes over; the rest is for the next one."""
 UNDECIDED_SECONDS: Final = 0.25
@@ -72,6 +74,7 @@ class Waits:
         """Make a lane without waits."""
         self._around = around
         self._all: deque[tuple[str, Waiting]] = deque()
+        self._left = 0
 
     def __len__(self) -> int:
         """How many wait."""
@@ -107,7 +110,7 @@ class Waits:
 
     def look(self, lane: "LaneCore", turn: Turn) -> None:
         """Look at new output, as far as one turn may; answer what has come true or is too late."""
-        left = TURN_WORK
+        self._left = TURN_WORK
         for _ in range(len(self._all)):
             terminal_id, waiting = self._all.popleft()
             log = turn.around.log(terminal_id)
@@ -115,8 +118,8 @@ class Waits:
             if log is None:
                 _gone(lane, turn, terminal_id, waiting)
                 continue
-            if left > 0 and _searchable(waiting, log, turn.moment.now):
-                left -= 0 if waiting.search is None else waiting.search.cost
+            if self._left > 0 and _searchable(waiting, log, turn.moment.now):
+                self._left -= 0 if waiting.search is None else waiting.search.cost
                 result = self._found(terminal_id, waiting, log, turn.moment.now)
             result = result or _silent(waiting, log, turn.moment.now)
             result = result or _over(turn, terminal_id, waiting, log)
@@ -126,7 +129,7 @@ class Waits:
                 _late(lane, turn, waiting)
             else:
                 self._all.append((terminal_id, waiting))
-        if left <= 0:
+        if self._left <= 0:
             self._all.rotate(-1)
 
     def end(self, lane: "LaneCore", turn: Turn, info: TerminalInfo) -> None:
@@ -167,6 +170,7 @@ class Waits:
         typed = None if waiting.echo else self._around.typed(terminal_id)
         if typed is None:
             return Verdict.OUTPUT, hit.end
+        self._left -= JUDGE_WORK
         return typed.judge(log, hit.start, hit.end)
 
 
