@@ -108,8 +108,9 @@ class Worker:
             self._poller.register(each, READ)
         self._poller.register(self._wake_read.fileno(), READ)
         self._begin()
-        self._register()
-        self._hear(said)
+        if not self.effects.leaving:
+            self._register()
+            self._hear(said)
         while not self.effects.leaving:
             self._turn()
         self._close()
