@@ -212,10 +212,16 @@ def _expect(desk: Desk, heard: Expected) -> None:
         lane_id = known.get("lane_id") if isinstance(known, dict) else lane
         if not isinstance(lane_id, str):
             continue
+        if lane_id in desk.abandoned:
+            # Its worker came too late, or another keeper died before it was told to end it.
+            lanes.ask_keeper(desk, "fence", lane_id)
+            continue
         desk.living.add(lane_id)
         lane_here = desk.lanes.get(lane_id)
         if lane_here is None or lane_here.route is None:
             desk.expected.add(lane_id)
+        if lane_here is None:
+            returning.stranger(desk, lane_id)
     if not heard.more:
         desk.listed = True
         returning.listed(desk, desk.living)

@@ -22,6 +22,9 @@ from lanekeeper.wire.states import LaneState
 RETURN_SECONDS: Final = 2.0
 """For a lane that the keeper does not list: its worker is another keeper's, or dead."""
 
+STRANGER_SECONDS: Final = 10.0
+"""For a lane that lives and is unknown here: its worker registers within milliseconds."""
+
 NAMED_MOST: Final = 200
 """Workers in one message to the keeper."""
 
@@ -57,6 +60,11 @@ def listed(desk: Desk, living: set[str]) -> None:
             deaths.buried(desk, entry)
         else:
             desk.deadlines.set(Key(Due.RETURN, lane_id), desk.now + RETURN_SECONDS)
+
+
+def stranger(desk: Desk, lane_id: str) -> None:
+    """Wait for a lane that nobody here knows, but not for ever: names are not given meanwhile."""
+    desk.deadlines.set(Key(Due.RETURN, lane_id), desk.now + STRANGER_SECONDS)
 
 
 def name_unlisted(desk: Desk, living: set[str]) -> None:

@@ -73,15 +73,10 @@ def undelivered(desk: Desk, stimulus: Undelivered) -> None:
 
 def overdue(desk: Desk, key: Key) -> None:
     """Act on a deadline that has passed."""
-    if key.due in {Due.LOOK, Due.WATCH}:
-        orphans.due(desk, key.due)
-        return
-    if key.due is Due.DIAGNOSIS:
-        diagnostics.overdue(desk, key)
-        return
     lane = desk.lanes.get(key.lane_id)
     entry = desk.registry.lanes.get(key.lane_id)
     if lane is None or entry is None:
+        _overdue_alone(desk, key)
         return
     if key.due is Due.COMMAND:
         _time_out(desk, key)
@@ -100,6 +95,16 @@ def overdue(desk: Desk, key: Key) -> None:
     elif key.due is Due.SWEEP and entry.state is LaneState.CLEANING:
         error = WireError("TIMEOUT", "the keeper has not ended what the lane's worker left")
         lanes.cleanup_failed(desk, entry, error.info)
+
+
+def _overdue_alone(desk: Desk, key: Key) -> None:
+    """Act on a deadline that is no known lane's."""
+    if key.due in {Due.LOOK, Due.WATCH}:
+        orphans.due(desk, key.due)
+    elif key.due is Due.DIAGNOSIS:
+        diagnostics.overdue(desk, key)
+    elif key.due is Due.RETURN:
+        desk.expected.discard(key.lane_id)
 
 
 def _time_out(desk: Desk, key: Key) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lanekeeper.broker.journal import append, load, pack
+from lanekeeper.broker.stimuli import KeeperDown
 from lanekeeper.keeper.journal import Journal
 from lanekeeper.wire.envelope import Response
 from lanekeeper.wire.messages.events import Happened
@@ -135,6 +136,31 @@ def test_a_lane_that_does_not_come_back_has_failed(bench: Bench) -> None:
     assert "complete" not in bench.call("lane.list")
     (terminal,) = bench.call("terminal.list")["terminals"]
     assert terminal["reason"].startswith("lost: its worker died while there was no broker")
+
+
+def test_a_lane_whose_making_was_given_up_is_ended_by_the_next_keeper(bench: Bench) -> None:
+    lane = bench.grant()
+    bench.feed(KeeperDown())
+    assert _error(bench.replies[-1][1]) == "WORKER_LOST"
+    bench.register(lane)
+    bench.keeper_comes(lane)
+    assert (bench.asked[-1]["op"], bench.asked[-1]["lane_id"]) == ("fence", lane["lane_id"])
+    assert "complete" not in bench.call("lane.list")
+    bench.keeper(op="fenced", id=bench.asked[-1]["id"])
+    bench.lane("build")
+
+
+def test_a_lane_that_nobody_knows_is_not_waited_for_without_end(bench: Bench) -> None:
+    stranger = _assignment(bench) | {"lane_id": "lane_" + "z" * 16, "name": "other"}
+    bench.keeper_comes(stranger)
+    assert bench.call("lane.list")["complete"] is False
+    create = {"payload": {"name": "third"}, "workspace_id": DEFAULT}
+    assert bench.refusal("lane.create", **create).code == "WORKER_LOST"
+    bench.wait(10.1)
+    assert "complete" not in bench.call("lane.list")
+    bench.lane("third")
+    bench.register(stranger)
+    assert bench.status(stranger["lane_id"]) == "ready"
 
 
 def test_what_happened_without_a_broker_is_in_the_story(bench: Bench) -> None:
