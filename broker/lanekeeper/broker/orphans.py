@@ -18,6 +18,7 @@ from lanekeeper.keeper import scopes
 from lanekeeper.keeper.facts import Finding, Index, Kind, LaneFact, Outcome
 from lanekeeper.keeper.findings import judge
 from lanekeeper.wire.codec import decode_body
+from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.messages.orphans import (
     Cleaned,
@@ -67,6 +68,9 @@ def clean(desk: Desk, request: Request) -> None:
 def looked(desk: Desk, stimulus: Looked) -> None:
     """Facts have come: ask the keeper what it counts."""
     looking = desk.looking
+    if stimulus.facts is None:
+        failed(desk)
+        return
     looking.facts, looking.workers, looking.vault = stimulus.facts, None, None
     looking.served.clear()
     if desk.keeper:
@@ -136,6 +140,17 @@ def conclude(desk: Desk) -> None:
             desk.answer(request, [request.route], result)
         else:
             _select(desk, request, found)
+
+
+def failed(desk: Desk) -> None:
+    """Refuse those who wait for a look that came to nothing; the next one looks again."""
+    looking = desk.looking
+    looking.facts = None
+    waiting, looking.waiting = looking.waiting, []
+    desk.deadlines.clear(Key(Due.LOOK, ""))
+    text = "looking for orphans failed, a defect of the broker; its log (lane logs broker) says how"
+    for request in waiting:
+        desk.refuse(request, [request.route], WireError("INTERNAL", text).info)
 
 
 def tidied(desk: Desk, stimulus: Tidied) -> None:

@@ -121,6 +121,15 @@ def test_a_vault_entry_that_nobody_owns_is_swept_by_the_keeper(bench: Bench) -> 
     assert bench.asked[-1] == {"op": "sweep", "id": "orphan:lane_gone", "lane_id": "lane_gone"}
 
 
+def test_a_look_that_failed_is_answered_and_the_next_one_looks_again(bench: Bench) -> None:
+    assert not bench.send(bench.command("orphans.list"))
+    bench.feed(Looked(None))
+    error = last(bench).error
+    assert error is not None
+    assert (error.code, "lane logs broker" in error.message) == ("INTERNAL", True)
+    assert listed(bench).orphans
+
+
 def test_the_broker_looks_by_itself_after_a_while(bench: Bench) -> None:
     bench.now += WATCH_SOON + 0.1
     bench.feed(Tick())
