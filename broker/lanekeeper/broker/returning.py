@@ -45,6 +45,10 @@ def begin(desk: Desk) -> None:
 
 def listed(desk: Desk, living: set[str]) -> None:
     """Act on the keeper's complete list of the lanes that live."""
+    for entry in desk.registry.lanes.values():
+        if entry.state is LaneState.RECOVERING:
+            # The keeper that was to grant the successor may have died before it did.
+            desk.expected.add(entry.info.id)
     for lane_id in list(desk.expected):
         entry = desk.registry.lanes.get(lane_id)
         if lane_id in living or entry is None:
@@ -85,7 +89,9 @@ def overdue(desk: Desk, entry: LaneEntry) -> None:
     """Give up a lane that has not come back."""
     if entry.info.id in desk.expected:
         desk.expected.discard(entry.info.id)
-        deaths.fail_lane(desk, entry, "its worker died while there was no broker")
+        orphaned = entry.state is LaneState.RECOVERING
+        away = "keeper or broker" if orphaned else "broker"
+        deaths.fail_lane(desk, entry, f"its worker died while there was no {away}")
 
 
 def perhaps(desk: Desk, error: WireError) -> WireError:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lanekeeper.broker.stimuli import KeeperDown
 from lanekeeper.wire.envelope import Response
 from lanekeeper.wire.messages.events import Happened
 from unit.broker.bench import Bench, a_session, a_terminal
@@ -122,6 +123,39 @@ def test_a_lane_that_is_given_up_is_brought_back_when_asked(bench: Bench) -> Non
     assert bench.status(lane_id) == "running"
     answered = [(route, one.error) for route, one in bench.replies if one.id == command.id]
     assert answered == [(b"client-1", None), (b"another", None)]
+
+
+def test_a_lane_whose_keeper_died_before_the_successor_came_has_failed(bench: Bench) -> None:
+    lane, _ = _busy(bench)
+    _dies(bench, lane, recovering=True)
+    bench.feed(KeeperDown())
+    bench.keeper_comes()
+    bench.wait(2.1)
+    assert bench.status(lane["lane_id"]) == "failed"
+    assert bench.call("terminal.list")["terminals"][0]["state"] == "errored"
+    assert "complete" not in bench.call("lane.list")
+
+
+def test_a_worker_that_died_together_with_its_keeper_is_noticed(bench: Bench) -> None:
+    lane, _ = _busy(bench)
+    bench.feed(KeeperDown())
+    bench.send(bench.command("terminal.get", terminal_id="term_a"))
+    bench.undelivered(bench.sent[-1])
+    assert bench.status(lane["lane_id"]) == "recovering"
+    bench.keeper_comes()
+    bench.wait(2.1)
+    assert bench.status(lane["lane_id"]) == "failed"
+
+
+def test_a_successor_that_the_next_keeper_grants_goes_on(bench: Bench) -> None:
+    lane, contents = _busy(bench)
+    _dies(bench, lane, recovering=True)
+    bench.feed(KeeperDown())
+    bench.keeper_comes(lane | {"generation": 2})
+    bench.wait(2.1)
+    bench.register(lane | {"generation": 2}, b"successor", pid=43, **contents)
+    assert bench.status(lane["lane_id"]) == "running"
+    assert "complete" not in bench.call("lane.list")
 
 
 def test_what_cannot_be_recovered_is_refused(bench: Bench) -> None:
