@@ -171,6 +171,8 @@ class Core:
                 stimulus=desk.story.number,
             )
             desk.refuse(request, [request.route], error.info)
+        if desk.looking.judging:
+            orphans.failed(desk)
         return self._actions()
 
     def next_deadline(self) -> float | None:

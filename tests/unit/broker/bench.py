@@ -90,6 +90,10 @@ class Bench:
         """Give the core a stimulus and carry out what it says."""
         self._do(self.core.handle(stimulus, self._instant()))
 
+    def rescue(self) -> None:
+        """Have the core go on after a stimulus that raised."""
+        self._do(self.core.rescue())
+
     def _do(self, actions: list[Action]) -> None:
         for action in actions:
             match action:

@@ -1,6 +1,9 @@
 """`orphans.*` in the core: looking, asking the keeper, judging, cleaning, watching."""
 
+from dataclasses import replace
+
 import msgspec
+import pytest
 
 from lanekeeper.broker.orphans import KEEPER_SECONDS, WATCH_SOON
 from lanekeeper.broker.stimuli import FromKeeper, KeeperDown, Look, Looked, Tick, Tidied, Tidy
@@ -11,12 +14,13 @@ from unit.broker.bench import Bench
 
 DIR = "/run/plane"
 STRAY = Seen((21, 210), 19, "lane-worker", 60.0, role="worker", directory=DIR)
+BROKEN = b"mv\xd0".decode("utf-8", "surrogateescape")
 FACTS = Facts(DIR, (STRAY,), (Place(DIR, 18),))
 
 
-def tell(bench: Bench, *, vault: dict[str, int] | None = None) -> None:
+def tell(bench: Bench, *, vault: dict[str, int] | None = None, facts: Facts = FACTS) -> None:
     """Give facts, then the keeper's two answers."""
-    bench.feed(Looked(FACTS))
+    bench.feed(Looked(facts))
     entries = [{"owner": owner, "held": held} for owner, held in (vault or {}).items()]
     for message in (
         {"op": "status", "processes": [{"pid": 18, "start_time": 180}], "more": False},
@@ -127,6 +131,35 @@ def test_a_look_that_failed_is_answered_and_the_next_one_looks_again(bench: Benc
     error = last(bench).error
     assert error is not None
     assert (error.code, "lane logs broker" in error.message) == ("INTERNAL", True)
+    assert listed(bench).orphans
+
+
+def test_a_name_that_is_no_text_is_written_out(bench: Bench) -> None:
+    strange = Facts(
+        DIR,
+        (Seen((21, 210), 1, BROKEN, 60.0, directory=DIR, terminal_id="term_gone"),),
+        (Place(DIR, 18),),
+    )
+    assert not bench.send(bench.command("orphans.list"))
+    tell(bench, facts=strange)
+    (found,) = msgspec.msgpack.decode(last(bench).result, type=OrphanList).orphans
+    assert r"mv\xd0 21 outlived" in found.text
+    assert bench.events[-1].topic == "orphan.found"
+
+
+def test_a_defect_in_judging_is_answered_and_the_next_one_looks_again(bench: Bench) -> None:
+    assert not bench.send(bench.command("orphans.list"), b"one")
+    assert not bench.send(bench.command("orphans.list"), b"two")
+    bench.feed(Looked(FACTS))
+    looking = bench.core.desk.looking
+    looking.facts = replace(FACTS, places=(Place("\ud800", None, files=("x",)),))
+    with pytest.raises(UnicodeEncodeError):
+        bench.keeper(id="orphans", op="vault", entries=[], more=False)
+    bench.rescue()
+    assert [(route, one.error.code) for route, one in bench.replies if one.error] == [
+        (b"one", "INTERNAL"),
+        (b"two", "INTERNAL"),
+    ]
     assert listed(bench).orphans
 
 
