@@ -51,9 +51,14 @@ def listed(desk: Desk, living: set[str]) -> None:
             desk.expected.add(entry.info.id)
     for lane_id in list(desk.expected):
         entry = desk.registry.lanes.get(lane_id)
-        if lane_id in living or entry is None:
+        if entry is None:
             continue
         lane = desk.lanes[lane_id]
+        if lane_id in living:
+            if lane.reviving is not None:
+                revive_by = desk.now + recovery.REVIVE_SECONDS
+                desk.deadlines.set(Key(Due.RETURN, lane_id), revive_by)
+            continue
         if lane.creating is not None:
             # The grant got lost with the broker that asked for it, or its answer did.
             lanes.grant(desk, entry.info, desk.own_cause().correlation_id)

@@ -158,6 +158,43 @@ def test_a_successor_that_the_next_keeper_grants_goes_on(bench: Bench) -> None:
     assert "complete" not in bench.call("lane.list")
 
 
+def test_a_lane_that_cannot_be_recovered_after_a_restart_is_not_waited_for(bench: Bench) -> None:
+    lane, _ = _busy(bench)
+    _dies(bench, lane, recovering=False, kept=True, signal=11, reason="crash loop")
+    bench.send(bench.command("lane.recover", lane_id=lane["lane_id"]))
+    bench.restart()
+    assert bench.asked[-1]["op"] == "recover"
+    bench.keeper(op="error", id=bench.asked[-1]["id"], message="nothing to be recovered")
+    assert "complete" not in bench.call("lane.list")
+    assert bench.refusal("terminal.get", terminal_id="term_zzz").code == "TERMINAL_NOT_FOUND"
+
+
+def test_a_recovery_that_the_keeper_has_begun_is_not_waited_for_without_end(bench: Bench) -> None:
+    lane, _ = _busy(bench)
+    _dies(bench, lane, recovering=False, kept=True, signal=11, reason="crash loop")
+    command = bench.command("lane.recover", lane_id=lane["lane_id"], deadline_ms=60_000)
+    bench.send(command)
+    bench.keeper(op="recovering", id=bench.asked[-1]["id"])
+    bench.restart(lane | {"generation": 2})
+    assert not bench.send(command)
+    bench.wait(10.1)
+    assert _error(bench.replies[-1][1]) == "WORKER_LOST"
+    assert "complete" not in bench.call("lane.list")
+
+
+def test_a_recovery_whose_keeper_died_ends_with_a_failed_lane(bench: Bench) -> None:
+    lane, _ = _busy(bench)
+    _dies(bench, lane, recovering=False, kept=True, signal=11, reason="crash loop")
+    command = bench.command("lane.recover", lane_id=lane["lane_id"], deadline_ms=60_000)
+    bench.send(command)
+    bench.keeper(op="recovering", id=bench.asked[-1]["id"])
+    bench.feed(KeeperDown())
+    bench.keeper_comes()
+    bench.wait(10.1)
+    assert _error(bench.replies[-1][1]) == "WORKER_LOST"
+    assert bench.status(lane["lane_id"]) == "failed"
+
+
 def test_what_cannot_be_recovered_is_refused(bench: Bench) -> None:
     lane, _ = _busy(bench)
     fields = {"lane_id": lane["lane_id"]}
