@@ -155,7 +155,8 @@ class Core:
             case KeeperDown():
                 keepers.down(desk)
             case Tick():
-                for key in desk.deadlines.take(desk.now):
+                # One at a time: when one raises, the others are there for the next tick.
+                while (key := desk.deadlines.take(desk.now)) is not None:
                     routing.overdue(desk, key)
 
     def rescue(self) -> list[Action]:

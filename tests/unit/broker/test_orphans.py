@@ -163,6 +163,21 @@ def test_a_defect_in_judging_is_answered_and_the_next_one_looks_again(bench: Ben
     assert listed(bench).orphans
 
 
+def test_a_defect_at_one_deadline_leaves_the_others(bench: Bench) -> None:
+    lane_id, _ = bench.lane()
+    bench.send(bench.command("orphans.list"))
+    bench.feed(Looked(replace(FACTS, places=(Place("\ud800", None, files=("x",)),))))
+    late = bench.command("session.create", lane_id=lane_id, deadline_ms=3_100)
+    bench.send(late)
+    bench.now += KEEPER_SECONDS + 1.0
+    with pytest.raises(UnicodeEncodeError):
+        bench.feed(Tick())
+    bench.rescue()
+    bench.wait(0.0)
+    refused = {one.id: one.error.code for _, one in bench.replies if one.error is not None}
+    assert refused[late.id] == "TIMEOUT"
+
+
 def test_the_broker_looks_by_itself_after_a_while(bench: Bench) -> None:
     bench.now += WATCH_SOON + 0.1
     bench.feed(Tick())
