@@ -231,7 +231,13 @@ class Core:
             return True
         lane_id = desk.creating.get(command.id) or command.lane_id or ""
         lane = desk.lanes.get(lane_id)
-        return lane is not None and lane.join(request)
+        if lane is None or not lane.join(request):
+            return False
+        pending = lane.pending.get(command.id)
+        if pending is not None and pending.lasting:
+            # The patience of earlier callers is over, or was another broker's.
+            desk.patience(lane.id, command)
+        return True
 
     def _repeated(self, request: Request) -> bool:
         desk, command = self.desk, request.command

@@ -48,6 +48,24 @@ def test_a_repeated_create_is_answered_and_not_repeated(bench: Bench) -> None:
     assert len(bench.core.desk.registry.lanes) == 1
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_repeated_command_is_answered_in_its_own_time(bench: Bench, *, restarted: bool) -> None:
+    lane_id, _ = bench.lane()
+    command = bench.command("lane.cleanup", lane_id=lane_id, deadline_ms=1_000)
+    bench.send(command)
+    if restarted:
+        bench.restart({"lane_id": lane_id})
+    else:
+        bench.wait(1.1)
+        assert len(bench.replies) == 2
+    seen = len(bench.replies)
+    assert bench.send(command, b"again") == []
+    bench.wait(1.1)
+    ((route, response),) = bench.replies[seen:]
+    assert response.error is not None
+    assert (route, response.error.code) == (b"again", "TIMEOUT")
+
+
 def test_a_name_is_taken_while_its_lane_lives(bench: Bench) -> None:
     lane_id, _ = bench.lane("build")
     error = bench.refusal("lane.create", {"name": "build"}, workspace_id=DEFAULT)
