@@ -147,9 +147,8 @@ def down(desk: Desk) -> None:
     desk.keeper = False
     desk.listed = True
     error = WireError("WORKER_LOST", lanes.no_keeper(desk)).info
-    for request in desk.awaiting_keeper:
+    for request in desk.no_longer_awaiting():
         desk.refuse(request, [request.route], error)
-    desk.awaiting_keeper.clear()
     for lane_id in list(desk.lanes):
         entry = desk.registry.lanes[lane_id]
         if desk.lanes[lane_id].creating is not None:
@@ -226,8 +225,7 @@ def _expect(desk: Desk, heard: Expected) -> None:
         desk.listed = True
         returning.listed(desk, desk.living)
         returning.name_unlisted(desk, desk.living)
-        desk.again.extend(desk.awaiting_keeper)
-        desk.awaiting_keeper.clear()
+        desk.again.extend(desk.no_longer_awaiting())
 
 
 def _end(heard: Died) -> deaths.End:

@@ -89,8 +89,20 @@ def _await_keeper(desk: Desk, request: Request) -> None:
     if len(desk.awaiting_keeper) >= MAX_IN_FLIGHT:
         raise WireError("BACKPRESSURE", "too many commands wait for the keeper; try again shortly")
     desk.awaiting_keeper.append(request)
+    desk.patience("", request.command)
     if not desk.keeper:
         desk.actions.append(NeedKeeper())
+
+
+def keeper_overdue(desk: Desk, command_id: str) -> None:
+    """Refuse a command for which the keeper's list has not come in time."""
+    error = WireError("WORKER_LOST", "the keeper has not listed its lanes in time; see lane status")
+    waiting, desk.awaiting_keeper = desk.awaiting_keeper, []
+    for request in waiting:
+        if request.command.id == command_id:
+            desk.refuse(request, [request.route], error.info)
+        else:
+            desk.awaiting_keeper.append(request)
 
 
 def attach(desk: Desk, request: Request) -> Struct | None:

@@ -105,6 +105,8 @@ def _overdue_alone(desk: Desk, key: Key) -> None:
         diagnostics.overdue(desk, key)
     elif key.due is Due.RETURN:
         desk.expected.discard(key.lane_id)
+    elif key.due is Due.COMMAND:
+        lanes.keeper_overdue(desk, key.command_id)
 
 
 def _time_out(desk: Desk, key: Key) -> None:

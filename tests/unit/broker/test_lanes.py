@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from lanekeeper.broker.stimuli import KeeperDown
+from lanekeeper.broker.stimuli import KeeperDown, KeeperUp
 from lanekeeper.wire.limits import MAX_LANES
 from unit.broker.bench import CLIENT, DEFAULT, Bench
 
@@ -64,6 +64,23 @@ def test_a_repeated_command_is_answered_in_its_own_time(bench: Bench, *, restart
     ((route, response),) = bench.replies[seen:]
     assert response.error is not None
     assert (route, response.error.code) == (b"again", "TIMEOUT")
+
+
+def test_a_keeper_that_does_not_list_its_lanes_is_not_waited_for_without_end(
+    alone: Bench,
+) -> None:
+    alone.feed(KeeperUp())
+    create = {"payload": {"name": "build"}, "workspace_id": DEFAULT}
+    command = alone.command("lane.create", **create, deadline_ms=500)
+    assert alone.send(command) == []
+    patient = alone.command("lane.create", **create)
+    assert alone.send(patient) == []
+    alone.wait(0.6)
+    ((_, response),) = alone.replies
+    assert response.error is not None
+    assert (response.id, response.error.code) == (command.id, "WORKER_LOST")
+    alone.keeper(op="workers", lanes=[], more=False)
+    assert [one["op"] for one in alone.asked] == ["grant"]
 
 
 def test_a_name_is_taken_while_its_lane_lives(bench: Bench) -> None:
