@@ -59,7 +59,6 @@ from lanekeeper.wire.ids import DEFAULT_WORKSPACE, DEFAULT_WORKSPACE_ID
 from lanekeeper.wire.limits import MAX_ID
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.messages.plane import WorkspaceInfo
-from lanekeeper.wire.methods import Executor
 from lanekeeper.wire.version import VERSION
 
 Handler = Callable[[Desk, Request], Struct | None]
@@ -201,7 +200,6 @@ class Core:
     def _dispatch(self, request: Request) -> None:
         desk = self.desk
         self._current = request
-        executed = False
         try:
             if request.command.method == door.DISPATCH:
                 repeated = self._repeated(request)
@@ -212,13 +210,13 @@ class Core:
             if handler is None:
                 routing.forward(desk, request)
                 return
-            executed = request.method.executor is Executor.BROKER and request.method.mutates
             result = handler(desk, request)
             if result is not None:
                 desk.answer(request, [request.route], result)
         except WireError as error:
             refusal = returning.perhaps(desk, error)
-            desk.refuse(request, [request.route], refusal.info, keep=executed)
+            # Nothing has changed: the same id may succeed later, so this is not kept.
+            desk.refuse(request, [request.route], refusal.info)
 
     def _answer_again(self, request: Request) -> bool:
         """Answer a repeated command, or add its caller to those who wait; raises INDETERMINATE."""

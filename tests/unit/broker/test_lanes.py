@@ -83,6 +83,19 @@ def test_a_keeper_that_does_not_list_its_lanes_is_not_waited_for_without_end(
     assert [one["op"] for one in alone.asked] == ["grant"]
 
 
+def test_a_refusal_is_not_kept_and_the_same_command_may_succeed_later(bench: Bench) -> None:
+    lane_id, route = bench.lane("build")
+    command = bench.command("lane.create", {"name": "build"}, workspace_id=DEFAULT)
+    (refused,) = bench.send(command)
+    assert refused.error is not None
+    cleanup = bench.command("lane.cleanup", lane_id=lane_id)
+    bench.send(cleanup)
+    bench.respond(route, cleanup.id, {"sessions": 0, "terminals": 0, "processes": 0, "killed": 0})
+    assert bench.send(command) == []
+    bench.register(bench.asked[-1]["lane"], b"next")
+    assert (bench.replies[-1][1].id, bench.replies[-1][1].error) == (command.id, None)
+
+
 def test_a_name_is_taken_while_its_lane_lives(bench: Bench) -> None:
     lane_id, _ = bench.lane("build")
     error = bench.refusal("lane.create", {"name": "build"}, workspace_id=DEFAULT)
