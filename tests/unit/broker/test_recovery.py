@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lanekeeper.broker.stimuli import KeeperDown
+from lanekeeper.broker.stimuli import KeeperDown, KeeperUp
 from lanekeeper.wire.envelope import Response
 from lanekeeper.wire.messages.events import Happened
 from unit.broker.bench import Bench, a_session, a_terminal
@@ -193,6 +193,30 @@ def test_a_recovery_whose_keeper_died_ends_with_a_failed_lane(bench: Bench) -> N
     bench.wait(10.1)
     assert _error(bench.replies[-1][1]) == "WORKER_LOST"
     assert bench.status(lane["lane_id"]) == "failed"
+
+
+def test_a_lane_that_was_given_up_without_a_broker_is_kept(bench: Bench) -> None:
+    lane, contents = _busy(bench)
+    lane_id = lane["lane_id"]
+    bench.keeper_can_be_reached = False
+    bench.restart()
+    bench.feed(KeeperUp())
+    _dies(bench, lane, recovering=False, kept=True, generation=5, reason="crash loop")
+    bench.keeper(op="workers", lanes=[], more=False)
+    assert "complete" not in bench.call("lane.list")
+    assert bench.status(lane_id) == "failed"
+    assert bench.call("terminal.list")["terminals"][0]["state"] == "active"
+    assert "lane recover" in bench.call("lane.list")["lanes"][0]["reason"]
+    command = bench.command("lane.recover", lane_id=lane_id)
+    assert not bench.send(command)
+    bench.restart()
+    bench.feed(KeeperUp())
+    _dies(bench, lane, recovering=False, kept=True, generation=5, reason="crash loop")
+    bench.keeper(op="workers", lanes=[], more=False)
+    assert bench.asked[-1]["op"] == "recover"
+    bench.keeper(op="recovering", id=bench.asked[-1]["id"])
+    bench.register(lane | {"generation": 6}, b"successor", pid=43, **contents)
+    assert bench.send(command)[0].error is None
 
 
 def test_what_cannot_be_recovered_is_refused(bench: Bench) -> None:
