@@ -109,7 +109,7 @@ def fail_lane(desk: Desk, entry: LaneEntry, reason: str, *, kept: bool = False) 
     for due in (Due.SWEEP, Due.DYING, Due.RETURN):
         desk.deadlines.clear(Key(due, lane.id))
     desk.note(WARNING, f"lane {entry.info.name} failed: {reason}", lane.id)
-    lanes.drop_pending(desk, lane, lanes.away(entry).info)
+    lanes.drop_pending(desk, lane, lanes.away(desk, entry).info)
     desk.release(lane)
 
 

@@ -32,7 +32,7 @@ def forward(desk: Desk, request: Request) -> None:
     if ready is Readiness.WAIT or not here:
         lanes.wait(desk, entry, request)
     elif ready is Readiness.AWAY or lane.route is None:
-        raise lanes.away(entry)
+        raise lanes.away(desk, entry)
     else:
         desk.budget.admit(command, desk.registry.terminals())
         try:
@@ -65,7 +65,7 @@ def undelivered(desk: Desk, stimulus: Undelivered) -> None:
     if "lost" in LANE[entry.state]:
         desk.change_lane(entry, "lost", desk.own_cause(), "its worker is not connected")
         if not desk.keeper:
-            lanes.drop_pending(desk, lane, lanes.away(entry).info)
+            lanes.drop_pending(desk, lane, lanes.away(desk, entry).info)
     elif entry.state is LaneState.CLEANING:
         lane.obituary = "its worker is not connected"
         deaths.buried(desk, entry)
@@ -118,7 +118,7 @@ def _time_out(desk: Desk, key: Key) -> None:
     entry = desk.registry.lanes[key.lane_id]
     if waiting is not None and (entry.state is LaneState.RECOVERING or lane.id in desk.expected):
         # Nobody was given it yet, so nothing is unknown about it.
-        desk.refuse(waiting.request, waiting.callers, lanes.away(entry).info)
+        desk.refuse(waiting.request, waiting.callers, lanes.away(desk, entry).info)
         return
     callers = pending.callers
     if pending.lasting:

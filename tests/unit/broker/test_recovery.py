@@ -112,6 +112,9 @@ def test_a_lane_that_is_given_up_is_brought_back_when_asked(bench: Bench) -> Non
     assert bench.call("terminal.list")["terminals"][0]["state"] == "active"
     (info,) = bench.call("lane.list")["lanes"]
     assert "crash loop" in info["reason"]
+    refused = bench.refusal("terminal.get", terminal_id="term_a")
+    assert refused.message.endswith("lane back with lane recover; the program lives on")
+    assert "cleanup" not in refused.message
     command = bench.command("lane.recover", {"without_screen": True}, lane_id=lane_id)
     assert not bench.send(command)
     asked = bench.asked[-1]

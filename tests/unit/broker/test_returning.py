@@ -106,7 +106,10 @@ def test_commands_for_a_lane_wait_until_it_is_back(bench: Bench) -> None:
     late = bench.command("session.create", lane_id=lane["lane_id"])
     assert not bench.send(late)
     bench.wait(2.1)
-    assert _error(bench.replies[-1][1]) == "WORKER_LOST"
+    error = bench.replies[-1][1].error
+    assert error is not None
+    assert error.code == "WORKER_LOST"
+    assert error.message.endswith("(its worker has not registered yet); try again shortly")
 
 
 def test_what_may_be_in_a_lane_that_is_missing_is_not_called_unknown(bench: Bench) -> None:
