@@ -69,8 +69,8 @@ class Server:
         self._wakeup = wakeup
         self._link = heritage.link
         self._journal = heritage.journal
-        self._state = heritage.state
-        self._core = Core(self._state, os.urandom, str(rundir.path))
+        self._keeping = journals.Keeping(heritage.journal, heritage.state)
+        self._core = Core(heritage.state, os.urandom, str(rundir.path))
         self._figures = Figures(identity.current(), self._core.desk, time.monotonic())
         self._core.desk.budget.limit = log_budget
         self._poller = zmq.Poller()
@@ -233,7 +233,7 @@ class Server:
 
     def _write(self, records: list[bytes]) -> None:
         try:
-            journals.append(self._journal, records, self._state)
+            self._keeping.write(records)
         except (OSError, JournalError):
             self._core.desk.counters["journal.failed"] += 1
             LOG.exception("could not write to the journal")

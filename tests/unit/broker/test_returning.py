@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from lanekeeper.broker.journal import append, load, pack
+from lanekeeper.broker.journal import Keeping, append, load, pack
 from lanekeeper.broker.stimuli import KeeperDown
-from lanekeeper.keeper.journal import Journal
+from lanekeeper.keeper.journal import PAYLOAD_MAX, Journal, JournalError
 from lanekeeper.wire.envelope import Response
 from lanekeeper.wire.messages.events import Happened
 from unit.broker.bench import DEFAULT, Bench, a_session, a_terminal, content
@@ -210,6 +210,26 @@ def test_a_turn_is_kept_whole_or_not_at_all(bench: Bench) -> None:
     assert whole > 0
     journal.close()
     torn.close()
+
+
+def test_after_a_failed_write_the_journal_is_whole_again(bench: Bench) -> None:
+    def turn(name: str) -> list[bytes]:
+        before = len(bench.journal)
+        bench.call("workspace.create", {"name": name})
+        return bench.journal[before:]
+
+    journal = Journal.create("test")
+    keeping = Keeping(journal, bench.state)
+    keeping.write(list(bench.journal))
+    failing = [bytes(PAYLOAD_MAX), *turn("first")]
+    with pytest.raises(JournalError):
+        keeping.write(failing)
+    keeping.write(turn("second"))
+    keeping.write(turn("third"))
+    found = load(journal)
+    assert found.history.last == bench.events[-1].seq
+    assert content(found, bench.now) == content(bench.state, bench.now)
+    journal.close()
 
 
 @pytest.mark.parametrize("size", [30, 100, 10_000])
