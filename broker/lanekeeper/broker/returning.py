@@ -45,10 +45,9 @@ def begin(desk: Desk) -> None:
 
 def listed(desk: Desk, living: set[str]) -> None:
     """Act on the keeper's complete list of the lanes that live."""
-    for entry in desk.registry.lanes.values():
-        if entry.state is LaneState.RECOVERING:
-            # The keeper that was to grant the successor may have died before it did.
-            desk.expected.add(entry.info.id)
+    # The keeper that was to grant a successor may have died before it did.
+    known = desk.registry.lanes.values()
+    desk.expected |= {each.info.id for each in known if each.state is LaneState.RECOVERING}
     for lane_id in list(desk.expected):
         entry = desk.registry.lanes.get(lane_id)
         if entry is None:

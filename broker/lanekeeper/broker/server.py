@@ -202,8 +202,10 @@ class Server:
 
     def _look_after(self, action: Look | Tidy) -> None:
         """Look for orphans or clean some: a pass over /proc, only when somebody asks for it."""
-        looking = isinstance(action, Look)
-        self._feed(errands.look(self._rundir) if looking else errands.clean(action), _now())
+        if isinstance(action, Look):
+            self._feed(errands.look(self._rundir), _now())
+        else:
+            self._feed(errands.clean(action), _now())
 
     def _reply(self, route: bytes, data: bytes) -> None:
         hooks.at("broker.answer")

@@ -119,7 +119,9 @@ def test_a_vault_entry_that_nobody_owns_is_swept_by_the_keeper(bench: Bench) -> 
     tell(bench, vault={"lane_gone": 9, "broker": 1})
     found = msgspec.msgpack.decode(last(bench).result, type=OrphanList).orphans
     (entry,) = [one for one in found if one.kind == "vault-entry-without-owner"]
-    assert (entry.lane_id, entry.recoverable) == ("lane_gone", True)
+    assert (entry.lane_id, entry.recoverable) == ("lane_gone", False)
+    assert "lane orphans clean" in entry.remedy
+    assert bench.refusal("lane.recover", lane_id="lane_gone").code == "LANE_NOT_FOUND"
     bench.send(bench.command("orphans.clean", OrphanClean(ids=[entry.id])))
     tell(bench, vault={"lane_gone": 9})
     assert bench.asked[-1] == {"op": "sweep", "id": "orphan:lane_gone", "lane_id": "lane_gone"}
