@@ -25,6 +25,9 @@ from lanekeeper.workers.pty import Pty
 
 _LOG: Final = logging.getLogger(__name__)
 _PLANE_NAMES: Final = ("LANEKEEPER_PLANE", "LANEKEEPER_ROLE")
+_PATIENCE: Final = 0.5
+"""Seconds for the nursery to have room for us: when it is replaced, all lanes come at once."""
+
 _NO_NURSERY: Final = (
     "no nursery answers, so no program can be started; try again in a second, "
     "and see lane status if it goes on"
@@ -180,10 +183,14 @@ class Spawner:
         return [stimulus for child in late for stimulus in self._looked(child, now)]
 
     def told(self, message: dict[str, Any]) -> list[Stimulus]:
-        """Take the keeper's word on an end: with no nursery, the keeper is the parent."""
+        """Take the keeper's word on an end: with no nursery, the keeper is the parent.
+
+        It may come before we have seen that our nursery is dead.
+        """
         same = (message.get("pid"), message.get("start_time"))
         for child in self._children.values():
-            if child.lonely and (child.pid, child.start_time) == same:
+            running = child.pidfd >= 0 and not child.exited
+            if running and (child.pid, child.start_time) == same:
                 return self._ended(child, told(message))
         return []
 
@@ -225,7 +232,7 @@ class Spawner:
     def _connected(self) -> Channel:
         if self.channel is None or self.channel.closed:
             try:
-                self.channel = connect(self._rundir.nursery_sock)
+                self.channel = connect(self._rundir.nursery_sock, _PATIENCE)
             except OSError as error:
                 self.channel = None
                 raise NoNurseryError(_NO_NURSERY) from error
@@ -257,6 +264,8 @@ class Spawner:
         child = next((c for c in self._children.values() if c.pid == message["pid"]), None)
         if child is None:  # it was refused, and forgotten before it ended
             self._send_reap(message["pid"])
+            return []
+        if child.exited:  # the nursery died behind this, and the keeper was faster
             return []
         return self._ended(child, told(message))
 
