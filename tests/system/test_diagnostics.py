@@ -17,6 +17,7 @@ from kit.pages import Pages
 from kit.waiting import wait_until
 from lanekeeper.keeper import identity
 from lanekeeper.wire.messages.diagnostics import Diagnostics, DiagnosticsRequest
+from lanekeeper.wire.sample import SAMPLE_VERSION
 
 SOON_S = 12.0
 """Samples come at most every 5 s."""
@@ -156,7 +157,7 @@ def test_only_check_makes_a_failing_figure_an_exit_status(shared_plane: Plane) -
     plane = shared_plane
     me = identity.current()
     backlog = ["lanekeeper_output_backlog_chunks", [], [0] * 7 + [9, 0, 0], 1800.0, [200.0] * 9]
-    sample = {"v": 2, "role": "worker", "pid": me.pid, "start_time": me.start_time}
+    sample = {"v": SAMPLE_VERSION, "role": "worker", "pid": me.pid, "start_time": me.start_time}
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     push = context.socket(zmq.PUSH)
     try:

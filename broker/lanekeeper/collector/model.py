@@ -319,8 +319,13 @@ class Model:
         """End the older of two that cannot both live."""
         if old is None or old is new:
             return
-        older = old if old.who.start_time <= new.who.start_time else new
-        self.retire(older.who, now)
+        self.retire((old if _age(old) <= _age(new) else new).who, now)
+
+
+def _age(process: Process) -> tuple[int, int]:
+    """Return what orders those of one place: of two workers, the one forked first may follow."""
+    generation = 0 if process.lane is None else process.lane.generation
+    return generation, process.who.start_time
 
 
 def _flow(process: Process, output: int, now: float) -> None:

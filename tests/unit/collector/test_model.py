@@ -14,7 +14,7 @@ from lanekeeper.collector.model import (
     Model,
 )
 from lanekeeper.wire.metrics import Metric
-from lanekeeper.wire.sample import SAMPLE_BYTES, SampleError
+from lanekeeper.wire.sample import SAMPLE_BYTES, SAMPLE_VERSION, SampleError
 from unit.collector.samples import BACKLOG, CREATE, LOGS, OUTPUT, lane, sample, spread, value
 
 
@@ -84,6 +84,20 @@ def test_a_successor_ends_who_came_before() -> None:
     assert shown(model)[lanes, "ready"] == 5
 
 
+def test_who_has_a_lane_is_told_by_its_generation_not_by_who_was_forked_first() -> None:
+    model = Model()
+    later = sample(2, start_time=9, values=[value(LOGS, 100)], lane=lane(generation=1))
+    model.feed(later, 1.0)
+    second = [value(LOGS, 30), value(OUTPUT, 7)]
+    model.feed(sample(1, start_time=5, values=second, lane=lane(generation=2)), 2.0)
+    assert model.lanes()["lane_a"].who.pid == 1
+    model.feed(later, 3.0)
+    assert model.lanes()["lane_a"].who.pid == 1
+    model.forget(2.0 + DEPARTED_SECONDS)
+    model.feed(sample(1, start_time=5, values=second, lane=lane(generation=2)), 200.0)
+    assert shown(model) == {(LOGS,): 30, (OUTPUT,): 7}
+
+
 def test_a_histogram_adds_up_bucket_by_bucket() -> None:
     model = Model()
     model.feed(sample(1, "broker", 1, spreads=[spread(CREATE, [0.001, 0.004], "ok")]), 1.0)
@@ -104,7 +118,7 @@ def test_the_role_of_a_label_is_the_senders_unless_it_is_given() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"v": 1},
+        {"v": SAMPLE_VERSION - 1},
         {"role": "W"},
         {"role": "intruder"},
         {"pid": 0},
@@ -133,7 +147,7 @@ def test_what_is_no_sample_is_refused_and_counted_and_changes_nothing(
     change: dict[str, Any],
 ) -> None:
     model = Model()
-    good: dict[str, Any] = {"v": 2, "role": "worker", "pid": 10, "start_time": 1000}
+    good: dict[str, Any] = {"v": SAMPLE_VERSION, "role": "worker", "pid": 10, "start_time": 1000}
     fields = good | {"values": [value(OUTPUT, 5)]} | change
     with pytest.raises(SampleError):
         model.feed(sample(**fields), 1.0)

@@ -101,8 +101,10 @@ class Figures:
     def _load(self, depths: dict[str, Depth]) -> LaneLoad:
         """Return the figures of the lane, of those terminals that wrote last."""
         terminals = sorted(self._effects.terminals.values(), key=_last_output, reverse=True)
+        assignment = self._effects.state.assignment
         return LaneLoad(
-            lane_id=self._effects.state.assignment.lane_id,
+            lane_id=assignment.lane_id,
+            generation=assignment.generation,
             terminals=[self._of(io, depths[io.terminal_id]) for io in terminals[:TERMINALS_MAX]],
         )
 
