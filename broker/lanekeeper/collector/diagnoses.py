@@ -59,7 +59,7 @@ def diagnose(known: Known, request: DiagnosticsRequest, now: float) -> Diagnosti
         metrics=metrics,
         slow=slowest(lanes.values()),
         faults=known.faults.newest(),
-        processes=_loads(series),
+        processes=_loads(series, known.usage),
         lanes=_chosen(known, request, now),
         lanes_total=len(lanes),
     )
@@ -120,24 +120,27 @@ def figures(lane_id: str, worker: Process, usage: Usage, now: float) -> LaneFigu
     )
 
 
-def _loads(series: list[Series]) -> list[ProcessLoad]:
+def _loads(series: list[Series], usage: Usage) -> list[ProcessLoad]:
     by_role: dict[str, dict[str, float]] = {role: {} for role in DAEMONS}
     for one in series:
         if one.metric.labels == ("role",) and one.labels[0] in by_role:
             by_role[one.labels[0]][one.metric.name] = one.total
-    return [_load(role, found) for role, found in by_role.items() if found.get(_COUNT)]
+    return [
+        _load(role, found, usage.role(role)) for role, found in by_role.items() if found.get(_COUNT)
+    ]
 
 
 _COUNT: Final = "lanekeeper_processes"
 
 
-def _load(role: str, found: Mapping[str, float]) -> ProcessLoad:
+def _load(role: str, found: Mapping[str, float], cpu: float | None) -> ProcessLoad:
     shared = found.get("lanekeeper_proportional_bytes")
     return ProcessLoad(
         role=role,
         count=round(found[_COUNT]),
         resident_bytes=round(found.get("lanekeeper_resident_bytes", 0)),
         cpu_seconds=found.get("lanekeeper_cpu_seconds_total", 0.0),
+        cpu=cpu,
         open_fds=round(found.get("lanekeeper_open_fds", 0)),
         proportional_bytes=None if shared is None else round(shared),
     )

@@ -39,11 +39,14 @@ class _Look:
     """A look that is under way."""
 
     began: float
+    seconds: float | None
     ours: dict[tuple[int, int], Incarnation]
     leaders: dict[int, str]
     lane_of: dict[tuple[int, int], str]
     cpu: dict[tuple[int, int], float] = field(default_factory=dict)
+    newest: int = 0
     lanes: dict[str, Used] = field(default_factory=dict)
+    roles: dict[str, float] = field(default_factory=dict)
     missing: set[tuple[int, int]] = field(default_factory=set)
 
 
@@ -58,13 +61,19 @@ class Usage:
         self._model = model
         self._look: _Look | None = None
         self._cpu: dict[tuple[int, int], float] = {}
+        self._newest = 0
         self._at: float | None = None
         self._lanes: dict[str, Used] = {}
+        self._roles: dict[str, float] = {}
         self._fds: dict[Incarnation, float] = {}
 
     def of(self, lane_id: str) -> Used:
         """Return what a lane uses; nothing before there were two looks."""
         return self._lanes.get(lane_id, _NOTHING)
+
+    def role(self, role: str) -> float | None:
+        """Return the processors that all processes of a role use; None before two looks."""
+        return self._roles.get(role)
 
     def given(self) -> dict[str, float]:
         """Return the ratios that the table of `judging` asks for."""
@@ -79,7 +88,8 @@ class Usage:
             for terminal in [] if worker.lane is None else worker.lane.terminals:
                 if terminal.pid is not None:
                     leaders[terminal.pid] = lane_id
-        self._look = _Look(now, ours, leaders, lane_of, missing=set(ours))
+        seconds = None if self._at is None else max(now - self._at, 1e-3)
+        self._look = _Look(now, seconds, ours, leaders, lane_of, missing=set(ours))
 
     def see(self, seen: Seen) -> None:
         """Take in one process of this machine."""
@@ -87,9 +97,13 @@ class Usage:
         if look is None:
             return
         key = (seen.pid, seen.start_time)
+        look.newest = max(look.newest, seen.start_time)
+        grown = 0.0 if look.seconds is None else self._grown(seen) / look.seconds
         who = look.ours.get(key)
         if who is not None:
             look.missing.discard(key)
+            look.cpu[key] = seen.cpu
+            look.roles[who.role] = look.roles.get(who.role, 0.0) + grown
             self._model.put(who, _CPU, seen.cpu, now=look.began)
             self._model.put(who, _RESIDENT, seen.resident, now=look.began)
         lane_id = look.lane_of.get(key) or look.leaders.get(seen.session)
@@ -98,8 +112,7 @@ class Usage:
         look.cpu[key] = seen.cpu
         used = look.lanes.setdefault(lane_id, Used())
         used.resident += seen.resident
-        if self._at is not None and key in self._cpu:
-            used.cpu += max(seen.cpu - self._cpu[key], 0.0) / max(look.began - self._at, 1e-3)
+        used.cpu += grown
 
     def end(self) -> None:
         """End the look: who was not seen has ended."""
@@ -108,7 +121,9 @@ class Usage:
             return
         for key in look.missing:
             self._model.retire(look.ours[key], look.began)
-        self._cpu, self._at, self._lanes = look.cpu, look.began, look.lanes
+        self._cpu, self._newest, self._lanes = look.cpu, look.newest, look.lanes
+        self._roles = {} if self._at is None else look.roles
+        self._at = look.began
 
     def prune(self, living: Collection[Incarnation]) -> None:
         """Forget what was noted of processes that have ended."""
@@ -117,3 +132,13 @@ class Usage:
     def descriptors(self, who: Incarnation, share: float) -> None:
         """Note which part of the descriptors it may have a process has."""
         self._fds[who] = share
+
+    def _grown(self, seen: Seen) -> float:
+        """Return the processor time since the last look.
+
+        Of a process that was there and is noticed only now, nobody knows when it was used.
+        """
+        before = self._cpu.get((seen.pid, seen.start_time))
+        if before is None:
+            before = 0.0 if seen.start_time > self._newest else seen.cpu
+        return max(seen.cpu - before, 0.0)

@@ -7,8 +7,10 @@ from lanekeeper.collector.faults import Faults
 from lanekeeper.collector.findings import Findings
 from lanekeeper.collector.model import Incarnation, Model
 from lanekeeper.collector.usage import Seen, Usage
-from lanekeeper.wire.messages.diagnostics import Diagnostics, DiagnosticsRequest
+from lanekeeper.wire.messages.diagnostics import Diagnostics, DiagnosticsRequest, ProcessLoad
 from unit.collector.samples import OUTPUT, lane, sample, value
+
+ME = Incarnation("collector", 1, 1)
 
 
 class Machine:
@@ -24,9 +26,16 @@ class Machine:
     def look(self, now: float, *seen: Seen) -> None:
         """Look once, and see these."""
         self.usage.begin(now)
-        for one in seen:
+        for one in (Seen(ME.pid, ME.start_time, 1, 0.0, 0), *seen):
             self.usage.see(one)
         self.usage.end()
+
+    def load(self, now: float) -> ProcessLoad:
+        """Return what the diagnostics show of the workers, which the collector has counted."""
+        count = sum(one.who.role == "worker" for one in self.model.living())
+        self.model.put(ME, "lanekeeper_processes", count, "worker", now=now)
+        (load,) = self.ask(now, DiagnosticsRequest()).processes
+        return load
 
     def ask(self, now: float, request: DiagnosticsRequest) -> Diagnostics:
         """Return the diagnostics."""
@@ -105,3 +114,27 @@ def test_output_that_has_stopped_has_no_rate() -> None:
     request = DiagnosticsRequest(lanes=1)
     assert machine.ask(7.0, request).lanes[0].output_rate == pytest.approx(1000)
     assert machine.ask(60.0, request).lanes[0].output_rate == 0
+
+
+def test_a_role_uses_processors_over_a_look_however_often_somebody_asks() -> None:
+    machine = Machine()
+    for pid in (10, 11):
+        machine.model.feed(sample(pid), 1.0)
+    machine.look(10.0, Seen(10, 1000, 9, 5.0, 1), Seen(11, 1000, 9, 50.0, 1))
+    assert machine.load(11.0).cpu is None
+    machine.look(40.0, Seen(10, 1000, 9, 6.0, 1), Seen(11, 1000, 9, 50.5, 1))
+    for now in (40.1, 42.0, 69.9):
+        assert machine.load(now).cpu == pytest.approx(1.5 / 30)
+
+
+def test_a_process_that_came_since_the_look_counts_from_its_start() -> None:
+    machine = Machine()
+    machine.model.feed(sample(10), 1.0)
+    machine.look(10.0, Seen(10, 1000, 9, 5.0, 1), Seen(7, 1000, 9, 70.0, 1))
+    machine.model.feed(sample(11, start_time=1500), 11.0)
+    machine.model.feed(sample(7), 11.0)
+    machine.look(
+        12.0,
+        *(Seen(10, 1000, 9, 5.0, 1), Seen(11, 1500, 9, 1.0, 1), Seen(7, 1000, 9, 71.0, 1)),
+    )
+    assert machine.load(12.0).cpu == pytest.approx((1.0 + 0.0) / 2)

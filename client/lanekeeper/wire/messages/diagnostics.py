@@ -72,12 +72,16 @@ class Fault(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
 
 
 class ProcessLoad(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """The processes of one role together; `cpu_seconds` since they began."""
+    """The processes of one role together; `cpu_seconds` since they began.
+
+    `cpu` is in processors, over the collector's last interval; absent until it looked twice.
+    """
 
     role: str
     count: int
     resident_bytes: int
     cpu_seconds: float
+    cpu: float | None = None
     open_fds: int = 0
     proportional_bytes: int | None = None
 
