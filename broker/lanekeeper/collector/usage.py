@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lanekeeper.collector.model import Incarnation, Model
+from lanekeeper.collector.spending import Spending, Spent
 
 _CPU: Final = "lanekeeper_cpu_seconds_total"
 _RESIDENT: Final = "lanekeeper_resident_bytes"
@@ -17,13 +18,20 @@ _RESIDENT: Final = "lanekeeper_resident_bytes"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One process as a look saw it; `cpu` in seconds, `resident` in bytes, `session` its leader."""
+    """One process as a look saw it.
+
+    `session` is that of its leader, `cpu` its own seconds and `reaped` those of the children it has
+    reaped, `resident` bytes; `ended` says that its parent has not reaped it yet.
+    """
 
     pid: int
     start_time: int
     session: int
     cpu: float
     resident: int
+    parent: int = 0
+    reaped: float = 0.0
+    ended: bool = False
 
 
 @dataclass(slots=True)
@@ -61,6 +69,7 @@ class Usage:
         self._model = model
         self._look: _Look | None = None
         self._cpu: dict[tuple[int, int], float] = {}
+        self._spending = Spending()
         self._newest = 0
         self._at: float | None = None
         self._lanes: dict[str, Used] = {}
@@ -98,21 +107,19 @@ class Usage:
             return
         key = (seen.pid, seen.start_time)
         look.newest = max(look.newest, seen.start_time)
-        grown = 0.0 if look.seconds is None else self._grown(seen) / look.seconds
         who = look.ours.get(key)
-        if who is not None:
+        if who is not None and not seen.ended:
             look.missing.discard(key)
             look.cpu[key] = seen.cpu
-            look.roles[who.role] = look.roles.get(who.role, 0.0) + grown
+            look.roles[who.role] = look.roles.get(who.role, 0.0) + self._grown(seen)
             self._model.put(who, _CPU, seen.cpu, now=look.began)
             self._model.put(who, _RESIDENT, seen.resident, now=look.began)
         lane_id = look.lane_of.get(key) or look.leaders.get(seen.session)
         if lane_id is None:
             return
-        look.cpu[key] = seen.cpu
-        used = look.lanes.setdefault(lane_id, Used())
-        used.resident += seen.resident
-        used.cpu += grown
+        look.lanes.setdefault(lane_id, Used()).resident += seen.resident
+        spent = Spent(lane_id, seen.parent, seen.cpu + seen.reaped)
+        self._spending.note(key, spent, fresh=self._fresh(seen))
 
     def end(self) -> None:
         """End the look: who was not seen has ended."""
@@ -121,8 +128,12 @@ class Usage:
             return
         for key in look.missing:
             self._model.retire(look.ours[key], look.began)
+        grown = self._spending.end()
+        if look.seconds is not None:
+            self._roles = {role: spent / look.seconds for role, spent in look.roles.items()}
+            for lane_id, used in look.lanes.items():
+                used.cpu = grown.get(lane_id, 0.0) / look.seconds
         self._cpu, self._newest, self._lanes = look.cpu, look.newest, look.lanes
-        self._roles = {} if self._at is None else look.roles
         self._at = look.began
 
     def prune(self, living: Collection[Incarnation]) -> None:
@@ -133,12 +144,16 @@ class Usage:
         """Note which part of the descriptors it may have a process has."""
         self._fds[who] = share
 
-    def _grown(self, seen: Seen) -> float:
-        """Return the processor time since the last look.
+    def _fresh(self, seen: Seen) -> bool:
+        """Return whether a process began after the last look.
 
-        Of a process that was there and is noticed only now, nobody knows when it was used.
+        Of one that was there and is noticed only now, nobody knows when it used what it has.
         """
+        return seen.start_time > self._newest
+
+    def _grown(self, seen: Seen) -> float:
+        """Return the processor time of one of ours since the last look."""
         before = self._cpu.get((seen.pid, seen.start_time))
         if before is None:
-            before = 0.0 if seen.start_time > self._newest else seen.cpu
+            before = 0.0 if self._fresh(seen) else seen.cpu
         return max(seen.cpu - before, 0.0)

@@ -149,7 +149,7 @@ def test_without_figures_old_ones_are_not_shown_as_new(desk: Desk) -> None:
 def test_processors_of_the_plane_are_those_of_the_last_look_of_its_collector(desk: Desk) -> None:
     board = desk.board
     board.diagnosed(diagnostics(), NOW)
-    assert "CPU - " in load_line(board.load)
+    assert "CPU -," in load_line(board.load)
     for seconds in (10.0, 80.0):
         board.diagnosed(diagnostics(cpu_seconds=seconds, cpu=0.05), NOW)
         assert "CPU 5.0 %" in load_line(board.load)
