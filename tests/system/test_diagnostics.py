@@ -48,6 +48,15 @@ def stopped(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+def test_a_program_that_says_nothing_is_in_the_figures_of_its_lane(shared_plane: Plane) -> None:
+    plane = shared_plane
+    with plane.connect() as client:
+        silent = client.lane("silent")
+        wait_until(lambda: ask(plane, 1).lanes_total == 1, SOON_S, "the worker's first sample")
+        silent.spawn(("sh", "-c", "read never"))
+        wait_until(lambda: ask(plane, 1).lanes[0].terminals == 1, SOON_S, "the program")
+
+
 def test_figures_of_a_plane_that_is_used(shared_plane: Plane) -> None:
     plane = shared_plane
     for name in ("one", "two"):
