@@ -85,9 +85,9 @@ def test_status_says_where_the_metrics_are(shared_plane: Plane) -> None:
     assert (found["url"], found["port"]) == (pages.url, pages.port)
     assert found["token_file"] == str(shared_plane.dir / "metrics" / "token")
     assert found["url"] in shared_plane.lane("status").stdout
-    figures = pages.figures()
-    assert figures['lanekeeper_processes{role="keeper"}'] == 1
-    assert figures["lanekeeper_series"] < 2_000
+    keepers = 'lanekeeper_processes{role="keeper"}'
+    wait_until(lambda: pages.figures().get(keepers) == 1, SOON_S, "the first look at processes")
+    assert pages.figures()["lanekeeper_series"] < 2_000
 
 
 def test_a_worker_that_was_killed_is_a_fault_that_was_made_good(plane: Plane) -> None:

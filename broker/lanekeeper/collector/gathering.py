@@ -72,7 +72,7 @@ class Gathering:
         self._look(now)
         # prometheus-client takes a third of a collector's start: only a plane that is scraped pays.
         export = importlib.import_module("lanekeeper.collector.export")
-        rendered: tuple[str, bytes] = export.render(self.model.series(), accept)
+        rendered: tuple[str, bytes] = export.render(self._known.shown(), accept)
         return rendered
 
     def diagnose(self, request: DiagnosticsRequest, now: float) -> Diagnostics:

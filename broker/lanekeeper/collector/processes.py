@@ -127,8 +127,7 @@ class Processes:
             return
         self._shared.pop(who, None)
         self._shared[who] = shared
-        self._usage.descriptors(who, descriptors / max(soft, 1))
-        self._model.put(who, "lanekeeper_open_fds", descriptors, now=now)
+        self._usage.descriptors(who, descriptors, descriptors / max(soft, 1), now)
         self._model.put(who, "lanekeeper_proportional_bytes", shared, now=now)
 
 

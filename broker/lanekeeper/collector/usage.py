@@ -14,6 +14,10 @@ from lanekeeper.collector.spending import Spending, Spent
 
 _CPU: Final = "lanekeeper_cpu_seconds_total"
 _RESIDENT: Final = "lanekeeper_resident_bytes"
+_OPEN: Final = "lanekeeper_open_fds"
+_FULLEST: Final = "lanekeeper_open_fds_ratio"
+_LOOKED: Final = frozenset({_RESIDENT, "lanekeeper_processes"})
+"""What is known of all roles after one look, and is nothing before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Usage:
         self._lanes: dict[str, Used] = {}
         self._roles: dict[str, float] = {}
         self._fds: dict[Incarnation, float] = {}
+        self._closely: set[str] = set()
 
     def of(self, lane_id: str) -> Used:
         """Return what a lane uses; nothing before there were two looks."""
@@ -87,6 +92,14 @@ class Usage:
     def given(self) -> dict[str, float]:
         """Return the ratios that the table of `judging` asks for."""
         return {"open_fds": max(self._fds.values())} if self._fds else {}
+
+    def knows(self, name: str, labels: tuple[str, ...]) -> bool:
+        """Return whether anybody has looked at what a gauge shows; 0 would be wrong before."""
+        if name == _OPEN:
+            return labels[0] in self._closely
+        if name == _FULLEST:
+            return bool(self._fds)
+        return self._at is not None or name not in _LOOKED
 
     def begin(self, now: float) -> None:
         """Begin a look: what is to be found is decided now."""
@@ -140,9 +153,11 @@ class Usage:
         """Forget what was noted of processes that have ended."""
         self._fds = {who: share for who, share in self._fds.items() if who in living}
 
-    def descriptors(self, who: Incarnation, share: float) -> None:
-        """Note which part of the descriptors it may have a process has."""
+    def descriptors(self, who: Incarnation, count: int, share: float, now: float) -> None:
+        """Note how many descriptors a process has open, and which part that is of its limit."""
         self._fds[who] = share
+        self._closely.add(who.role)
+        self._model.put(who, _OPEN, count, now=now)
 
     def _fresh(self, seen: Seen) -> bool:
         """Return whether a process began after the last look.

@@ -15,22 +15,24 @@ from lanekeeper.wire.messages.diagnostics import Diagnostics, ProcessLoad
 
 
 class Load(Struct, frozen=True):
-    """What all processes of the plane take; `cpu` in processors, None if nobody knows yet."""
+    """What all processes of the plane take, None where nobody knows yet; `cpu` in processors."""
 
     processes: int = 0
-    resident: int = 0
-    open_fds: int = 0
+    resident: int | None = None
+    open_fds: int | None = None
     cpu: float | None = None
 
 
 def load(processes: Sequence[ProcessLoad]) -> Load:
     """Return what these processes take together."""
-    told = [one.cpu for one in processes if one.cpu is not None]
+    memory = [one.resident_bytes for one in processes if one.resident_bytes is not None]
+    descriptors = [one.open_fds for one in processes if one.open_fds is not None]
+    processors = [one.cpu for one in processes if one.cpu is not None]
     return Load(
         processes=sum(one.count for one in processes),
-        resident=sum(one.resident_bytes for one in processes),
-        open_fds=sum(one.open_fds for one in processes),
-        cpu=sum(told) if told else None,
+        resident=sum(memory) if memory else None,
+        open_fds=sum(descriptors) if descriptors else None,
+        cpu=sum(processors) if processors else None,
     )
 
 
@@ -47,9 +49,10 @@ def load_line(taken: Load) -> str:
     if not taken.processes:
         return "plane: -"
     processor = NOTHING if taken.cpu is None else f"{percent(taken.cpu)} %"
+    descriptors = NOTHING if taken.open_fds is None else taken.open_fds
     return (
         f"plane: {count(taken.processes, 'process')}, {short_bytes(taken.resident)} resident, "
-        f"CPU {processor}, {taken.open_fds} descriptors"
+        f"CPU {processor}, {descriptors} descriptors"
     )
 
 

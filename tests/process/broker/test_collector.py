@@ -95,7 +95,8 @@ def test_however_many_series_come_a_scrape_stays_small(
     refused = "lanekeeper_series_refused_total"
     wait_until(lambda: pages.figures()[refused] > 3_000, 10.0, "refusals")
     figures = pages.figures()
-    assert 1_900 < figures["lanekeeper_series"] == len(figures) <= 2_000
+    # Those of what was not looked at yet have their place, and are not shown.
+    assert 1_900 < len(figures) <= figures["lanekeeper_series"] <= 2_000
 
 
 def _pushed(push: zmq.Socket[bytes], pages: Pages) -> bool:

@@ -12,8 +12,6 @@ from lanekeeper.collector.usage import Seen, Usage
 from lanekeeper.wire.messages.diagnostics import Diagnostics, DiagnosticsRequest, ProcessLoad
 from unit.collector.samples import OUTPUT, lane, sample, value
 
-ME = Incarnation("collector", 1, 1)
-
 
 class Machine:
     """A model, and looks at made-up processes."""
@@ -28,14 +26,12 @@ class Machine:
     def look(self, now: float, *seen: Seen) -> None:
         """Look once, and see these."""
         self.usage.begin(now)
-        for one in (Seen(ME.pid, ME.start_time, 1, 0.0, 0), *seen):
+        for one in seen:
             self.usage.see(one)
         self.usage.end()
 
     def load(self, now: float) -> ProcessLoad:
-        """Return what the diagnostics show of the workers, which the collector has counted."""
-        count = sum(one.who.role == "worker" for one in self.model.living())
-        self.model.put(ME, "lanekeeper_processes", count, "worker", now=now)
+        """Return what the diagnostics show of the workers."""
         (load,) = self.ask(now, DiagnosticsRequest()).processes
         return load
 

@@ -8,6 +8,7 @@ from lanekeeper.cli.columns import BY_NAME, COLUMNS, fitting, percent, short_byt
 from lanekeeper.cli.keyboard import Attach, LookNow, Mode, Quit, Repaint, Suspend
 from lanekeeper.cli.looks import Listing
 from lanekeeper.cli.summary import load_line
+from lanekeeper.wire.messages.diagnostics import ProcessLoad
 from unit.cli.top.desk import NOW, SPACES, Desk, diagnostics, figures, lane
 
 
@@ -153,6 +154,14 @@ def test_processors_of_the_plane_are_those_of_the_last_look_of_its_collector(des
     for seconds in (10.0, 80.0):
         board.diagnosed(diagnostics(cpu_seconds=seconds, cpu=0.05), NOW)
         assert "CPU 5.0 %" in load_line(board.load)
+
+
+def test_what_has_not_been_looked_at_is_a_dash(desk: Desk) -> None:
+    found = diagnostics()
+    found.processes = [ProcessLoad(role="broker", count=1, cpu_seconds=0.0)]
+    desk.board.diagnosed(found, NOW)
+    line = load_line(desk.board.load)
+    assert line == "plane: 1 process, - resident, CPU -, - descriptors"
 
 
 def test_ages_are_those_of_the_look(desk: Desk) -> None:
