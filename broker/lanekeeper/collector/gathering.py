@@ -59,9 +59,12 @@ class Gathering:
             LOG.warning("the totals begin anew: %s", error)
         beginnings.begin(self.model)
 
-    def dump(self) -> bytes | None:
-        """Return what is to be kept, or None when nothing has changed."""
-        if not self.model.changed:
+    def dump(self, *, whole: bool = False) -> bytes | None:
+        """Return what is to be kept, or None when no sample has changed anything.
+
+        With `whole` also what the collector counts itself, as is needed where that was shown.
+        """
+        if not self.model.changed and not whole:
             return None
         self.model.changed = False
         return ledger.dump(self.model)

@@ -109,6 +109,9 @@ def test_no_counter_falls_when_it_is_killed(
 ) -> None:
     push.send(sample(100))
     shows(pages, OUTPUT, 100)
+    for refused in (1, 2):
+        push.send(b"not a sample")
+        shows(pages, REFUSED, refused)
     before = pages.figures()
     kill_and_wait(collector.process.pid)
     collector.process.wait()
