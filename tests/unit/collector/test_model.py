@@ -13,6 +13,7 @@ from lanekeeper.collector.model import (
     Incarnation,
     Model,
 )
+from lanekeeper.collector.window import Weighed
 from lanekeeper.wire.metrics import Metric
 from lanekeeper.wire.sample import SAMPLE_BYTES, SAMPLE_VERSION, SampleError
 from unit.collector.samples import BACKLOG, CREATE, LOGS, OUTPUT, lane, sample, spread, value
@@ -206,13 +207,13 @@ class Heard:
 
     def __init__(self) -> None:
         """Start with nothing heard."""
-        self.told: list[tuple[str, list[float], float]] = []
+        self.told: list[tuple[str, list[Weighed], float]] = []
 
     def feeds(self, metric: Metric, _labels: tuple[str, ...]) -> tuple[Feed, ...]:
         """Hear of this series, too."""
 
-        def feed(values: Sequence[float], count: float, _now: float) -> None:
-            self.told.append((metric.name, list(values), count))
+        def feed(observed: Sequence[Weighed], count: float, _now: float) -> None:
+            self.told.append((metric.name, list(observed), count))
 
         return (feed,)
 
@@ -223,7 +224,26 @@ def test_who_listens_hears_of_what_is_new() -> None:
     model.feed(sample(values=[value(OUTPUT, 5)], spreads=[spread(BACKLOG, [1, 2])]), 1.0)
     model.feed(sample(values=[value(OUTPUT, 5)], spreads=[spread(BACKLOG, [1, 2])]), 2.0)
     model.feed(sample(values=[value(OUTPUT, 8)]), 3.0)
-    assert heard.told == [(OUTPUT, [], 5), (BACKLOG, [1, 2], 2), (OUTPUT, [], 3)]
+    assert heard.told == [(OUTPUT, [], 5), (BACKLOG, [(1, 1), (2, 1)], 2), (OUTPUT, [], 3)]
+
+
+def test_observations_of_which_none_is_shown_are_those_of_their_bucket() -> None:
+    heard = Heard()
+    model = Model(heard.feeds)
+    name, labels, counts, total, _ = spread(CREATE, [0.004] * 100 + [0.9] + [9.0], "ok")
+    model.feed(sample(1, "broker", spreads=[[name, labels, counts, total, [0.0042] * 50]]), 1.0)
+    ((_, observed, count),) = heard.told
+    assert observed == [(2.0, 1.0), (5.0, 1.0), *[(0.0042, 2.0)] * 50]
+    assert count == 102
+
+
+def test_what_a_sample_that_was_lost_had_shown_counts_with_the_next() -> None:
+    heard = Heard()
+    model = Model(heard.feeds)
+    model.feed(sample(1, "broker", spreads=[spread(CREATE, [0.004], "ok")]), 1.0)
+    name, labels, counts, total, _ = spread(CREATE, [0.004, 0.4], "ok")
+    model.feed(sample(1, "broker", spreads=[[name, labels, counts, total, []]]), 2.0)
+    assert heard.told[-1] == (CREATE, [(0.5, 1.0)], 1)
 
 
 def test_what_happened_before_the_collector_began_is_no_news() -> None:
