@@ -193,7 +193,8 @@ class Relay:
         elif error is not None:
             if error.code not in OVER:
                 raise error
-            self._stdin = None
+            if not self._ends.raw:  # a person keeps the way out: the detach key
+                self._stdin = None
         return pending.done
 
     @property

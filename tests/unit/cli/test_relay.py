@@ -1,0 +1,34 @@
+"""A person attached: keys that a program no longer takes, backlogs, errors, signals."""
+
+from kit.waiting import wait_until
+from lanekeeper.cli.relay import Way
+from lanekeeper.client import Plane
+from unit.cli.desk import PATIENCE_S, Desk, at_terminal, relayed
+from unit.client.fakeplane import FakePlane
+
+DETACH = b"\x1d"
+
+
+def typed(fake: FakePlane, desk: Desk, data: bytes) -> None:
+    """Type, and wait until the lane was asked to take it."""
+    before = fake.methods().count("terminal.input")
+    desk.type(data)
+    wait_until(
+        lambda: fake.methods().count("terminal.input") > before, PATIENCE_S, "input on its way"
+    )
+
+
+def test_keys_that_the_program_no_longer_takes_leave_the_way_out(
+    fake: FakePlane, plane: Plane
+) -> None:
+    terminal = plane.lane("build").spawn(["cat"])
+    fake.faults.refuse["terminal.input"] = [("INVALID_TRANSITION", False)]
+    with at_terminal() as desk:
+
+        def person() -> None:
+            typed(fake, desk, b"x")
+            typed(fake, desk, b"y")
+            desk.type(DETACH)
+
+        outcome = relayed(plane, terminal, desk, person)
+    assert outcome.way is Way.DETACHED
