@@ -31,6 +31,8 @@ CAUGHT: Final = (*FORWARDED, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
 INPUT: Final = 64 * 1024
 INPUT_AHEAD: Final = 512 * 1024
 """Bytes of stdin that may be on their way; more is read when the program has taken some."""
+LEAVE_SECONDS: Final = 1.0
+"""How long a reader that stands still may keep us from leaving."""
 OVER: Final = frozenset({"INVALID_TRANSITION", "TERMINAL_NOT_FOUND", "CLOSED"})
 """Refusals of input that mean that the program has ended."""
 
@@ -296,7 +298,7 @@ class Relay:
     def _finish(self) -> None:
         self._raw.leave()
         with contextlib.suppress(OSError):
-            self._sink.put(self._renderer.undo())
+            self._sink.leave(self._renderer.undo(), LEAVE_SECONDS)
         self._sink.close()
 
 

@@ -7,6 +7,8 @@ from unit.cli.desk import PATIENCE_S, Desk, at_terminal, relayed
 from unit.client.fakeplane import FakePlane
 
 DETACH = b"\x1d"
+FLOOD = 400_000
+"""Bytes that are far more than a terminal takes while nobody looks."""
 
 
 def typed(fake: FakePlane, desk: Desk, data: bytes) -> None:
@@ -32,3 +34,21 @@ def test_keys_that_the_program_no_longer_takes_leave_the_way_out(
 
         outcome = relayed(plane, terminal, desk, person)
     assert outcome.way is Way.DETACHED
+
+
+def test_leaving_in_the_middle_of_a_flood_leaves_a_clean_terminal(
+    fake: FakePlane, plane: Plane
+) -> None:
+    terminal = plane.lane("build").spawn(["cat"])
+    with at_terminal() as desk:
+
+        def person() -> None:
+            fake.do("write \x1b[?1049h" + "x" * FLOOD)
+            desk.expect(b"xxx")
+            desk.type(DETACH)
+            desk.expect(b"\x18\x1b\\")
+            desk.expect(b"\x1b[?1049l")
+
+        outcome = relayed(plane, terminal, desk, person)
+    assert outcome.way is Way.DETACHED
+    assert len(desk.seen) < FLOOD, "what was waiting is left out"
