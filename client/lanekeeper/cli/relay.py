@@ -104,12 +104,14 @@ class Relay:
         self._input: list[Pending] = []
         self._stdin = ends.stdin
         self._outcome: Outcome | None = None
+        self._failure: LaneError | CliError | None = None
         self._lost = 0
 
     def run(self) -> Outcome:
         """Let everything flow until the program has ended or the person leaves.
 
-        All output is written before the end is reported.
+        The program's end, or that of its output, is reported when everything is written; a person
+        who leaves does not wait for that.
 
         Raises:
             OSError: stdout has gone.
@@ -127,6 +129,8 @@ class Relay:
                     self._turn()
             finally:
                 self._finish()
+        if self._failure is not None and self._outcome.way is Way.ENDED:
+            raise self._failure
         return self._outcome
 
     def _turn(self) -> None:
@@ -154,7 +158,12 @@ class Relay:
         """Write what has come; return whether there may be more already."""
         if self._outcome is not None or self._sink.full:
             return False
-        items = self._stream.poll(0.0)
+        try:
+            items = self._stream.poll(0.0)
+        except LaneError as error:
+            self._failure = error
+            self._outcome = Outcome(Way.ENDED, lost=self._lost)
+            return False
         for item in items:
             if isinstance(item, Gap):
                 self._lost += item.end - item.start
@@ -162,9 +171,10 @@ class Relay:
             if isinstance(item, Ended):
                 self._outcome = Outcome(Way.ENDED, item.exit, lost=self._lost)
         if not items and self._stream.ended and self._outcome is None:
-            if self._ends.follow:
-                raise CliError("WORKER_LOST", "the output ended without its end", retryable=True)
             self._outcome = Outcome(Way.ENDED, lost=self._lost)
+            if self._ends.follow:
+                text = "the output ended without its end"
+                self._failure = CliError("WORKER_LOST", text, retryable=True)
         return bool(items)
 
     def _wants_input(self) -> int | None:

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Event
 
 from kit.waiting import is_readable, wait_until
 from lanekeeper.cli.keys import DEFAULT, detach_key
@@ -28,6 +29,8 @@ class Desk:
     ends: Ends
     said: list[str] = field(default_factory=list)
     seen: bytearray = field(default_factory=bytearray)
+    left: Event = field(default_factory=Event)
+    """Set when the relay has ended."""
 
     def type(self, data: bytes) -> None:
         """Type."""
@@ -43,12 +46,19 @@ class Desk:
 
     def expect(self, what: bytes) -> None:
         """Look until it was seen."""
+        self._look_until(lambda: what in self.seen, repr(what))
 
+    def expect_bytes(self, size: int) -> None:
+        """Look until so many bytes were seen."""
+        self._look_until(lambda: len(self.seen) >= size, f"{size} bytes")
+
+    def _look_until(self, condition: Callable[[], bool], what: str) -> None:
         def there() -> bool:
-            self.look()
-            return what in self.seen
+            while self.look() and not condition():
+                pass
+            return condition()
 
-        wait_until(there, PATIENCE_S, repr(what))
+        wait_until(there, PATIENCE_S, what)
 
 
 @contextlib.contextmanager
@@ -92,6 +102,7 @@ def relayed(plane: Plane, terminal: Terminal, desk: Desk, person: Callable[[], o
             try:
                 outcome = relay.run()
             finally:
+                desk.left.set()
                 acting.result(2 * PATIENCE_S)
         return outcome
     finally:

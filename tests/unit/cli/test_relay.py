@@ -1,9 +1,12 @@
 """A person attached: keys that a program no longer takes, backlogs, errors, signals."""
 
+import pytest
+
 from kit.waiting import wait_until
+from lanekeeper.cli import relay
 from lanekeeper.cli.relay import Way
-from lanekeeper.client import Plane
-from unit.cli.desk import PATIENCE_S, Desk, at_terminal, relayed
+from lanekeeper.client import NotFound, Plane, following
+from unit.cli.desk import PATIENCE_S, Desk, at_pipe, at_terminal, relayed
 from unit.client.fakeplane import FakePlane
 
 DETACH = b"\x1d"
@@ -52,3 +55,23 @@ def test_leaving_in_the_middle_of_a_flood_leaves_a_clean_terminal(
         outcome = relayed(plane, terminal, desk, person)
     assert outcome.way is Way.DETACHED
     assert len(desk.seen) < FLOOD, "what was waiting is left out"
+
+
+def test_an_error_waits_for_the_output_that_came_before_it(
+    fake: FakePlane, plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "QUIET_LEASED", 0.1)
+    monkeypatch.setattr(relay, "LEAVE_SECONDS", 0.0)
+    terminal = plane.lane("build").spawn(["cat"])
+    with at_pipe() as desk:
+
+        def person() -> None:
+            fake.do("write " + "x" * FLOOD)
+            desk.expect(b"xxx")
+            fake.do("forget")
+            desk.left.wait(1.0)
+            desk.expect_bytes(FLOOD)
+
+        with pytest.raises(NotFound):
+            relayed(plane, terminal, desk, person)
+    assert bytes(desk.seen) == b"x" * FLOOD
