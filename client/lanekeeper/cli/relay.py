@@ -232,13 +232,13 @@ class Relay:
             size = size_of(self._ends.stdout)
             self._sink.put(self._ends.note.show(text, size, time.monotonic()))
         elif self._ends.notice is not None:
-            self._ends.notice(f"\r\n[{text}]\r")
+            self._ends.notice(f"\r\n[{text}]\r" if self._ends.raw else f"lane: {text}")
 
     def _take_over(self, data: bytes) -> None:
         """Take the writing over when its key is among what a person who looks on has typed."""
         pen = self._ends.pen
         if pen is not None and pen.may_take and TAKE_KEY.find(data) is not None:
-            if pen.take(take_over=True):
+            if pen.take_again(take_over=True):
                 self._tell("you write now")
             self._resize()
 
@@ -287,7 +287,7 @@ class Relay:
             self._terminal.signal(number.name)
         except LaneError as error:
             if error.code not in OVER:
-                raise
+                self._excuse(f"{number.name} was not sent", error)
 
     def _resize(self) -> None:
         if self._ends.follow_size is None or not self._writes:
@@ -297,7 +297,13 @@ class Relay:
             self._terminal.resize(size.cols, size.rows)
         except LaneError as error:
             if error.code not in {*OVER, OURS_NO_MORE}:
-                raise
+                self._excuse("the program does not know the new size", error)
+
+    def _excuse(self, what: str, error: LaneError) -> None:
+        """Tell what a plane that cannot answer now has not done; anything else is an error."""
+        if not error.retryable:
+            raise error
+        self._tell(f"{what}: {error.code}")
 
     def _stop(self) -> None:
         self._raw.leave()

@@ -1,9 +1,13 @@
 """A person attached: keys that a program no longer takes, backlogs, errors, signals."""
 
+import os
+import signal
+
 import pytest
 
 from kit.waiting import wait_until
 from lanekeeper.cli import relay
+from lanekeeper.cli.pen import Pen
 from lanekeeper.cli.relay import Way
 from lanekeeper.client import NotFound, Plane, following
 from unit.cli.desk import PATIENCE_S, Desk, at_pipe, at_terminal, relayed
@@ -75,3 +79,55 @@ def test_an_error_waits_for_the_output_that_came_before_it(
         with pytest.raises(NotFound):
             relayed(plane, terminal, desk, person)
     assert bytes(desk.seen) == b"x" * FLOOD
+
+
+def test_a_size_that_cannot_be_told_now_does_not_end_the_attach(
+    fake: FakePlane, plane: Plane
+) -> None:
+    terminal = plane.lane("build").spawn(["cat"])
+    fake.faults.refuse["terminal.resize"] = [("TIMEOUT", True)]
+    with at_terminal() as desk:
+        desk.ends.follow_size = desk.ends.stdout
+
+        def person() -> None:
+            typed(fake, desk, b"x")
+            os.kill(os.getpid(), signal.SIGWINCH)
+            wait_until(lambda: "TIMEOUT" in "".join(desk.said), PATIENCE_S, "a notice")
+            desk.type(DETACH)
+
+        assert relayed(plane, terminal, desk, person).way is Way.DETACHED
+
+
+def test_a_signal_that_cannot_be_sent_now_does_not_end_the_run(
+    fake: FakePlane, plane: Plane
+) -> None:
+    terminal = plane.lane("build").spawn(["cat"])
+    fake.faults.refuse["terminal.signal"] = [("TIMEOUT", True)]
+    with at_terminal() as desk:
+        desk.ends.forward = True
+
+        def person() -> None:
+            typed(fake, desk, b"x")
+            os.kill(os.getpid(), signal.SIGINT)
+            wait_until(lambda: "TIMEOUT" in "".join(desk.said), PATIENCE_S, "a notice")
+            desk.type(DETACH)
+
+        assert relayed(plane, terminal, desk, person).way is Way.DETACHED
+
+
+def test_writing_that_cannot_be_taken_now_leaves_a_person_looking_on(
+    fake: FakePlane, plane: Plane
+) -> None:
+    terminal = plane.lane("build").spawn(["cat"])
+    with at_terminal() as desk:
+        desk.ends.pen = Pen(terminal)
+
+        def person() -> None:
+            fake.do("write here")
+            desk.expect(b"here")
+            fake.faults.refuse["session.attach"] = [("TIMEOUT", True)]
+            desk.type(b"\x14")
+            wait_until(lambda: "TIMEOUT" in "".join(desk.said), PATIENCE_S, "a notice")
+            desk.type(DETACH)
+
+        assert relayed(plane, terminal, desk, person).way is Way.DETACHED
