@@ -22,6 +22,9 @@ lane --runtime-dir /tmp/plane down --yes --json"""
 PATIENCE: Final = 45.0
 """Seconds: workers drain for 10, daemons for 5, what remains is killed after 2 more; then room."""
 
+BROKER: Final = "broker"
+"""The owner of the broker's own journal; every other one in the vault is a lane."""
+
 
 @click.command(cls=Verb, epilog=EXAMPLES)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask when lanes live.")
@@ -42,9 +45,9 @@ def down(settings: Settings, *, yes: bool, dry_run: bool) -> None:
         return
     with link:
         status = link.status()
-        lanes = [str(p["lane"]) for p in status["processes"] if p.get("lane")]
+        lanes = living(status["processes"], link.owners())
         if dry_run:
-            tell_plan(settings, rundir, status["processes"])
+            tell_plan(settings, rundir, status["processes"], lanes)
             return
         if lanes:
             confirm(f"{count(len(lanes), 'lane')} alive in {rundir.path}", yes=yes)
@@ -56,6 +59,16 @@ def down(settings: Settings, *, yes: bool, dry_run: bool) -> None:
         {"by": "keeper", "lanes": len(lanes)},
         f"{count(len(lanes), 'lane')} ended",
     )
+
+
+def living(processes: list[dict[str, Any]], owners: list[str]) -> list[str]:
+    """Return the ids of the lanes whose programs a `down` ends.
+
+    A lane that was given up, or is between two workers, has no process of its own; its programs
+    live by what the vault holds for it.
+    """
+    granted = {str(process["lane"]) for process in processes if process.get("lane")}
+    return sorted(granted.union(owners) - {BROKER})
 
 
 def by_keeper(settings: Settings, rundir: Rundir, link: KeeperLink) -> None:
@@ -109,12 +122,17 @@ def without_keeper(settings: Settings, rundir: Rundir, *, yes: bool, dry_run: bo
     )
 
 
-def tell_plan(settings: Settings, rundir: Rundir, processes: list[dict[str, Any]]) -> None:
+def tell_plan(
+    settings: Settings, rundir: Rundir, processes: list[dict[str, Any]], lanes: list[str]
+) -> None:
     """Say what a `down` would stop."""
-    fields = {"runtime_dir": str(rundir.path), "dry_run": True, "processes": processes}
     if settings.json:
-        settings.emit(fields)
-    settings.say(f"{count(len(processes), 'process')} in {rundir.path}; nothing was stopped")
+        plan = {"dry_run": True, "by": "keeper", "processes": processes, "lanes": lanes}
+        settings.emit({"runtime_dir": str(rundir.path), **plan})
+    settings.say(
+        f"{count(len(processes), 'process')} in {rundir.path}, {count(len(lanes), 'lane')} alive; "
+        "nothing was stopped"
+    )
 
 
 def tell(settings: Settings, rundir: Rundir, fields: dict[str, Any], text: str) -> None:
