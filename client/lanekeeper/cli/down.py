@@ -47,7 +47,9 @@ def down(settings: Settings, *, yes: bool, dry_run: bool) -> None:
         status = link.status()
         lanes = living(status["processes"], link.owners())
         if dry_run:
-            tell_plan(settings, rundir, status["processes"], lanes)
+            plan = {"by": "keeper", "processes": status["processes"], "lanes": lanes}
+            text = f"{count(len(status['processes']), 'process')}, {count(len(lanes), 'lane')}"
+            tell_plan(settings, rundir, plan, f"{text} alive in {rundir.path}")
             return
         if lanes:
             confirm(f"{count(len(lanes), 'lane')} alive in {rundir.path}", yes=yes)
@@ -104,7 +106,13 @@ def without_keeper(settings: Settings, rundir: Rundir, *, yes: bool, dry_run: bo
         f"{len(children)} of its programs"
     )
     if dry_run:
-        settings.say(f"{found}, {len(files)} files in {rundir.path}; nothing was stopped")
+        listed = [
+            {"role": role, "pid": process.pid, "start_time": process.start_time, "state": "unknown"}
+            for role, process in daemons
+        ]
+        plan = {"by": "command line", "processes": listed, "children": len(children)}
+        text = f"{found}, {len(files)} files in {rundir.path}"
+        tell_plan(settings, rundir, {**plan, "files": len(files)}, text)
         return
     if daemons or children:
         confirm(f"{found} alive in {rundir.path}", yes=yes)
@@ -122,17 +130,11 @@ def without_keeper(settings: Settings, rundir: Rundir, *, yes: bool, dry_run: bo
     )
 
 
-def tell_plan(
-    settings: Settings, rundir: Rundir, processes: list[dict[str, Any]], lanes: list[str]
-) -> None:
+def tell_plan(settings: Settings, rundir: Rundir, plan: dict[str, object], text: str) -> None:
     """Say what a `down` would stop."""
     if settings.json:
-        plan = {"dry_run": True, "by": "keeper", "processes": processes, "lanes": lanes}
-        settings.emit({"runtime_dir": str(rundir.path), **plan})
-    settings.say(
-        f"{count(len(processes), 'process')} in {rundir.path}, {count(len(lanes), 'lane')} alive; "
-        "nothing was stopped"
-    )
+        settings.emit({"runtime_dir": str(rundir.path), "dry_run": True, **plan})
+    settings.say(f"{text}; nothing was stopped")
 
 
 def tell(settings: Settings, rundir: Rundir, fields: dict[str, Any], text: str) -> None:
