@@ -31,6 +31,7 @@ from lanekeeper.wire.messages.terminal import Spawned, TerminalInfo
 CREATE_SECONDS: Final = 15.0
 UNKNOWN: Final = 1
 """Exit status when nobody knows the program's."""
+SIGNAL_BASE: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +98,16 @@ def run_attached(settings: Settings, plane: Plane, request: Request) -> int:
         ends.pen, ends.notice = Pen(terminal, tty=ends.raw), settings.notice
         if ends.raw:  # a pipe may have nothing to say: it takes the writing with its first byte
             ends.pen.take()
+    outcome: Outcome | None = None
     try:
         with terminal.output(0, policy="forever") as stream:
             outcome = Relay(plane, terminal, stream, ends, renderer).run()
     finally:
         if ends.pen is not None:
             ends.pen.put_down()
-        if request.rm:
+        if request.rm and (outcome is None or outcome.way is not Way.DETACHED):
             tidy(plane, made, terminal)
-    return conclude(settings, made, terminal, outcome)
+    return conclude(settings, made, terminal, outcome, tidied=request.rm)
 
 
 def choose_ends(request: Request, *, as_json: bool) -> Ends:
@@ -197,7 +199,9 @@ def tidy(plane: Plane, made: Made, terminal: Terminal) -> None:
             made.lane.cleanup()
 
 
-def conclude(settings: Settings, made: Made, terminal: Terminal, outcome: Outcome) -> int:
+def conclude(
+    settings: Settings, made: Made, terminal: Terminal, outcome: Outcome, *, tidied: bool
+) -> int:
     """Say what is to be said at the end, and return the exit status."""
     where = f"{made.lane.info.name}:{made.session}.{terminal.info.name}"
     if outcome.lost:
@@ -205,6 +209,10 @@ def conclude(settings: Settings, made: Made, terminal: Terminal, outcome: Outcom
     if outcome.way is Way.DETACHED:
         settings.notice(f"detached from {where}; `lane attach {where}` comes back")
         return 0
+    if outcome.way is Way.SIGNALLED and outcome.caught is not None:
+        left = "--rm has ended the program" if tidied else "the program goes on"
+        settings.notice(f"detached by {outcome.caught.name}; {left}")
+        return SIGNAL_BASE + outcome.caught
     status = None if outcome.exit is None else returncode(outcome.exit)
     if status is None:
         settings.notice(f"lane: nobody knows how {where} ended")
