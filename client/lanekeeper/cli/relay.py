@@ -277,10 +277,11 @@ class Relay:
                 self._stop()
             elif number == signal.SIGCONT:
                 self._raw.enter()
-            elif self._ends.forward:
+            elif self._ends.forward and self._outcome is None:
                 self._forward(number)
-            else:
-                self._outcome = Outcome(Way.SIGNALLED, caught=number, lost=self._lost)
+            else:  # the program may have ended, and only the reader of its output stands still
+                status = None if self._outcome is None else self._outcome.exit
+                self._outcome = Outcome(Way.SIGNALLED, status, number, self._lost)
 
     def _forward(self, number: signal.Signals) -> None:
         try:
@@ -288,6 +289,8 @@ class Relay:
         except LaneError as error:
             if error.code not in OVER:
                 self._excuse(f"{number.name} was not sent", error)
+            elif self._sink.waiting:  # it has ended, and its end waits behind this
+                self._outcome = Outcome(Way.SIGNALLED, caught=number, lost=self._lost)
 
     def _resize(self) -> None:
         if self._ends.follow_size is None or not self._writes:

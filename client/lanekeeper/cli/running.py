@@ -20,6 +20,7 @@ from lanekeeper.cli.relay import Ends, Outcome, Relay, Way
 from lanekeeper.cli.render import Bytes, Lines, Renderer
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.sizes import Size, size_of
+from lanekeeper.cli.text import how
 from lanekeeper.client import Lane, LaneError, Plane, SpawnOptions, Terminal, returncode
 from lanekeeper.client.programs import program
 from lanekeeper.wire.ids import DEFAULT_WORKSPACE
@@ -211,6 +212,7 @@ def conclude(
         return 0
     if outcome.way is Way.SIGNALLED and outcome.caught is not None:
         left = "--rm has ended the program" if tidied else "the program goes on"
+        left = left if outcome.exit is None else f"the program had ended: {how(outcome.exit)}"
         settings.notice(f"detached by {outcome.caught.name}; {left}")
         return SIGNAL_BASE + outcome.caught
     status = None if outcome.exit is None else returncode(outcome.exit)

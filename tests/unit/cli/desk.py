@@ -16,7 +16,7 @@ from kit.waiting import is_readable, wait_until
 from lanekeeper.cli.keys import DEFAULT, detach_key
 from lanekeeper.cli.relay import Ends, Outcome, Relay
 from lanekeeper.cli.render import Bytes
-from lanekeeper.client import Plane, Terminal
+from lanekeeper.client import OutputStream, Plane, Terminal
 
 PATIENCE_S = 5.0
 
@@ -29,8 +29,15 @@ class Desk:
     ends: Ends
     said: list[str] = field(default_factory=list)
     seen: bytearray = field(default_factory=bytearray)
+    stream: OutputStream | None = None
     left: Event = field(default_factory=Event)
     """Set when the relay has ended."""
+
+    def received(self, size: int) -> None:
+        """Wait until the relay has received so many bytes of output."""
+        stream = self.stream
+        assert stream is not None
+        wait_until(lambda: (stream.position or 0) >= size, PATIENCE_S, f"{size} bytes received")
 
     def type(self, data: bytes) -> None:
         """Type."""
@@ -97,6 +104,7 @@ def relayed(plane: Plane, terminal: Terminal, desk: Desk, person: Callable[[], o
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         with ThreadPoolExecutor(1) as pool, terminal.output(0, policy="block") as stream:
+            desk.stream = stream
             relay = Relay(plane, terminal, stream, desk.ends, Bytes(tty=desk.ends.raw))
             acting: Future[object] = pool.submit(_act, person)
             try:

@@ -9,6 +9,7 @@ from kit.waiting import wait_until
 from lanekeeper.cli import relay
 from lanekeeper.cli.pen import Pen
 from lanekeeper.cli.relay import Way
+from lanekeeper.cli.sink import HIGH_WATER
 from lanekeeper.client import NotFound, Plane, following
 from unit.cli.desk import PATIENCE_S, Desk, at_pipe, at_terminal, relayed
 from unit.client.fakeplane import FakePlane
@@ -71,7 +72,7 @@ def test_an_error_waits_for_the_output_that_came_before_it(
 
         def person() -> None:
             fake.do("write " + "x" * FLOOD)
-            desk.expect(b"xxx")
+            desk.received(FLOOD)
             fake.do("forget")
             desk.left.wait(1.0)
             desk.expect_bytes(FLOOD)
@@ -131,3 +132,25 @@ def test_writing_that_cannot_be_taken_now_leaves_a_person_looking_on(
             desk.type(DETACH)
 
         assert relayed(plane, terminal, desk, person).way is Way.DETACHED
+
+
+@pytest.mark.parametrize("size", [FLOOD, 3 * HIGH_WATER])
+def test_a_signal_after_the_programs_end_is_for_us(
+    fake: FakePlane, plane: Plane, size: int
+) -> None:
+    terminal = plane.lane("build").spawn(["cat"])
+    fake.faults.refuse["terminal.signal"] = [("INVALID_TRANSITION", False)] * 100
+    with at_pipe() as desk:
+        desk.ends.forward = True
+
+        def person() -> None:
+            fake.do("write " + "x" * size)
+            fake.do("end")
+            desk.expect(b"xxx")
+            for _ in range(40):
+                os.kill(os.getpid(), signal.SIGTERM)
+                if desk.left.wait(0.1):
+                    return
+
+        outcome = relayed(plane, terminal, desk, person)
+    assert (outcome.way, outcome.caught) == (Way.SIGNALLED, signal.SIGTERM)
