@@ -105,6 +105,7 @@ class Relay:
         self._stdin = ends.stdin
         self._outcome: Outcome | None = None
         self._failure: LaneError | CliError | None = None
+        self._told: LaneError | None = None
         self._lost = 0
 
     def run(self) -> Outcome:
@@ -194,19 +195,25 @@ class Relay:
     def _over(self, pending: Pending) -> bool:
         """Return whether input needs no more watching; a program that has ended takes none.
 
+        A person is told what was refused, and goes on.
+
         Raises:
-            LaneError: the input was refused for another reason.
+            LaneError: the input of a pipe was refused for another reason, or for now.
         """
         error, pen = pending.error, self._ends.pen
         if pen is not None and _not_ours(pending):
             if pen.writes:  # the lease had expired, and nobody else has taken it
                 data, eof = pending.rest
                 self._send(data, eof=eof)
-        elif error is not None:
-            if error.code not in OVER:
-                raise error
+        elif error is not None and error.code in OVER:
             if not self._ends.raw:  # a person keeps the way out: the detach key
                 self._stdin = None
+        elif error is not None:
+            if error.retryable or not self._ends.raw:
+                raise error
+            if error is not self._told:  # what waited behind it is refused by the same error
+                self._tell(error.message)
+            self._told = error
         return pending.done
 
     @property

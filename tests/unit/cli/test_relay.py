@@ -154,3 +154,19 @@ def test_a_signal_after_the_programs_end_is_for_us(
 
         outcome = relayed(plane, terminal, desk, person)
     assert (outcome.way, outcome.caught) == (Way.SIGNALLED, signal.SIGTERM)
+
+
+def test_input_that_cannot_be_taken_as_it_is_is_said(fake: FakePlane, plane: Plane) -> None:
+    terminal = plane.lane("build").spawn(["cat"])
+    fake.faults.refuse["terminal.input"] = [("INVALID_ARGUMENT", False)]
+    with at_terminal() as desk:
+
+        def person() -> None:
+            typed(fake, desk, b"a line that is too long")
+            wait_until(lambda: desk.said, PATIENCE_S, "a notice")
+            desk.type(b"short")
+            desk.expect(b"short")
+            desk.type(DETACH)
+
+        assert relayed(plane, terminal, desk, person).way is Way.DETACHED
+    assert "terminal.input refused" in "".join(desk.said)
