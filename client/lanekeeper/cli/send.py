@@ -14,7 +14,6 @@ from lanekeeper.cli.options import address, idempotency_key, json_option, pass_s
 from lanekeeper.cli.plane import Change, connected, of_terminal
 from lanekeeper.cli.settings import Settings
 from lanekeeper.client import LaneError, Terminal
-from lanekeeper.client.joining import Pasting
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.terminal import Input, InputResult
 
@@ -123,8 +122,9 @@ def send_pieces(terminal: Terminal, each: Iterator[Piece], limit: float) -> tupl
     head: int | None = None
     try:
         for piece in each:
-            how: Pasting = {"paste": piece.paste, "more": piece.more}
-            delivered += terminal.send(piece.data, eof=piece.eof, timeout=limit, **how)
+            delivered += terminal.send(
+                piece.data, eof=piece.eof, timeout=limit, paste=piece.paste, more=piece.more
+            )
             head = terminal.typed_at if head is None else head
     except LaneError as error:
         part = error.details.get("delivered", 0)

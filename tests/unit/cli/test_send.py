@@ -11,7 +11,7 @@ from lanekeeper.client import Plane
 from unit.client.fakeplane import FakePlane
 
 
-def inputs(fake: FakePlane) -> list[tuple[bytes, bool, bool]]:
+def inputs(fake: FakePlane) -> list[tuple[Any, ...]]:
     """Return the data of all input, whether it is a paste, and whether the end follows."""
     bodies: list[dict[str, Any]] = [
         one["payload"] for one in fake.seen if one["method"] == "terminal.input"
