@@ -107,7 +107,7 @@ def run_attached(settings: Settings, plane: Plane, request: Request) -> int:
         if ends.pen is not None:
             ends.pen.put_down()
         if request.rm and (outcome is None or outcome.way is not Way.DETACHED):
-            tidy(plane, made, terminal)
+            tidy(made, terminal)
     return conclude(settings, made, terminal, outcome, tidied=request.rm)
 
 
@@ -192,11 +192,11 @@ def start(
     return change, change.make(plane, "terminal.spawn", body, Spawned, target).terminal
 
 
-def tidy(plane: Plane, made: Made, terminal: Terminal) -> None:
+def tidy(made: Made, terminal: Terminal) -> None:
     """Close the terminal of a `--rm`, and its lane when this run made it and it is empty."""
     with contextlib.suppress(LaneError):
         terminal.close()
-        if made.created and plane.lane(made.lane.id, create=False).info.terminals == 0:
+        if made.created and made.lane.refresh().terminals == 0:
             made.lane.cleanup()
 
 
