@@ -120,6 +120,7 @@ def test_no_second_plane_beside_one_that_lost_its_keeper(idle: Plane) -> None:
 def test_status_and_down_without_a_keeper(idle: Plane) -> None:
     up = idle.lane("up", "--detach", "--json")
     assert idle.lane("run", "-d", "orphan", "--", "setsid", "sleep", "1000").returncode == 0
+    assert idle.lane("run", "-d", "plain", "--", "sleep", "1000").returncode == 0
     os.kill(json.loads(up.stdout)["pid"], signal.SIGSTOP)
     hung = idle.lane("status", "--json")
     assert "keeper" in {entry["role"] for entry in json.loads(hung.stdout)["degraded"]}
@@ -128,6 +129,12 @@ def test_status_and_down_without_a_keeper(idle: Plane) -> None:
     status = json.loads(idle.lane("status", "--json").stdout)
     assert "keeper" in {entry["role"] for entry in status["degraded"]}
     assert idle.lane("down").returncode == 3
+    dry = idle.lane("down", "--dry-run", "--json")
+    plan = json.loads(dry.stdout)
+    assert (plan["dry_run"], plan["by"]) == (True, "command line")
+    assert plan["children"] >= 1
+    assert {"broker", "worker"} <= {one["role"] for one in plan["processes"]}
+    assert "nothing was stopped" in idle.lane("down", "--dry-run").stdout
     down = idle.lane("down", "--yes", "--json")
     assert down.returncode == 0, down.stderr
     assert json.loads(down.stdout)["by"] == "command line"
