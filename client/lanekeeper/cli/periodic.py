@@ -13,7 +13,7 @@ import click
 from lanekeeper.cli.board import Board
 from lanekeeper.cli.columns import COLUMNS
 from lanekeeper.cli.errors import CliError
-from lanekeeper.cli.fields import fields
+from lanekeeper.cli.fields import fields, moment
 from lanekeeper.cli.looks import PATIENCE, diagnosing, listing
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.summary import health, lanes_line, load_line
@@ -105,9 +105,7 @@ def as_json(board: Board) -> dict[str, object]:
     diagnostics = board.diagnostics
     at = board.listed_at
     return {
-        "time": None
-        if at is None
-        else at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": None if at is None else moment(at),
         "complete": board.complete,
         "status": "unknown" if diagnostics is None else diagnostics.status,
         "missing": board.missing or None,

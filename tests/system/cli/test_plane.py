@@ -3,9 +3,11 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,9 @@ def test_up_detached_then_a_second_one_then_down(idle: Plane) -> None:
     assert str(pid) in second.stderr
     status = json.loads(idle.lane("status", "--json").stdout)
     assert (status["state"], status["pid"], status["lanes"]) == ("running", pid, 0)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", status["started"])
+    since = datetime.now(UTC) - datetime.fromisoformat(status["started"])
+    assert 0 <= since.total_seconds() < 60
     assert {p["role"] for p in status["processes"]} >= {"keeper", "nursery", "broker"}
     down = idle.lane("down")
     assert down.returncode == 0, down.stderr
