@@ -12,7 +12,7 @@ import click
 
 from lanekeeper.cli.board import Board
 from lanekeeper.cli.columns import COLUMNS
-from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.errors import no_broker
 from lanekeeper.cli.fields import fields, moment
 from lanekeeper.cli.looks import PATIENCE, diagnosing, listing
 from lanekeeper.cli.settings import Settings
@@ -66,12 +66,7 @@ class Periodic:
         except LaneError as error:
             if error.code not in MOST:
                 raise
-            raise CliError(
-                "UNREACHABLE",
-                f"no broker answers in {self._settings.rundir.path}",
-                hint="`lane status` shows what runs, `lane up` starts a plane",
-                retryable=True,
-            ) from None
+            raise no_broker(self._settings.rundir) from None
         try:
             found = shell.perform(diagnosing(self._board.by.order), PATIENCE)
         except LaneError as error:
