@@ -202,12 +202,15 @@ def test_logs(idle: Plane) -> None:
     assert idle.lane("logs", "broker").returncode == 7
     assert idle.lane("up", "--detach").returncode == 0
     assert idle.lane("logs", "broker", "-n", "1").stdout.count("\n") == 1
-    with idle.start_lane("logs", "broker", "--follow", "-n", "0") as follower:
+    (line,) = idle.lane("logs", "broker", "-n", "1", "--json").stdout.splitlines()
+    assert (json.loads(line)["role"], json.loads(line)["schema"]) == ("broker", 1)
+    with idle.start_lane("logs", "broker", "--follow", "-n", "0", "--json") as follower:
         try:
             assert follower.stdout is not None
             wait_until(lambda: "inotify" in descriptors(follower.pid), 10.0, "the file is watched")
             idle.lane("create", "logged")
-            wait_line(follower.stdout.fileno(), 10.0, "line of the log")
+            told = json.loads(wait_line(follower.stdout.fileno(), 10.0, "line of the log"))
+            assert told["level"] == "INFO"
         finally:
             follower.terminate()
     assert idle.lane("down", "--yes").returncode == 0
