@@ -35,7 +35,7 @@ from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.readoption import Readoption
 from lanekeeper.keeper.roster import DRAIN_TIMEOUT, Record
 from lanekeeper.keeper.states import Worker
-from lanekeeper.keeper.status import workers_messages
+from lanekeeper.keeper.status import lanes_messages
 from lanekeeper.keeper.vault import BROKER_OWNER
 
 _DEPOSITORS: Final = (BROKER, WORKER)
@@ -258,11 +258,11 @@ class Continuity:
         return [Note(text), *self._pages()]
 
     def _pages(self) -> list[Action]:
-        """Tell the broker, once that is known, which lanes have a worker."""
+        """Tell the broker, once that is known, what lanes there are."""
         broker = self._pool.broker
         if broker is None:
             return []
-        return [Send(broker, page) for page in workers_messages(self._pool.lanes())]
+        return [Send(broker, page) for page in lanes_messages(self._pool)]
 
     def _lane(self, heart: Heart, *, broker: bool = False) -> dict[str, str]:
         """Return the lane that a worker serves, as a key; with `broker`, the broker's entry too."""

@@ -21,7 +21,7 @@ from lanekeeper.keeper.events import (
 )
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.states import Daemon
-from lanekeeper.keeper.status import PlaneInfo, workers_messages
+from lanekeeper.keeper.status import PlaneInfo, lanes_messages
 from lanekeeper.keeper.vault import BROKER_OWNER, Vault
 
 
@@ -54,7 +54,7 @@ class Greeting:
         if role == BROKER:
             self._pool.broker = number
             if self._continuity.complete:
-                actions += [Send(number, page) for page in workers_messages(self._pool.lanes())]
+                actions += [Send(number, page) for page in lanes_messages(self._pool)]
             actions += self._collecting(number)
         if role == NURSERY:
             actions.append(Entrust(number))

@@ -34,6 +34,10 @@ _NO_NURSERY: Final = (
 )
 
 
+class NoNurseryError(Exception):
+    """No nursery answers: it is being replaced, or there is none."""
+
+
 class Spawner:
     """The worker's side of the nursery."""
 
@@ -56,7 +60,8 @@ class Spawner:
         """Ask for a child.
 
         Raises:
-            OSError: descriptors or PTYs ran out, or no nursery answers; nothing is left open then.
+            NoNurseryError: no nursery answers; nothing has been done then.
+            OSError: descriptors or PTYs ran out; nothing is left open then.
             ChannelError: the nursery does not read.
         """
         channel = self._connected()
@@ -126,7 +131,7 @@ class Spawner:
             self._next += 1
             who = {"pid": child.pid, "start_time": child.start_time}
             channel.send({"op": "claim", "id": self._next, **who})
-        except (OSError, ChannelError) as error:
+        except (NoNurseryError, ChannelError) as error:
             _LOG.warning("nobody speaks for pid %d: %s", child.pid, error)
             return
         child.nursery = channel
@@ -190,7 +195,7 @@ class Spawner:
         return []
 
     def receive(self) -> list[Stimulus]:
-        """Read what the nursery says; its death refuses what was being started."""
+        """Read what the nursery says; what it has not forked when it dies is to be started anew."""
         if self.channel is None:
             return []
         stimuli: list[Stimulus] = []
@@ -204,7 +209,7 @@ class Spawner:
             self.channel.close()
             self.channel = None
             _LOG.warning("nursery gone")
-            stimuli += [self._refuse(child, _NO_NURSERY) for child in self._requests.values()]
+            stimuli += [self._unforked(child) for child in self._requests.values()]
             self._requests.clear()
             self._claims.clear()
             for child in self._children.values():
@@ -230,7 +235,7 @@ class Spawner:
                 self.channel = connect(self._rundir.nursery_sock, _PATIENCE)
             except OSError as error:
                 self.channel = None
-                raise OSError(error.errno, _NO_NURSERY) from error
+                raise NoNurseryError(_NO_NURSERY) from error
         return self.channel
 
     def _message(self, received: Received) -> list[Stimulus]:
@@ -304,11 +309,19 @@ class Spawner:
             return Ungated(child.terminal_id)
         return self._refuse(child, why)
 
+    def _unforked(self, child: Child) -> Ungated:
+        """Give up a child that nobody told us of: without its gate it goes home, if it exists."""
+        self._let_go(child)
+        return Ungated(child.terminal_id)
+
     def _refuse(self, child: Child, reason: str) -> SpawnRefused:
+        self._let_go(child)
+        return SpawnRefused(child.terminal_id, reason)
+
+    def _let_go(self, child: Child) -> None:
         child.close("gate")
         child.said = True
         self._read.append(child)
-        return SpawnRefused(child.terminal_id, reason)
 
     def _describe(self, info: TerminalInfo, spec: Spawn) -> int:
         """Return a memfd with what the child is to run: larger than one message could be."""
