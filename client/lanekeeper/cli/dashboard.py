@@ -173,7 +173,7 @@ class Dashboard:
     def _look(self, shell: Shell) -> None:
         """Take the answers that have come, and ask again when it is time."""
         now, clock = time.monotonic(), datetime.now(UTC)
-        self._take(now, clock)
+        self._take(clock)
         idle = self._listing is None and self._diagnosing is None
         if idle and now >= self._due:
             self._due = now + self._interval
@@ -185,7 +185,7 @@ class Dashboard:
             operation = joining.choose_terminal(self._wanted)
             self._finding = shell.hub.start(operation, ANSWER_SECONDS)
 
-    def _take(self, now: float, clock: datetime) -> None:
+    def _take(self, clock: datetime) -> None:
         listed, diagnosed, found = self._listing, self._diagnosing, self._finding
         if listed is not None and listed.done:
             self._listing = None
@@ -196,7 +196,7 @@ class Dashboard:
         if diagnosed is not None and diagnosed.done:
             self._diagnosing = None
             try:
-                self._board.diagnosed(diagnosed.result(), now, clock)
+                self._board.diagnosed(diagnosed.result(), clock)
             except LaneError as error:
                 self._board.undiagnosed(_why(error), clock)
         if found is not None and found.done:

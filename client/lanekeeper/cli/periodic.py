@@ -72,7 +72,7 @@ class Periodic:
         except LaneError as error:
             self._board.undiagnosed(error.message, now)
         else:
-            self._board.diagnosed(found, time.monotonic(), now)
+            self._board.diagnosed(found, now)
 
     def _print(self) -> None:
         if self._settings.json:

@@ -114,17 +114,18 @@ class AsyncTerminal:
         if held is not None:
             await self._shell.perform(writing.watch(held, events))
             return AsyncWriter(self._shell, self._input, held)
-        operation = writing.hold_on(self._place.ids, events, tty=tty, take_over=take)
+        operation = writing.hold_on(self._place, events, tty=tty, take_over=take)
         return AsyncWriter(self._shell, self._input, await self._shell.perform(operation))
 
     async def resize(self, cols: int, rows: int) -> TerminalInfo:
         """Set the size in character cells."""
         body = Resize(cols=cols, rows=rows, writer_id=self._input.writer_id)
-        return await self._simple("terminal.resize", body)
+        return await self._simple("terminal.resize", body, self._place.endpoints.control)
 
     async def signal(self, signal: str | int, target: Target = "foreground") -> TerminalInfo:
         """Send a signal (`INT`, `SIGINT` or 2) to the foreground group, the leader or the tree."""
-        return await self._simple("terminal.signal", Signal(signal=signal, target=target))
+        body = Signal(signal=signal, target=target)
+        return await self._simple("terminal.signal", body, self._place.endpoints.control)
 
     async def read(self, offset: int | None = None, size: int = MAX_CHUNK) -> ReadResult:
         """Return output from `offset` (None: the oldest kept byte), at most `size` bytes."""
@@ -184,8 +185,10 @@ class AsyncTerminal:
 
     async def refresh(self) -> TerminalInfo:
         """Return the terminal as it is now."""
-        return await self._simple("terminal.get", None)
+        return await self._simple("terminal.get", None, None)
 
-    async def _simple(self, method: str, body: Resize | Signal | None) -> TerminalInfo:
-        self.info = await self._shell.perform(operations.simple(method, body, self.id))
+    async def _simple(
+        self, method: str, body: Resize | Signal | None, link: str | None
+    ) -> TerminalInfo:
+        self.info = await self._shell.perform(operations.simple(method, body, self.id, link))
         return self.info
