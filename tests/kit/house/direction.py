@@ -78,7 +78,7 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "collector": "admission beginnings diagnoses export faults findings judging ledger model pages "
     "spending usage window",
     "keeper": "beats births bulletin clock continuity daemons depository events facts figures "
-    "findings grants greeting lookups peers pool readoption refill restarts roster scopes "
+    "findings grants greeting keeping lookups peers pool readoption refill restarts roster scopes "
     "states status succession supervisor sweeping vault wayup",
     "workers": "actions backlog closing consumer_commands consumers core echo emulation ending "
     "inputs keeping knowledge life marks paste picture programs queries recording_commands records "

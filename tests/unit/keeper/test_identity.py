@@ -18,7 +18,7 @@ from lanekeeper.keeper.rundir import Rundir
 
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(["sleep", "600"], env={"MARK": "here", "PATH": os.environ["PATH"]})
+    process = subprocess.Popen(["sleep", "600"], env={"PATH": os.environ["PATH"]})
     yield process
     process.kill()
     process.wait()
@@ -68,11 +68,6 @@ def test_ended_process_is_gone_but_not_its_pidfd(sleeper: subprocess.Popen[bytes
     assert not process.signal(signal.SIGKILL)
 
 
-def test_markers_are_found(sleeper: subprocess.Popen[bytes]) -> None:
-    assert [process.pid for process in identity.marked("MARK", "here")] == [sleeper.pid]
-    assert not list(identity.marked("MARK", "her"))
-
-
 def test_plane_processes_and_what_terminals_started_are_told_apart(tmp_path: Path) -> None:
     directory = str(tmp_path)
     ours = {"LANEKEEPER_PLANE": directory, "LANEKEEPER_ROLE": "broker", "LANEKEEPER_DIR": directory}
@@ -85,6 +80,7 @@ def test_plane_processes_and_what_terminals_started_are_told_apart(tmp_path: Pat
     try:
         found = identity.plane_processes(rundir)
         assert [(role, process.pid) for role, process in found] == [("broker", started[0].pid)]
+        assert not identity.plane_processes(Rundir(Path(directory[:-1])))
         assert [process.pid for process in identity.plane_children(rundir)] == [started[1].pid]
     finally:
         for process in started:

@@ -201,12 +201,6 @@ def environment(pid: int) -> dict[str, str] | None:
     return None if raw is None else _variables(raw)
 
 
-def marked(name: str, value: str) -> Iterator[Process]:
-    """Yield the live processes of this uid whose first environment holds NAME=VALUE."""
-    for found, _ in _marked(name, value):
-        yield Process(found.pid, found.start_time)
-
-
 def plane_processes(rundir: Rundir, *, by_hand: bool = True) -> list[tuple[str, Process]]:
     """Return role and identity of every live process of the plane in this runtime directory.
 

@@ -49,11 +49,6 @@ class Loop:
         self._served: list[Channel] = []
         self._paused: dict[int, Callable[[], None]] = {}
 
-    @property
-    def channels(self) -> int:
-        """How many channels are open."""
-        return len(self._channels)
-
     def watch(self, fd: int, call: Callable[[], None]) -> None:
         """Call `call` while `fd` is readable, until `forget`."""
         self._selector.register(fd, selectors.EVENT_READ, call)

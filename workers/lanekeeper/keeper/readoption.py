@@ -52,11 +52,6 @@ class Readoption:
         self._begun = now
         self.deadline = now + PATIENCE if self._missing else math.inf
 
-    def knows(self, pid: int, start_time: int) -> bool:
-        """Whether this process lived when we began and is not wholly back."""
-        missing = self._missing.get(pid)
-        return missing is not None and missing.found.start_time == start_time
-
     def greeted(self, pid: int, declared: int) -> None:
         """Note a hello, with the number of descriptors to come."""
         missing = self._missing.get(pid)

@@ -65,10 +65,6 @@ class Vault:
                 if kind in entry:
                     yield owner, entry[kind]
 
-    def names(self, owner: str) -> list[str]:
-        """Return the names of an owner's entries."""
-        return list(self._owners.get(owner, {}))
-
     def deposit(
         self, peer: int, owner: str, message: Message, fds: tuple[int, ...]
     ) -> list[Action]:
@@ -80,7 +76,9 @@ class Vault:
         name, kinds = _name(message), _kinds(message)
         if len(kinds) != len(fds) or not fds:
             raise RequestError("INVALID_ARGUMENT", "a deposit has one kind for each descriptor")
-        if self._total + len(fds) > self._limit:
+        there = self._owners.get(owner, {}).get(name, {})
+        more = sum(kind not in there for kind in kinds)
+        if more and self._total + more > self._limit:
             raise RequestError(
                 "LIMIT_EXCEEDED",
                 f"the vault holds {self._total} descriptors, at most {self._limit}; "
@@ -89,7 +87,7 @@ class Vault:
         entry = self._owners.setdefault(owner, {}).setdefault(name, {})
         replaced = tuple(entry[kind] for kind in kinds if kind in entry)
         entry.update(zip(kinds, fds, strict=True))
-        self._total += len(fds) - len(replaced)
+        self._total += more
         return [*_discard(replaced), Send(peer, answer(message, "deposited"))]
 
     def release(self, peer: int, owner: str, message: Message) -> list[Action]:
