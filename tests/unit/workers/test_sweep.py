@@ -42,6 +42,14 @@ def test_a_program_is_ended(program: Process) -> None:
     assert (sweep.processes, sweep.killed, sweep.beyond) == (1, 1, frozenset())
 
 
+def test_whose_pid_was_reused_ends_nobody_elses_session(program: Process) -> None:
+    before = Process(program.pid, program.start_time - 1)
+    sweep = Sweep("end", [before], NOBODY, 0)
+    assert swept(sweep)
+    assert program.alive()
+    assert sweep.processes == 0
+
+
 def test_the_session_of_a_program_that_has_gone_is_ended() -> None:
     words = ["sh", "-c", "sleep 600 & echo $!"]
     with subprocess.Popen(words, start_new_session=True, stdout=subprocess.PIPE) as gone:

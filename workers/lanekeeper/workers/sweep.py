@@ -66,6 +66,7 @@ class Sweep:
         self.processes = 0
         self.killed = 0
         self._programs = {p.pid: p.start_time for p in programs}
+        self._sessions = self._programs
         self._origin = origin
         self._ending = Ending(grace)
         self._seen: set[Process] = set()
@@ -146,6 +147,12 @@ class Sweep:
 
     def _scan(self) -> list[Process]:
         table = {stat.pid: stat for stat in every_stat()}
+        # Who has the pid of a program that has gone may lead a session: it is not ours.
+        self._sessions = {
+            pid: started
+            for pid, started in self._programs.items()
+            if pid not in table or table[pid].start_time == started
+        }
         members = {pid for pid, stat in table.items() if self._is_member(stat)}
         members |= self._origin.inside() & table.keys()
         members |= _descending(table, members)
@@ -158,7 +165,7 @@ class Sweep:
     def _is_member(self, stat: Stat) -> bool:
         if self._programs.get(stat.pid) == stat.start_time:
             return True
-        started = self._programs.get(stat.session)
+        started = self._sessions.get(stat.session)
         if started is not None and stat.start_time >= started:
             return True
         return self._may_be_ours(stat) and self._origin.claims(stat.pid)
