@@ -17,7 +17,7 @@ from lanekeeper.keeper.shortage import explain
 from lanekeeper.wire.states import TerminalState
 from lanekeeper.workers.actions import OpenGate, SpawnRefused, Start, Stimulus
 from lanekeeper.workers.children import Child
-from lanekeeper.workers.estate import JOURNAL, LANE, PROGRAM_KINDS, Program
+from lanekeeper.workers.estate import JOURNAL, PROGRAM_KINDS, Program
 from lanekeeper.workers.spawner import NoNurseryError, Spawner
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.terminal_input import Lost
@@ -129,7 +129,7 @@ class Starter:
 
     def open_gates(self) -> None:
         """Let the programs run whose terminals are in the vault."""
-        if not all(self._deposits.sure(name) for name in (JOURNAL, LANE)):
+        if not self._deposits.sure(JOURNAL):
             return
         for terminal_id in [name for name in self._gates if self._deposits.sure(name)]:
             self._gates.discard(terminal_id)
