@@ -216,19 +216,6 @@ def test_closing_waits_for_processes_and_for_the_last_byte(lane: Lane) -> None:
     )
 
 
-def test_a_program_that_cannot_be_ended_is_left_behind(lane: Lane) -> None:
-    terminal = lane.run(lane.session())
-    end = only(lane.command("terminal.close", terminal_id=terminal), actions.End)
-    done = lane.give(actions.Drained(terminal))
-    assert only(done, actions.Announce).status.kind == "unknown"
-    assert lane.give(actions.Drained(terminal)) == []
-    done = lane.give(actions.Cleared(end.ending_id, 1, 0))
-    assert answer(done) == {"sessions": 0, "terminals": 1, "processes": 1, "killed": 0}
-    # It ends after all, by itself: nobody but the nursery is told.
-    done = lane.give(actions.Exited(terminal, SEVEN))
-    assert [type(action) for action in done] == [actions.Reap]
-
-
 def test_terminating_a_session_ends_its_terminals_and_leases(lane: Lane) -> None:
     session, other = lane.session(), lane.session("other")
     attach(lane, session)

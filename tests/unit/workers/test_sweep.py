@@ -12,7 +12,11 @@ import pytest
 
 from kit.waiting import wait_until
 from lanekeeper.keeper.identity import Process, start_time
+from lanekeeper.wire.messages.terminal import ExitStatus
+from lanekeeper.workers import actions
 from lanekeeper.workers.sweep import Origin, Sweep
+
+from .lanes import Lane, answer, only
 
 NOBODY = Origin(("LANEKEEPER_TERMINAL", "term_of_nobody"))
 
@@ -80,3 +84,17 @@ def test_what_may_not_be_signalled_ends_no_ending_never(
         assert sweep.beyond == {program}
         assert sweep.fds() == []
     os.kill(program.pid, signal.SIGKILL)
+
+
+def test_a_program_that_cannot_be_ended_is_left_behind() -> None:
+    lane = Lane()
+    terminal = lane.run(lane.session())
+    end = only(lane.command("terminal.close", terminal_id=terminal), actions.End)
+    done = lane.give(actions.Drained(terminal))
+    assert only(done, actions.Announce).status.kind == "unknown"
+    assert lane.give(actions.Drained(terminal)) == []
+    done = lane.give(actions.Cleared(end.ending_id, 1, 0))
+    assert answer(done) == {"sessions": 0, "terminals": 1, "processes": 1, "killed": 0}
+    # It ends after all, by itself: nobody but the nursery is told.
+    done = lane.give(actions.Exited(terminal, ExitStatus(kind="exited", code=7)))
+    assert [type(action) for action in done] == [actions.Reap]
