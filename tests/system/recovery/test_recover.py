@@ -105,3 +105,21 @@ def test_an_attach_with_restore_tells_what_is_left(plane: Plane) -> None:
         assert attached.session.status == "attached"
     (completed,) = (one for one in story(plane) if one.topic == "session.restore.completed")
     assert completed.session_id == info.session_id
+
+
+def test_a_lane_that_was_given_up_outlives_the_keeper(plane: Plane) -> None:
+    with plane.connect() as client:
+        lane = client.lane("poisoned")
+        terminal = lane.spawn(["cat"], name="cat")
+        pid = terminal.refresh().pid
+        give_up(plane, lane)
+        for _ in range(2):
+            plane.kill("keeper", signal.SIGKILL)
+            assert plane.lane("restart", "collector", timeout=30).returncode == 0, "it is back"
+        assert plane.lane("restart", "keeper", timeout=30).returncode == 0
+        assert lane.refresh().status == "failed"
+        done = plane.lane("recover", "poisoned")
+        assert (done.returncode, done.stderr) == (0, "")
+        info = terminal.refresh()
+        assert (info.pid, info.state) == (pid, "active")
+        terminal.send("still there\n", timeout=10)

@@ -231,6 +231,14 @@ def test_keeper_does_not_retire_while_only_its_vault_has_a_lane() -> None:
     assert of(events.Retire, run.say(client, "restart", id=1, role="keeper"))
 
 
+def test_keeper_retires_when_the_nursery_has_what_a_crash_loop_left() -> None:
+    run, peers = crash_looped()
+    lane = {**LANE, "generation": 7}
+    run.say(peers["nursery"], "kept", lane_id="lane_a", lane=lane, held=1)
+    client, _ = run.join("client", 901)
+    assert of(events.Retire, run.say(client, "restart", id=1, role="keeper"))
+
+
 def test_keeper_does_not_retire_while_a_lane_waits_for_its_successor() -> None:
     run = Run(hang_after=AFTER)
     granted(run)

@@ -1,5 +1,6 @@
 """Logs: one clean line a record, capped files, shared between processes."""
 
+import fcntl
 import json
 import logging
 import os
@@ -102,3 +103,16 @@ def test_unknown_settings_are_refused(tmp_path: Path) -> None:
         logs.configure("x", tmp_path / "x.log", "loud", "text")
     with pytest.raises(ValueError, match="format"):
         logs.configure("x", tmp_path / "x.log", "info", "xml")
+
+
+def test_writer_that_was_stopped_while_it_moved_the_file_stops_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "worker.log"
+    path.write_bytes(b"x" * logs.FILE_MAX)
+    logs.configure("worker", path, "info", "text")
+    with path.open("ab") as stopped:
+        fcntl.flock(stopped, fcntl.LOCK_EX)
+        LOGGER.info("meanwhile")
+        assert path.read_text().endswith("meanwhile\n")
+    LOGGER.info("afterwards")
+    assert path.read_text().endswith("afterwards\n")
+    assert path.with_name("worker.log.1").read_text().endswith("meanwhile\n")

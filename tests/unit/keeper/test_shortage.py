@@ -4,19 +4,26 @@ import contextlib
 import errno
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from lanekeeper.keeper.brood import Brood
 from lanekeeper.keeper.channel import Channel, ChannelError, Listener, connect
 from lanekeeper.keeper.deposits import Deposits
+from lanekeeper.keeper.forking import room
+from lanekeeper.keeper.guise import Guise
 from lanekeeper.keeper.identity import Process, start_time
-from lanekeeper.keeper.loop import PAUSE, Loop
+from lanekeeper.keeper.loop import PAUSE, Handlers, Loop
+from lanekeeper.keeper.rebirth import Rebirth
+from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.keeper.shortage import explain
+from lanekeeper.keeper.warmth import Birth, Warmth
 from lanekeeper.keeper.watches import AGAIN, Watches
 
 
@@ -47,12 +54,12 @@ def loop() -> Iterator[Loop]:
 
 
 @contextlib.contextmanager
-def none_left() -> Iterator[None]:
-    """Let this process open nothing more."""
+def none_left(spare: int = 0) -> Iterator[None]:
+    """Let this process open nothing more, or so much at most."""
     usual = resource.getrlimit(resource.RLIMIT_NOFILE)
     used = {int(path.name) for path in Path("/proc/self/fd").iterdir() if path.exists()}
-    first = next(number for number in range(len(used) + 1) if number not in used)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (first, usual[1]))
+    free = [number for number in range(len(used) + spare + 1) if number not in used]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[spare], usual[1]))
     try:
         yield
     finally:
@@ -167,3 +174,65 @@ def test_of_anything_else_only_the_systems_words_are_said() -> None:
     assert explain(OSError(errno.ENOENT, "No such file or directory")) == (
         "No such file or directory"
     )
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_process_whose_start_cannot_be_read_now_is_not_taken_for_dead(
+    loop: Loop, child: subprocess.Popen[bytes]
+) -> None:
+    started = start_time(child.pid)
+    assert started is not None
+    watches = Watches(loop, lambda _: None)
+    with none_left(1):
+        assert watches.add(Process(child.pid, started), 0.0)
+    assert child.pid in watches
+    child.kill()
+    child.wait()
+    watches.again(AGAIN)
+    assert child.pid not in watches
+
+
+def test_a_fork_whose_start_cannot_be_read_is_ended_and_said(
+    loop: Loop, pair: tuple[Channel, Channel], child: subprocess.Popen[bytes]
+) -> None:
+    brood = Brood(loop)
+    with none_left(1), pytest.raises(OSError, match="cannot be read"):
+        brood.adopt(child.pid, pair[0], worker=True)
+    assert child.wait(10) == -signal.SIGKILL
+    assert not brood.tracks(child.pid)
+
+
+def test_there_is_room_to_fork_when_the_child_can_be_watched() -> None:
+    with none_left(1), pytest.raises(OSError, match="Too many"), room():
+        pass
+    with none_left(2), room():
+        pass
+
+
+class Warm(Warmth):
+    """A nursery that could fork anything."""
+
+    def birth(self, role: str, argv: Sequence[str]) -> Birth:
+        """Return how."""
+        return Birth(role, tuple(argv), lambda _: 0, Guise((0, 0), (0, 0)))
+
+
+def test_a_nursery_without_a_descriptor_leaves_a_daemon_to_the_keeper(
+    tmp_path: Path, loop: Loop, pair: tuple[Channel, Channel]
+) -> None:
+    keeper, nursery = pair
+    loop.join(nursery, Handlers(lambda *_: None, lambda _: None))
+    rebirth = Rebirth(Rundir(tmp_path), loop, Brood(loop), Warm(), lambda: None)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for spare in range(4):  # its gate has two ends
+        with none_left(spare):
+            rebirth.start(nursery, {"op": "start", "id": "start-1", "role": "broker"})
+        assert [one.message["op"] for one in keeper.receive()] == ["cold"]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -7,6 +7,7 @@ Called by the nursery's shell.
 """
 
 import contextlib
+import errno
 import math
 import os
 import signal
@@ -78,7 +79,11 @@ class Brood:
         except OSError:
             os.kill(pid, signal.SIGKILL)
             raise
-        started = identity.start_time(pid, zombies=True) or 0
+        started = identity.start_time(pid, zombies=True)
+        if started is None:
+            os.close(pidfd)
+            os.kill(pid, signal.SIGKILL)
+            raise OSError(errno.EMFILE, f"/proc/{pid}/stat cannot be read")
         offspring = Offspring(identity.Process(pid, started), pidfd, owner, worker, lane)
         self._offspring[pid] = offspring
 

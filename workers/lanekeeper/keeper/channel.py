@@ -279,7 +279,7 @@ def connect(path: Path, patience: float = 0.0) -> Channel:
             timeout = _TIMEVAL.pack(int(seconds), int(part * 1e6))
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
         else:
-            sock.setblocking(False)
+            sock.settimeout(0.0)
         sock.connect(os.fspath(path))
     except OSError:
         sock.close()

@@ -1,4 +1,4 @@
-"""Who may put what into the vault: the broker its journal, a lane's worker its lane.
+"""Who deposits what in the vault: the broker its journal, a worker its lane, the nursery its wards.
 
 Owns the rule whose entries a channel changes. Refuses descriptors beside any other message.
 Sans-IO: called by `supervisor` alone, with the time.
@@ -9,6 +9,7 @@ from typing import Final
 from lanekeeper.keeper.continuity import Continuity
 from lanekeeper.keeper.events import (
     BROKER,
+    NURSERY,
     WORKER,
     Action,
     Message,
@@ -17,6 +18,7 @@ from lanekeeper.keeper.events import (
     Send,
     answer,
 )
+from lanekeeper.keeper.keeping import Keeping
 from lanekeeper.keeper.peers import Peers
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.vault import BROKER_OWNER, Vault
@@ -31,13 +33,19 @@ DEPOSITORS: Final = frozenset({BROKER, WORKER})
 class Depository:
     """The vault's counter."""
 
-    def __init__(self, vault: Vault, pool: Pool, peers: Peers, continuity: Continuity) -> None:
+    def __init__(
+        self, vault: Vault, pool: Pool, peers: Peers, continuity: Continuity, keeping: Keeping
+    ) -> None:
         """Serve these peers."""
+        self._keeping = keeping
         self._vault, self._pool, self._peers = vault, pool, peers
         self._continuity = continuity
 
     def deposit(self, event: PeerSaid, now: float) -> list[Action]:
         """Keep what a peer gives; RequestError when it has nothing to deposit, or it is wrong."""
+        peer = self._peers.get(event.peer)
+        if peer is not None and peer.role == NURSERY:
+            return self._keeping.deposit(event.peer, event.message, event.fds)
         owner = self._owner(event.peer)
         kept = self._vault.deposit(event.peer, owner, event.message, event.fds)
         return [*kept, *self._continuity.deposited(event.peer, now)]

@@ -32,6 +32,7 @@ EXIT_WORKER_FAILED: Final = 70
 EXIT_SPAWN_FAILED: Final = 127
 
 _STDIO: Final = 3
+_ROOM: Final = 2
 _GATE: Final = 3
 _ERRORS: Final = 4
 _ABOVE: Final = 16
@@ -137,16 +138,15 @@ class WorkerStart:
 
 @contextlib.contextmanager
 def room() -> Iterator[None]:
-    """Hold a descriptor during a fork, so that the child's pidfd can be had after it.
+    """Hold descriptors during a fork: for the child's pidfd, and to read when it was started.
 
     Raises:
-        OSError: there is none left: nothing is to be forked that could not be watched.
+        OSError: there are none left: nothing is to be forked that could not be watched.
     """
-    spare = os.dup(0)
-    try:
+    with contextlib.ExitStack() as spare:
+        for _ in range(_ROOM):
+            spare.callback(os.close, os.dup(0))
         yield
-    finally:
-        os.close(spare)
 
 
 def fork_worker(start: WorkerStart, release: Callable[[], None]) -> int:

@@ -6,7 +6,9 @@ command line.
 """
 
 import contextlib
+import errno
 import os
+import select
 import signal
 from collections import defaultdict
 from collections.abc import Iterator
@@ -112,16 +114,20 @@ class Process:
         for it. An unreaped process still has a pidfd.
 
         Raises:
-            OSError: descriptors or memory ran out.
+            OSError: descriptors or memory ran out: nobody knows whether it is gone.
         """
         try:
             pidfd = os.pidfd_open(self.pid)
         except ProcessLookupError:
             return None
-        if start_time(self.pid, zombies=True) != self.start_time:
-            os.close(pidfd)
-            return None
-        return pidfd
+        started = start_time(self.pid, zombies=True)
+        if started == self.start_time:
+            return pidfd
+        ended = started is not None or select.select([pidfd], [], [], 0)[0]
+        os.close(pidfd)
+        if not ended:  # it was not there to be read for want of a descriptor
+            raise OSError(errno.EMFILE, f"/proc/{self.pid}/stat cannot be read")
+        return None
 
     def signal(self, number: int) -> bool:
         """Send a signal through a pidfd; return whether the process got it.

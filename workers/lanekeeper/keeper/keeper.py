@@ -30,7 +30,7 @@ from lanekeeper.keeper.shortage import LOST
 from lanekeeper.keeper.states import Plane
 from lanekeeper.keeper.status import PlaneInfo
 from lanekeeper.keeper.supervisor import Supervisor
-from lanekeeper.keeper.survivors import Survivors
+from lanekeeper.keeper.survivors import Cleansings, Survivors
 from lanekeeper.keeper.vault import Vault
 from lanekeeper.keeper.watches import Watches
 
@@ -70,6 +70,7 @@ class Keeper:
         self.retired = False
         self._rundir = rundir
         self._survivors = Survivors(rundir)
+        self._cleansings = Cleansings(self._survivors)
         self._surroundings = surroundings
         self._ready_fd = options.ready_fd
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -138,7 +139,7 @@ class Keeper:
         """Wait for something to happen, and do what follows from it."""
         now = self._clock.now()
         dues = [due for due in (self._core.next_deadline(), self._orphans.deadline) if due]
-        more = (self._premises.deadline, self._watches.deadline)
+        more = (self._premises.deadline, self._watches.deadline, self._cleansings.deadline)
         dues += [due for due in more if due < math.inf]
         patience = max(0.0, min(dues) - now) if dues else None
         self._clock.wait(patience)
@@ -150,12 +151,18 @@ class Keeper:
         self._orphans.sweep(self._clock.now())
         self._watches.again(self._clock.now())
         self._tick()
+        self._cleanse_on()
         self._repair()
         if self._core.state is not Plane.RUNNING and self._wanted:
             self._premises.forget()
             # From here on nobody starts a keeper to bring this plane up again.
             self._wanted = False
             self._rundir.wanted.unlink(missing_ok=True)
+
+    def _cleanse_on(self) -> None:
+        for one in self._cleansings.due(self._clock.now()):
+            done = events.answer(one.request.request, "swept", killed=len(one.killed))
+            self._send(events.Send(one.request.peer, done))
 
     def _tick(self) -> None:
         """Let the core judge by the time, unless part of it is a stop of our own."""
@@ -319,9 +326,7 @@ class Keeper:
         self._feed(events.Swept(tuple(process.pid for process in there)))
 
     def _cleanse(self, action: events.Cleanse) -> None:
-        killed = self._survivors.cleanse(action.lane_id)
-        done = events.answer(action.request, "swept", killed=killed)
-        self._send(events.Send(action.peer, done))
+        self._cleansings.begin(action)
 
     def _announce(self, action: events.Announce) -> None:
         announce(self._ready_fd, action.line)

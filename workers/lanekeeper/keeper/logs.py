@@ -102,8 +102,12 @@ class LogFile(logging.Handler):
         mine = os.fstat(self._fd)
         if mine.st_size < FILE_MAX and _same(mine, self._path):
             return
-        # The lock is on the inode: of several processes that find it full, one moves it.
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        # The lock is on the inode: of several processes that find it full, one moves it. The others
+        # go on in the full one meanwhile: whoever holds the lock may have been stopped.
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
         try:
             if mine.st_size >= FILE_MAX and _same(mine, self._path):
                 self._path.replace(self._path.with_name(f"{self._path.name}.1"))

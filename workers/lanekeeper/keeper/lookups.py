@@ -8,6 +8,7 @@ pool is one.
 from collections.abc import Iterator
 from typing import Any
 
+from lanekeeper.keeper.events import Message
 from lanekeeper.keeper.grants import Grants
 from lanekeeper.keeper.roster import Record, Roster
 from lanekeeper.keeper.states import Worker
@@ -57,6 +58,10 @@ class Lookups:
             if record.lane is not None and record.state is not Worker.ENDING and not record.closed
         ]
         return [*served, *({"lane": dict(lane)} for lane in self._succession.lanes())]
+
+    def given_up(self) -> list[Message]:
+        """Return the lanes that wait until somebody asks for them."""
+        return self._succession.stopped()
 
     def stopped(self) -> list[dict[str, Any]]:
         """Return what a broker is to know of the lanes that wait until somebody asks for them."""

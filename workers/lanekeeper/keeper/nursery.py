@@ -41,6 +41,7 @@ from lanekeeper.keeper.rebirth import Rebirth
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.keeper.shortage import explain
 from lanekeeper.keeper.warden import Warden
+from lanekeeper.keeper.wards import Wards
 from lanekeeper.keeper.warmth import Warmth
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Nursery:
         self._stopping = False
         self._loop = Loop(resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
         self._brood = Brood(self._loop)
+        self._wards = Wards()
         self._orphans = Orphans(self._brood.tracks)
         self._listener = Listener(rundir.nursery_sock)
         self._rundir = rundir
@@ -90,6 +92,8 @@ class Nursery:
             "claim": self._claim,
             "forget": self._forget,
             "rebind": self._rebind,
+            "keep": self._keep,
+            "unkeep": self._unkeep,
         }
 
     def run(self) -> int:
@@ -127,6 +131,8 @@ class Nursery:
         self._loop.send(self._keeper, hello)
         self._loop.send(self._keeper, {"op": "ready"})
         self._brood.keeper_came(self._keeper)
+        for told, fds in self._wards.offer():
+            self._loop.send(self._keeper, told, fds)
         self._warmth.begin(self._joined_at)
 
     def _rejoin(self, now: float) -> None:
@@ -250,6 +256,15 @@ class Nursery:
         self._listener.close()
         self._listener = Listener(self._rundir.nursery_sock)
         self._loop.listen(self._listener, self._on_connect)
+
+    def _keep(self, channel: Channel, received: Received) -> None:
+        answer = self._wards.take(received) if channel is self._keeper else None
+        if answer is not None:
+            self._loop.send(channel, answer)
+
+    def _unkeep(self, channel: Channel, received: Received) -> None:
+        if channel is self._keeper:
+            self._wards.drop(str(received.message.get("lane_id")))
 
     def _forget(self, _: Channel, received: Received) -> None:
         self._brood.forget(str(received.message.get("lane_id")))

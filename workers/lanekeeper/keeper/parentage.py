@@ -40,8 +40,10 @@ class Parentage:
                 continue  # its nursery lives and is its parent
             if found is None or found.pid in self._vaulted:
                 continue
+            began = start_time(found.pid, zombies=True)
+            if began is None:
+                continue  # for want of a descriptor; with the next one that ends
             self._vaulted[found.pid] = (lane_id, pidfd)
-            began = start_time(found.pid, zombies=True) or 0
             self._untold[found.pid] = Orphaned(
                 lane_id, found.pid, began, found.code, found.signal, core=found.core
             )

@@ -155,7 +155,14 @@ class Pool(Lookups):
             raise RequestError("ALREADY_EXISTS", f"{lane_id} has a worker, or {pid} a channel")
         record = Record(pid, started, now, forked=True)
         self._roster.readmit(record, peer, message["lane"])
-        return [] if self._open else self._let_go(record, now)
+        # It deposits all it has: what the nursery had kept of it was on its way to this worker.
+        self._succession.forget(lane_id)
+        dropped = self._vault.drop(lane_id)
+        return dropped if self._open else [*dropped, *self._let_go(record, now)]
+
+    def give_up(self, lane: Message) -> None:
+        """Note a lane that an earlier keeper gave up: it waits until somebody asks for it."""
+        self._succession.give_up(lane)
 
     def grant(self, peer: int, request: Message, now: float) -> list[Action]:
         """Hand a lane to a warm worker, in the order of the requests.

@@ -21,7 +21,8 @@ from typing import Any, Final, NoReturn
 from lanekeeper.keeper import identity, launch, logs
 from lanekeeper.keeper.brood import Brood
 from lanekeeper.keeper.channel import Channel
-from lanekeeper.keeper.forking import default_signals, signals_blocked
+from lanekeeper.keeper.forking import default_signals, room, signals_blocked
+from lanekeeper.keeper.framing import close_all
 from lanekeeper.keeper.loop import Loop
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.keeper.warmth import Birth, Warmth
@@ -65,9 +66,11 @@ class Rebirth:
         if birth is None:
             self.loop.send(channel, {"op": "cold", "id": number})
             return
-        gate, opener = os.pipe2(os.O_CLOEXEC)
+        pipe: tuple[int, ...] = ()
         try:
-            pid = self._fork(birth, None, gate)
+            pipe = gate, opener = os.pipe2(os.O_CLOEXEC)
+            with room():
+                pid = self._fork(birth, None, gate)
             process = self.brood.adopt(pid, channel, worker=True).process
             who = {"pid": pid, "start_time": process.start_time}
             self.loop.send(channel, {"op": "started", "id": number, **who})
@@ -76,8 +79,7 @@ class Rebirth:
             _LOGGER.exception("cannot fork a %s", role)
             self.loop.send(channel, {"op": "cold", "id": number})
         finally:
-            os.close(gate)
-            os.close(opener)
+            close_all(pipe)
 
     def _fork(self, birth: Birth, listener: int | None, gate: int | None) -> int:
         with signals_blocked():

@@ -52,10 +52,11 @@ class Restarts:
         pool: Pool,
         continuity: Continuity,
         running: Callable[[], bool],
+        unsafe: Callable[[], list[str]],
     ) -> None:
-        """Replace nothing while the plane is not `running`."""
+        """Replace nothing while the plane is not `running`; `unsafe` lanes die with the keeper."""
         self._daemons, self._pool, self._continuity = daemons, pool, continuity
-        self._running = running
+        self._running, self._unsafe = running, unsafe
         self._lanes: dict[str, _Lane] = {}
         self._waiting: list[tuple[int, Message]] = []
 
@@ -115,7 +116,7 @@ class Restarts:
             return f"the plane is not whole, its {absent[0]} does not serve; see `lane status`"
         if not self._continuity.complete:
             return "the plane is not yet back under this keeper; try again in a moment"
-        stopped = [str(lane["lane_id"]) for lane in self._pool.stopped()]
+        stopped = self._unsafe()
         if stopped:
             named = ", ".join(stopped[:NAMED_MOST])
             more = f" and {len(stopped) - NAMED_MOST} more" if len(stopped) > NAMED_MOST else ""

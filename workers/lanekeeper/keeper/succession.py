@@ -86,6 +86,10 @@ class Succession:
         """Return the lanes that wait until somebody asks, as their next worker would have them."""
         return list(self._stopped.values())
 
+    def give_up(self, lane: Message) -> None:
+        """Note a lane that was stopped under an earlier keeper."""
+        self._stopped[lane["lane_id"]] = lane
+
     def clear(self) -> None:
         """Nobody follows any more: the plane goes down."""
         self._waiting.clear()

@@ -55,6 +55,7 @@ from lanekeeper.keeper.events import (
     require_text,
 )
 from lanekeeper.keeper.greeting import Greeting
+from lanekeeper.keeper.keeping import Keeping
 from lanekeeper.keeper.peers import Peer, Peers
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.restarts import Restarts
@@ -87,9 +88,14 @@ class Supervisor:
         self._continuity = Continuity(parts, hang_after)
         self._greeting = Greeting(info, self._daemons, self._pool, vault, self._continuity)
         self._bulletin = Bulletin(info, self._daemons, self._pool, vault, self._continuity)
-        self._depository = Depository(vault, self._pool, self._peers, self._continuity)
+        self._keeping = Keeping(self._daemons, self._pool, vault)
+        self._depository = Depository(
+            vault, self._pool, self._peers, self._continuity, self._keeping
+        )
         self._births = Births(self._daemons, self._running, self._on_ended, self._pool.exited)
-        self._restarts = Restarts(self._daemons, self._pool, self._continuity, self._running)
+        self._restarts = Restarts(
+            self._daemons, self._pool, self._continuity, self._running, self._keeping.unsafe
+        )
         self._events = self._event_table()
         self._operations = self._operation_table()
 
@@ -106,7 +112,7 @@ class Supervisor:
             Swept: self._on_swept,
             Tick: self._on_tick,
             Damaged: self._on_damaged,
-            Stalled: self._on_stalled,
+            Stalled: lambda _, now: self._continuity.stalled(now),
             Orphaned: self._on_orphaned,
         }
 
@@ -121,6 +127,7 @@ class Supervisor:
             "sweep": (frozenset({BROKER}), self._cleanse),
             "recover": (frozenset({BROKER}), self._pool.recover),
             "release": (DEPOSITORS, self._depository.release),
+            "kept": (frozenset({NURSERY}), self._keeping.kept),
             "closed": (frozenset({WORKER}), self._depository.closed),
             "forked": (frozenset({NURSERY}), _of_nursery(self._pool.forked)),
             "failed": (frozenset({NURSERY}), _of_nursery(self._pool.fork_failed)),
@@ -152,6 +159,7 @@ class Supervisor:
             return []
         actions = self._events[type(event)](event, now)
         actions = [*actions, *self._restarts.settle(), *self._advance(now)]
+        actions += self._keeping.settle()
         return [*self._births.route(actions, now), *self._bulletin.tell(now)]
 
     def _running(self) -> bool:
@@ -349,9 +357,6 @@ class Supervisor:
         nursery = self._daemons.get(NURSERY)
         heir = nursery.peer if event.keeper and nursery is not None else None
         return [*([] if heir is None else [Entrust(heir)]), *self._peers.rebind()]
-
-    def _on_stalled(self, _: Stalled, now: float) -> list[Action]:
-        return self._continuity.stalled(now)
 
     # The way down.
 

@@ -4,11 +4,15 @@ Owns the searches by marker, brand, cgroup and descent, and the removal of cgrou
 signal what is not a plane's own: strangers carry none of these. Called by the keeper's shell.
 """
 
+import math
 import os
 import signal
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from lanekeeper.keeper import cgroups, identity
+from lanekeeper.keeper.events import Cleanse
 from lanekeeper.keeper.rundir import Rundir
 
 CLEANSE_SCANS: Final = 20
@@ -16,6 +20,9 @@ CLEANSE_SCANS: Final = 20
 
 GROUP_PATIENCE: Final = 0.5
 """Seconds for what was killed to leave its cgroup, so that this can be removed."""
+
+GROUP_AGAIN: Final = 0.01
+"""Seconds between two attempts to remove a cgroup."""
 
 
 class Survivors:
@@ -31,26 +38,75 @@ class Survivors:
         found = {*identity.plane_children(self._rundir), *identity.descendants(os.getpid())}
         return found if self._group is None else found | set(identity.in_group(self._group))
 
-    def cleanse(self, lane_id: str) -> int:
-        """Kill what one lane left, and remove its cgroup; return how many processes it was.
-
-        What was signalled may be between its signal and its end, or have forked: it looks again.
-        """
-        killed: set[identity.Process] = set()
-        group = None if self._group is None else self._group / lane_id
-        for _ in range(CLEANSE_SCANS):
-            left = identity.lane_children(self._rundir, lane_id)
-            left += [] if group is None else identity.in_group(group)
-            if not left:
-                break
-            if group is not None:
-                cgroups.kill(group)
-            killed.update(process for process in left if process.signal(signal.SIGKILL))
-        if group is not None:
-            cgroups.remove(group, GROUP_PATIENCE)
-        return len(killed)
+    def cleansing(self, request: Cleanse) -> "Cleansing":
+        """Return the way to kill what one lane left, and to remove its cgroup."""
+        group = None if self._group is None else self._group / request.lane_id
+        return Cleansing(self._rundir, request, group)
 
     def tidy(self) -> None:
         """Remove the plane's cgroup, once nothing is left."""
         if self._group is not None:
             cgroups.remove(self._group, GROUP_PATIENCE)
+
+
+@dataclass(slots=True)
+class Cleansing:
+    """What one lane left, on its way out: a look for it in each turn, never all in one."""
+
+    rundir: Rundir
+    request: Cleanse
+    group: Path | None
+    killed: set[identity.Process] = field(default_factory=set)
+    scans: int = 0
+    remove_until: float = math.inf
+    deadline: float = -math.inf
+    """When to go on."""
+
+    def step(self, now: float) -> bool:
+        """Go on; return whether it is over.
+
+        What was signalled may be between its signal and its end, or have forked: it looks again.
+        """
+        if self.remove_until == math.inf:
+            if self._scan():
+                return False
+            self.remove_until = now + GROUP_PATIENCE
+        if self.group is None or cgroups.remove(self.group) or now >= self.remove_until:
+            return True
+        self.deadline = now + GROUP_AGAIN
+        return False
+
+    def _scan(self) -> bool:
+        """Kill what there is; return whether to look again."""
+        left = identity.lane_children(self.rundir, self.request.lane_id)
+        left += [] if self.group is None else identity.in_group(self.group)
+        if self.group is not None and left:
+            cgroups.kill(self.group)
+        reached = [process for process in left if process.signal(signal.SIGKILL)]
+        self.killed.update(reached)
+        self.scans += 1
+        return bool(reached) and self.scans < CLEANSE_SCANS
+
+
+class Cleansings:
+    """Those that are under way."""
+
+    def __init__(self, survivors: Survivors) -> None:
+        """Start with none."""
+        self._survivors = survivors
+        self._under_way: list[Cleansing] = []
+
+    @property
+    def deadline(self) -> float:
+        """When to call `due`."""
+        return min((one.deadline for one in self._under_way), default=math.inf)
+
+    def begin(self, request: Cleanse) -> None:
+        """Kill what a lane left, from the next call of `due` on."""
+        self._under_way.append(self._survivors.cleansing(request))
+
+    def due(self, now: float) -> list[Cleansing]:
+        """Go one step on with each whose time it is; return those that are over."""
+        over = [one for one in self._under_way if one.deadline <= now and one.step(now)]
+        self._under_way = [one for one in self._under_way if one not in over]
+        return over
