@@ -33,6 +33,7 @@ class Figures:
         self._meter = Meter(ROLE, me.pid, me.start_time, now)
         self._desk = desk
         self._touched = True
+        self._owed = False
         # Events before this process began are counted by the broker that published them.
         self._first = desk.state.history.last
         self._counted: tuple[int, int] | None = None
@@ -58,7 +59,11 @@ class Figures:
         self._desk.timings.take(now, self._meter.observe)
 
     def lag(self, seconds: float) -> None:
-        """Note how late the loop came to its beat; only much of it is worth a sample."""
+        """Note how late the loop came to its beat; only much of it is worth a sample.
+
+        One that was not taken is pushed again now: the beat has the process awake.
+        """
+        self._touched = self._touched or self._owed
         if seconds < LAG_TOLD:
             self._meter.note(_P + "loop_lag_seconds", seconds)
         else:
@@ -66,12 +71,21 @@ class Figures:
             self._touched = True
 
     def take(self, now: float, *, last: bool = False) -> bytes | None:
-        """Return the sample to push now, or None; the `last` one is due at once."""
+        """Return the sample to push now, or None; the `last` one is due at once.
+
+        `pushed` is to say what became of it.
+        """
         if not last and (not self._touched or now < self._meter.slot):
             return None
         self._touched = False
         self._gather()
         return self._meter.take(now, last=last)
+
+    def pushed(self, *, sent: bool) -> None:
+        """Note whether the sample just taken is on its way."""
+        self._owed = not sent
+        if sent:
+            self._meter.sent()
 
     def _gather(self) -> None:
         desk, put = self._desk, self._meter.put

@@ -32,6 +32,7 @@ class Figures:
         self._meter = meter
         self._effects = effects
         self._told: LaneLoad | None = None
+        self._owed = False
         self.deadline = meter.slot
 
     def touch(self) -> None:
@@ -44,7 +45,12 @@ class Figures:
         self.touch()
 
     def lag(self, seconds: float) -> None:
-        """Note how late the loop came to its beat; only much of it is worth a sample."""
+        """Note how late the loop came to its beat; only much of it is worth a sample.
+
+        One that was not taken is pushed again now: the beat has the process awake.
+        """
+        if self._owed:
+            self.touch()
         if seconds < LAG_TOLD:
             self._meter.note(_P + "loop_lag_seconds", seconds)
         else:
@@ -67,8 +73,10 @@ class Figures:
             self._meter.changed = True
             sample = self._meter.take(now, load, last=last)
             if sample is not None:
-                self._told = load
-                self._effects.sockets.sample(sample)
+                self._owed = not self._effects.sockets.sample(sample)
+                if not self._owed:
+                    self._told = load
+                    self._meter.sent()
         self.deadline = max(self._meter.slot, now + SAMPLE_SECONDS) if held else math.inf
 
     def _gather(self, depths: dict[str, Depth]) -> None:
