@@ -76,6 +76,8 @@ class Subject:
         self._typed_at = 0.0
         self._exit: Ended | None = None
         self.broken = False
+        # Asked after the start was told, its worker has closed what only the start needed.
+        self.terminal.refresh()
         self.child = proc.Seen(self.terminal.info.pid or 0, self.terminal.info.start_time or 0)
 
     def observe(self, plane: Plane) -> None:

@@ -81,7 +81,7 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "findings grants greeting lookups peers pool readoption refill restarts roster scopes "
     "states status succession supervisor sweeping vault wayup",
     "workers": "actions backlog closing consumer_commands consumers core echo emulation ending "
-    "inputs knowledge life marks paste picture programs queries recording_commands records "
+    "inputs keeping knowledge life marks paste picture programs queries recording_commands records "
     "resuming screen_commands search sequences session_commands shown state tally "
     "terminal_commands timeline turn waits watching writer_commands",
 }
