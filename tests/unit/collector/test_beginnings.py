@@ -51,7 +51,7 @@ def test_what_is_named_fits_the_table() -> None:
 
 def test_the_keeper_counts_deaths_by_reasons_that_are_named() -> None:
     figures = Figures()
-    figures.took_over()
+    figures.took_over(asked=False)
     figures.hung(3)
     figures.replaced("worker", 1, 0, None, asked=True)
     figures.replaced("worker", 2, 1, None, asked=False)
