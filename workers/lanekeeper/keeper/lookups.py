@@ -45,10 +45,6 @@ class Lookups:
         """Return the record of a lane's worker."""
         return self._roster.of_lane(lane_id)
 
-    def stopped(self) -> list[str]:
-        """Return the ids of the lanes that have no worker until somebody recovers them."""
-        return [str(lane["lane_id"]) for lane in self._succession.stopped()]
-
     def succeeds(self, lane_id: str) -> bool:
         """Whether a lane waits for a successor."""
         return any(lane["lane_id"] == lane_id for lane in self._succession.lanes())

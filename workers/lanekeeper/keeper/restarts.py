@@ -115,7 +115,7 @@ class Restarts:
             return f"the plane is not whole, its {absent[0]} does not serve; see `lane status`"
         if not self._continuity.complete:
             return "the plane is not yet back under this keeper; try again in a moment"
-        stopped = self._pool.stopped()
+        stopped = [str(lane["lane_id"]) for lane in self._pool.stopped()]
         if stopped:
             named = ", ".join(stopped[:NAMED_MOST])
             more = f" and {len(stopped) - NAMED_MOST} more" if len(stopped) > NAMED_MOST else ""
