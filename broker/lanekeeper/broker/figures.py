@@ -13,12 +13,10 @@ import msgspec
 
 from lanekeeper.broker.desk import Desk
 from lanekeeper.keeper.identity import Process
-from lanekeeper.wire.meter import Meter
+from lanekeeper.wire.meter import LAG_TOLD, Meter
 from lanekeeper.wire.sample import SAMPLE_VERSION, Sample, encode_sample
 
 ROLE: Final = "broker"
-LAG_TOLD: Final = 0.15
-"""A loop that is later than this is worth a sample of its own (seconds)."""
 _P: Final = "lanekeeper_"
 _NOT_INCIDENTS: Final = frozenset({"commands", "commands.forwarded", "samples.dropped"})
 _KEEPER_AWAY: Final = "keeper.away"

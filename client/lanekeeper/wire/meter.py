@@ -25,6 +25,9 @@ from lanekeeper.wire.sample import (
 FIRST_WITHIN: Final = 1.0
 """Seconds within which the first sample, or one that is wanted again, is pushed."""
 
+LAG_TOLD: Final = 0.15
+"""A loop that is later than this is worth a sample of its own (seconds)."""
+
 _Key = tuple[str, tuple[str, ...]]
 
 

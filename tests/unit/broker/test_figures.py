@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
-from lanekeeper.broker.figures import LAG_TOLD, Figures
+from lanekeeper.broker.figures import Figures
 from lanekeeper.keeper.identity import Process
 from lanekeeper.wire.limits import LOG_BUDGET
 from lanekeeper.wire.messages.events import Happened
+from lanekeeper.wire.meter import LAG_TOLD
 from lanekeeper.wire.sample import Sample, decode_sample
 
 from .bench import Bench, a_terminal

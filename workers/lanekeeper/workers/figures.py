@@ -8,15 +8,13 @@ has come.
 import math
 from typing import Final
 
-from lanekeeper.wire.meter import Meter
+from lanekeeper.wire.meter import LAG_TOLD, Meter
 from lanekeeper.wire.sample import SAMPLE_SECONDS, TERMINALS_MAX, LaneLoad, TerminalLoad
 from lanekeeper.workers.backlog import Depth
 from lanekeeper.workers.effects import Effects
 from lanekeeper.workers.terminal_io import TerminalIO
 
 ROLE: Final = "worker"
-LAG_TOLD: Final = 0.15
-"""A loop that is later than this is worth a sample of its own (seconds)."""
 _P: Final = "lanekeeper_"
 
 
