@@ -72,6 +72,7 @@ class Server:
         self._keeping = journals.Keeping(heritage.journal, heritage.state)
         self._core = Core(heritage.state, os.urandom, str(rundir.path))
         self._figures = Figures(identity.current(), self._core.desk, time.monotonic())
+        self._keeper_owed = False
         self._core.desk.budget.limit = log_budget
         self._poller = zmq.Poller()
         self._polled: tuple[int, int] | None = None
@@ -109,7 +110,7 @@ class Server:
                 self._rebind()
             elif message["op"] == "collector":
                 self._figures.again(now.monotonic)
-                self._push(*self._figures.keeper.again())
+                self._keeper_owed = not self._push(*self._figures.keeper.again())
             elif message["op"] == "figures":
                 self._pass_on(message)
             else:
@@ -129,6 +130,8 @@ class Server:
         due = self._link.deadline()
         if self._link.is_open and due is not None and due <= now:
             self._figures.lag(now - due)
+            if self._keeper_owed:
+                self._keeper_owed = not self._push(*self._figures.keeper.again())
         self._link.beat(now)
 
     def _rebind(self) -> None:
@@ -244,19 +247,22 @@ class Server:
         """Push the figures to the collector when it is time to; never waits."""
         sample = self._figures.take(now, last=last)
         if sample is not None:
-            self._push(sample)
+            self._figures.pushed(sent=self._push(sample))
 
-    def _push(self, *samples: bytes) -> None:
+    def _push(self, *samples: bytes) -> bool:
+        """Return whether all are on their way."""
         for sample in samples:
             try:
                 self._sockets.samples.send(sample, zmq.NOBLOCK)
             except zmq.Again:
                 self._core.desk.counters["samples.dropped"] += 1
+                return False
+        return True
 
     def _pass_on(self, message: dict[str, Any]) -> None:
         """Push the keeper's figures, which has no socket of this kind."""
         try:
-            self._push(*self._figures.keeper.hear(message))
+            self._keeper_owed = not self._push(*self._figures.keeper.hear(message))
         except msgspec.ValidationError as error:
             self._core.desk.counters["keeper.unknown"] += 1
             LOG.warning("passed over the keeper's figures: %s", error)
