@@ -173,9 +173,7 @@ def test_input_that_cannot_be_taken_as_it_is_is_said(fake: FakePlane, plane: Pla
     assert "terminal.input refused" in "".join(desk.said)
 
 
-def test_a_person_who_comes_back_after_a_stop_types_raw_again(
-    fake: FakePlane, plane: Plane
-) -> None:
+def test_a_person_who_comes_back_after_a_stop_types_raw_again(plane: Plane) -> None:
     terminal = plane.lane("build").spawn(["cat"])
     with at_terminal() as desk:
         before = termios.tcgetattr(desk.ours)

@@ -82,6 +82,9 @@ class FakeLane:
         if word == "echo":
             self.write(terminal, " ".join(rest).encode() + b"\n")
             self.end(terminal, {"kind": "exited", "code": 0})
+        elif word == "both":
+            self.write(terminal, " ".join(rest).encode() + b"\n")
+            self.end(terminal, {"kind": "exited", "code": 7})
         elif word == "exit":
             self.end(terminal, {"kind": "exited", "code": int(rest[0])})
         elif word == "flood":
