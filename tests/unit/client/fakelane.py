@@ -205,6 +205,16 @@ class FakeLane:
             "updated": NOW,
         }
 
+    def _on_session_list(self, _: object, __: object) -> dict[str, Any]:
+        return {"sessions": [self._session()]}
+
+    def _on_terminal_list(self, _: object, payload: dict[str, Any]) -> dict[str, Any]:
+        """Return pages of one terminal each."""
+        after = payload.get("after", "")
+        found = [self._info(one) for name, one in self.terminals.items() if name > after]
+        more = {"next": found[0]["id"]} if len(found) > 1 else {}
+        return {"terminals": found[:1], **more}
+
     def _on_session_create(self, _: object, __: object) -> dict[str, Any]:
         return {"session": self._session(), "created": True}
 
