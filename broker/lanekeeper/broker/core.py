@@ -59,7 +59,6 @@ from lanekeeper.wire.ids import DEFAULT_WORKSPACE, DEFAULT_WORKSPACE_ID
 from lanekeeper.wire.limits import MAX_ID
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.messages.plane import WorkspaceInfo
-from lanekeeper.wire.methods import Executor
 from lanekeeper.wire.version import VERSION
 
 Handler = Callable[[Desk, Request], Struct | None]
@@ -155,7 +154,8 @@ class Core:
             case KeeperDown():
                 keepers.down(desk)
             case Tick():
-                for key in desk.deadlines.take(desk.now):
+                # One at a time: when one raises, the others are there for the next tick.
+                while (key := desk.deadlines.take(desk.now)) is not None:
                     routing.overdue(desk, key)
 
     def rescue(self) -> list[Action]:
@@ -171,6 +171,8 @@ class Core:
                 stimulus=desk.story.number,
             )
             desk.refuse(request, [request.route], error.info)
+        if desk.looking.judging:
+            orphans.failed(desk)
         return self._actions()
 
     def next_deadline(self) -> float | None:
@@ -198,7 +200,6 @@ class Core:
     def _dispatch(self, request: Request) -> None:
         desk = self.desk
         self._current = request
-        executed = False
         try:
             if request.command.method == door.DISPATCH:
                 repeated = self._repeated(request)
@@ -209,13 +210,13 @@ class Core:
             if handler is None:
                 routing.forward(desk, request)
                 return
-            executed = request.method.executor is Executor.BROKER and request.method.mutates
             result = handler(desk, request)
             if result is not None:
                 desk.answer(request, [request.route], result)
         except WireError as error:
             refusal = returning.perhaps(desk, error)
-            desk.refuse(request, [request.route], refusal.info, keep=executed)
+            # Nothing has changed: the same id may succeed later, so this is not kept.
+            desk.refuse(request, [request.route], refusal.info)
 
     def _answer_again(self, request: Request) -> bool:
         """Answer a repeated command, or add its caller to those who wait; raises INDETERMINATE."""
@@ -228,7 +229,13 @@ class Core:
             return True
         lane_id = desk.creating.get(command.id) or command.lane_id or ""
         lane = desk.lanes.get(lane_id)
-        return lane is not None and lane.join(request)
+        if lane is None or not lane.join(request):
+            return False
+        pending = lane.pending.get(command.id)
+        if pending is not None and pending.lasting:
+            # The patience of earlier callers is over, or was another broker's.
+            desk.patience(lane.id, command)
+        return True
 
     def _repeated(self, request: Request) -> bool:
         desk, command = self.desk, request.command

@@ -66,10 +66,11 @@ class Deadlines:
             heapq.heappop(self._heap)
         return None
 
-    def take(self, now: float) -> list[Key]:
-        """Remove and return what is due, earliest first."""
-        due: list[Key] = []
-        while (when := self.next()) is not None and when <= now:
-            due.append(heapq.heappop(self._heap)[1])
-            del self._live[due[-1]]
-        return due
+    def take(self, now: float) -> Key | None:
+        """Remove and return what is due first; None when nothing is."""
+        when = self.next()
+        if when is None or when > now:
+            return None
+        key = heapq.heappop(self._heap)[1]
+        del self._live[key]
+        return key

@@ -56,10 +56,14 @@ class End:
 
 def died(desk: Desk, lane_id: str, end: End) -> None:
     """Act on the death of a lane's worker."""
+    entry = desk.registry.lanes.get(lane_id)
+    failed = entry is not None and entry.state is LaneState.FAILED
+    if failed and desk.lanes[lane_id].reviving is not None:
+        # What is told is why it is being revived.
+        return
     if not end.recovering:
         desk.expected.discard(lane_id)
-    entry = desk.registry.lanes.get(lane_id)
-    if entry is None or entry.state is LaneState.FAILED:
+    if entry is None or failed:
         return
     if end.generation is not None and end.generation < entry.info.generation:
         # Its successor was quicker than the news of its death.
@@ -105,7 +109,7 @@ def fail_lane(desk: Desk, entry: LaneEntry, reason: str, *, kept: bool = False) 
     for due in (Due.SWEEP, Due.DYING, Due.RETURN):
         desk.deadlines.clear(Key(due, lane.id))
     desk.note(WARNING, f"lane {entry.info.name} failed: {reason}", lane.id)
-    lanes.drop_pending(desk, lane, lanes.away(entry).info)
+    lanes.drop_pending(desk, lane, lanes.away(desk, entry).info)
     desk.release(lane)
 
 

@@ -247,6 +247,13 @@ class Desk:
         seconds = (command.deadline_ms or DEFAULT_DEADLINE_MS) / 1000
         self.deadlines.set(Key(Due.COMMAND, lane_id, command.id), self.now + min(seconds, at_most))
 
+    def no_longer_awaiting(self) -> list[Request]:
+        """Return what has waited for the keeper, which nothing does from now on."""
+        waiting, self.awaiting_keeper = self.awaiting_keeper, []
+        for request in waiting:
+            self.deadlines.clear(Key(Due.COMMAND, "", request.command.id))
+        return waiting
+
     def take(self, lane: Lane, command_id: str) -> Pending | None:
         """Take a command out of flight."""
         pending = lane.pending.pop(command_id, None)

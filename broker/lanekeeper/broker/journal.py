@@ -52,7 +52,44 @@ def append(journal: Journal, records: list[bytes], state: State) -> None:
     for payload in pack(records):
         journal.append(payload)
     if journal.needs_compaction:
-        journal.compact(pack((encode_record(kept) for kept in state.snapshot()), COMPACT_SIZE))
+        rewrite(journal, state)
+
+
+def rewrite(journal: Journal, state: State) -> None:
+    """Have the journal say what the state is, whatever it said before.
+
+    Raises:
+        OSError: memory ran out; the journal says what it said.
+        JournalError: a record is too large; the same.
+    """
+    journal.compact(pack((encode_record(kept) for kept in state.snapshot()), COMPACT_SIZE))
+
+
+class Keeping:
+    """Writes turn after turn, and makes good for one that could not be written.
+
+    A hole would have the next broker give a number twice and fold the rest over a wrong state:
+    after a failure the whole state is written, until that has worked.
+    """
+
+    def __init__(self, journal: Journal, state: State) -> None:
+        """Write the changes of `state`, which the journal holds so far."""
+        self._journal, self._state = journal, state
+        self._behind = False
+
+    def write(self, records: list[bytes]) -> None:
+        """Write what a turn has changed.
+
+        Raises:
+            OSError: memory ran out; the turn is not there yet.
+            JournalError: a record is too large; the same.
+        """
+        behind, self._behind = self._behind, True
+        if behind:
+            rewrite(self._journal, self._state)
+        else:
+            append(self._journal, records, self._state)
+        self._behind = False
 
 
 def pack(records: Iterable[bytes], size: int = PAYLOAD_MAX - OVERHEAD) -> Iterator[bytes]:

@@ -147,9 +147,8 @@ def down(desk: Desk) -> None:
     desk.keeper = False
     desk.listed = True
     error = WireError("WORKER_LOST", lanes.no_keeper(desk)).info
-    for request in desk.awaiting_keeper:
+    for request in desk.no_longer_awaiting():
         desk.refuse(request, [request.route], error)
-    desk.awaiting_keeper.clear()
     for lane_id in list(desk.lanes):
         entry = desk.registry.lanes[lane_id]
         if desk.lanes[lane_id].creating is not None:
@@ -212,16 +211,21 @@ def _expect(desk: Desk, heard: Expected) -> None:
         lane_id = known.get("lane_id") if isinstance(known, dict) else lane
         if not isinstance(lane_id, str):
             continue
+        if lane_id in desk.abandoned:
+            # Its worker came too late, or another keeper died before it was told to end it.
+            lanes.ask_keeper(desk, "fence", lane_id)
+            continue
         desk.living.add(lane_id)
         lane_here = desk.lanes.get(lane_id)
         if lane_here is None or lane_here.route is None:
             desk.expected.add(lane_id)
+        if lane_here is None:
+            returning.stranger(desk, lane_id)
     if not heard.more:
         desk.listed = True
         returning.listed(desk, desk.living)
         returning.name_unlisted(desk, desk.living)
-        desk.again.extend(desk.awaiting_keeper)
-        desk.awaiting_keeper.clear()
+        desk.again.extend(desk.no_longer_awaiting())
 
 
 def _end(heard: Died) -> deaths.End:

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from lanekeeper.broker import restoring
 from lanekeeper.broker.addresses import check_name, locate, workspace_by_id
 from lanekeeper.broker.deadlines import Due, Key
 from lanekeeper.broker.desk import Desk, Ids
@@ -89,8 +90,20 @@ def _await_keeper(desk: Desk, request: Request) -> None:
     if len(desk.awaiting_keeper) >= MAX_IN_FLIGHT:
         raise WireError("BACKPRESSURE", "too many commands wait for the keeper; try again shortly")
     desk.awaiting_keeper.append(request)
+    desk.patience("", request.command)
     if not desk.keeper:
         desk.actions.append(NeedKeeper())
+
+
+def keeper_overdue(desk: Desk, command_id: str) -> None:
+    """Refuse a command for which the keeper's list has not come in time."""
+    error = WireError("WORKER_LOST", "the keeper has not listed its lanes in time; see lane status")
+    waiting, desk.awaiting_keeper = desk.awaiting_keeper, []
+    for request in waiting:
+        if request.command.id == command_id:
+            desk.refuse(request, [request.route], error.info)
+        else:
+            desk.awaiting_keeper.append(request)
 
 
 def attach(desk: Desk, request: Request) -> Struct | None:
@@ -106,7 +119,7 @@ def attach(desk: Desk, request: Request) -> Struct | None:
         wait(desk, entry, request)
         return None
     if ready is Readiness.AWAY:
-        raise away(entry)
+        raise away(desk, entry)
     cause = desk.cause(request.command)
     desk.publish_lane("lane.attached", entry, cause)
     context = desk.registry.context
@@ -171,16 +184,17 @@ def wait(desk: Desk, entry: LaneEntry, request: Request) -> None:
     desk.patience(lane.id, request.command, AWAY_SECONDS if away_now else math.inf)
 
 
-def away(entry: LaneEntry) -> WireError:
-    """Return the refusal of a command for a lane that cannot be served now."""
+def away(desk: Desk, entry: LaneEntry) -> WireError:
+    """Return the refusal of a command for a lane that cannot be served now, with what to do."""
     info = entry.info
-    advice = (
-        "try again shortly"
-        if entry.state is LaneState.RECOVERING
-        else "read its log with lane logs, and clean it up with lane cleanup"
-    )
-    why = info.reason or "its worker is gone"
-    message = f"lane {info.name} is {info.status} ({why}); {advice}"
+    why, advice = info.reason, "read its log with lane logs, and clean it up with lane cleanup"
+    if entry.state is not LaneState.FAILED and info.id in desk.expected:
+        why, advice = why or "its worker has not registered yet", "try again shortly"
+    elif entry.state is LaneState.RECOVERING:
+        advice = "try again shortly"
+    elif why is not None and why.endswith(restoring.RECOVER):
+        why, advice = why.removesuffix(f"; {restoring.RECOVER}"), restoring.RECOVER
+    message = f"lane {info.name} is {info.status} ({why or 'its worker is gone'}); {advice}"
     return WireError("WORKER_LOST", message, status=str(info.status))
 
 
@@ -275,7 +289,7 @@ def _existing(
             lane_id=entry.info.id,
         )
     if readiness(entry.state, request.method) is Readiness.AWAY:
-        raise away(entry)
+        raise away(desk, entry)
     return LaneResult(lane=entry.view())
 
 

@@ -15,6 +15,7 @@ class Looking:
 
     waiting: list[Request] = field(default_factory=list)
     facts: Facts | None = None
+    judging: bool = False
     workers: set[Identity] | None = None
     served: set[str] = field(default_factory=set)
     vault: dict[str, int] | None = None

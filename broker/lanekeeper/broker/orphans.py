@@ -15,9 +15,10 @@ from lanekeeper.broker.listings import fit
 from lanekeeper.broker.plane import complete
 from lanekeeper.broker.stimuli import Look, Looked, Tidied, Tidy, ToKeeper
 from lanekeeper.keeper import scopes
-from lanekeeper.keeper.facts import Finding, Index, Kind, LaneFact, Outcome
+from lanekeeper.keeper.facts import Finding, Index, Kind, LaneFact, Outcome, readable
 from lanekeeper.keeper.findings import judge
 from lanekeeper.wire.codec import decode_body
+from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.messages.orphans import (
     Cleaned,
@@ -67,6 +68,9 @@ def clean(desk: Desk, request: Request) -> None:
 def looked(desk: Desk, stimulus: Looked) -> None:
     """Facts have come: ask the keeper what it counts."""
     looking = desk.looking
+    if stimulus.facts is None:
+        failed(desk)
+        return
     looking.facts, looking.workers, looking.vault = stimulus.facts, None, None
     looking.served.clear()
     if desk.keeper:
@@ -120,14 +124,15 @@ def conclude(desk: Desk) -> None:
     """Judge, announce what is new, and answer those who wait; also when the keeper was silent."""
     looking = desk.looking
     facts, looking.facts = looking.facts, None
-    waiting, looking.waiting = looking.waiting, []
     desk.deadlines.clear(Key(Due.LOOK, ""))
     if facts is None:
         return
+    looking.judging = True
     found = judge(facts, _index(desk))
     for finding in found:
         _announce(desk, finding)
-    for request in waiting:
+    while looking.waiting:
+        request = looking.waiting[0]
         if request.command.method == "orphans.list":
             orphans = [orphan(one) for one in found]
             chosen = fit(orphans)
@@ -136,6 +141,19 @@ def conclude(desk: Desk) -> None:
             desk.answer(request, [request.route], result)
         else:
             _select(desk, request, found)
+        looking.waiting.pop(0)
+    looking.judging = False
+
+
+def failed(desk: Desk) -> None:
+    """Refuse those who wait for a look that came to nothing; the next one looks again."""
+    looking = desk.looking
+    looking.facts, looking.judging = None, False
+    waiting, looking.waiting = looking.waiting, []
+    desk.deadlines.clear(Key(Due.LOOK, ""))
+    text = "looking for orphans failed, a defect of the broker; its log (lane logs broker) says how"
+    for request in waiting:
+        desk.refuse(request, [request.route], WireError("INTERNAL", text).info)
 
 
 def tidied(desk: Desk, stimulus: Tidied) -> None:
@@ -154,15 +172,15 @@ def orphan(finding: Finding) -> Orphan:
     return Orphan(
         id=finding.id,
         kind=str(finding.kind),
-        directory=finding.directory,
-        text=finding.text,
-        remedy=finding.remedy,
-        signals=list(finding.signals),
+        directory=readable(finding.directory),
+        text=readable(finding.text),
+        remedy=readable(finding.remedy),
+        signals=[readable(one) for one in finding.signals],
         recoverable=finding.recoverable,
         cleanable=finding.cleanable,
-        lane_id=finding.lane_id or None,
+        lane_id=readable(finding.lane_id) or None,
         processes=[Pid(pid=pid, start_time=at) for pid, at in finding.processes[:SHOWN]],
-        paths=[*finding.paths, *finding.groups][:SHOWN],
+        paths=[readable(one) for one in (*finding.paths, *finding.groups)][:SHOWN],
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from lanekeeper.broker import lanes
+from lanekeeper.broker import deaths, lanes
 from lanekeeper.broker.addresses import locate
 from lanekeeper.broker.deadlines import Due, Key
 from lanekeeper.broker.desk import Desk
@@ -75,8 +75,12 @@ def refused(desk: Desk, entry: LaneEntry, message: str) -> None:
 
 def overdue(desk: Desk, entry: LaneEntry) -> None:
     """Answer that no worker has registered."""
+    lane_id = entry.info.id
+    missed = lane_id in desk.expected and lane_id not in desk.living
     text = f"no worker for lane {entry.info.name} within {REVIVE_SECONDS:.0f} s; see lane logs"
     _end(desk, entry, WireError("WORKER_LOST", text).info)
+    if missed and entry.state is LaneState.RECOVERING:
+        deaths.fail_lane(desk, entry, "the keeper that was to give it a worker died")
 
 
 def registered(desk: Desk, entry: LaneEntry) -> None:
@@ -92,6 +96,7 @@ def registered(desk: Desk, entry: LaneEntry) -> None:
 def _end(desk: Desk, entry: LaneEntry, error: ErrorInfo) -> None:
     lane = desk.lanes[entry.info.id]
     command_id, lane.reviving = lane.reviving, None
+    desk.expected.discard(lane.id)
     desk.deadlines.clear(Key(Due.RETURN, lane.id))
     pending = desk.take(lane, command_id or "")
     if pending is not None:

@@ -22,6 +22,9 @@ from lanekeeper.wire.states import LaneState
 RETURN_SECONDS: Final = 2.0
 """For a lane that the keeper does not list: its worker is another keeper's, or dead."""
 
+STRANGER_SECONDS: Final = 10.0
+"""For a lane that lives and is unknown here: its worker registers within milliseconds."""
+
 NAMED_MOST: Final = 200
 """Workers in one message to the keeper."""
 
@@ -42,11 +45,19 @@ def begin(desk: Desk) -> None:
 
 def listed(desk: Desk, living: set[str]) -> None:
     """Act on the keeper's complete list of the lanes that live."""
+    # The keeper that was to grant a successor may have died before it did.
+    known = desk.registry.lanes.values()
+    desk.expected |= {each.info.id for each in known if each.state is LaneState.RECOVERING}
     for lane_id in list(desk.expected):
         entry = desk.registry.lanes.get(lane_id)
-        if lane_id in living or entry is None:
+        if entry is None:
             continue
         lane = desk.lanes[lane_id]
+        if lane_id in living:
+            if lane.reviving is not None:
+                revive_by = desk.now + recovery.REVIVE_SECONDS
+                desk.deadlines.set(Key(Due.RETURN, lane_id), revive_by)
+            continue
         if lane.creating is not None:
             # The grant got lost with the broker that asked for it, or its answer did.
             lanes.grant(desk, entry.info, desk.own_cause().correlation_id)
@@ -57,6 +68,11 @@ def listed(desk: Desk, living: set[str]) -> None:
             deaths.buried(desk, entry)
         else:
             desk.deadlines.set(Key(Due.RETURN, lane_id), desk.now + RETURN_SECONDS)
+
+
+def stranger(desk: Desk, lane_id: str) -> None:
+    """Wait for a lane that nobody here knows, but not for ever: names are not given meanwhile."""
+    desk.deadlines.set(Key(Due.RETURN, lane_id), desk.now + STRANGER_SECONDS)
 
 
 def name_unlisted(desk: Desk, living: set[str]) -> None:
@@ -77,7 +93,9 @@ def overdue(desk: Desk, entry: LaneEntry) -> None:
     """Give up a lane that has not come back."""
     if entry.info.id in desk.expected:
         desk.expected.discard(entry.info.id)
-        deaths.fail_lane(desk, entry, "its worker died while there was no broker")
+        orphaned = entry.state is LaneState.RECOVERING
+        away = "keeper or broker" if orphaned else "broker"
+        deaths.fail_lane(desk, entry, f"its worker died while there was no {away}")
 
 
 def perhaps(desk: Desk, error: WireError) -> WireError:

@@ -32,7 +32,7 @@ def forward(desk: Desk, request: Request) -> None:
     if ready is Readiness.WAIT or not here:
         lanes.wait(desk, entry, request)
     elif ready is Readiness.AWAY or lane.route is None:
-        raise lanes.away(entry)
+        raise lanes.away(desk, entry)
     else:
         desk.budget.admit(command, desk.registry.terminals())
         try:
@@ -65,7 +65,7 @@ def undelivered(desk: Desk, stimulus: Undelivered) -> None:
     if "lost" in LANE[entry.state]:
         desk.change_lane(entry, "lost", desk.own_cause(), "its worker is not connected")
         if not desk.keeper:
-            lanes.drop_pending(desk, lane, lanes.away(entry).info)
+            lanes.drop_pending(desk, lane, lanes.away(desk, entry).info)
     elif entry.state is LaneState.CLEANING:
         lane.obituary = "its worker is not connected"
         deaths.buried(desk, entry)
@@ -73,15 +73,10 @@ def undelivered(desk: Desk, stimulus: Undelivered) -> None:
 
 def overdue(desk: Desk, key: Key) -> None:
     """Act on a deadline that has passed."""
-    if key.due in {Due.LOOK, Due.WATCH}:
-        orphans.due(desk, key.due)
-        return
-    if key.due is Due.DIAGNOSIS:
-        diagnostics.overdue(desk, key)
-        return
     lane = desk.lanes.get(key.lane_id)
     entry = desk.registry.lanes.get(key.lane_id)
     if lane is None or entry is None:
+        _overdue_alone(desk, key)
         return
     if key.due is Due.COMMAND:
         _time_out(desk, key)
@@ -102,6 +97,18 @@ def overdue(desk: Desk, key: Key) -> None:
         lanes.cleanup_failed(desk, entry, error.info)
 
 
+def _overdue_alone(desk: Desk, key: Key) -> None:
+    """Act on a deadline that is no known lane's."""
+    if key.due in {Due.LOOK, Due.WATCH}:
+        orphans.due(desk, key.due)
+    elif key.due is Due.DIAGNOSIS:
+        diagnostics.overdue(desk, key)
+    elif key.due is Due.RETURN:
+        desk.expected.discard(key.lane_id)
+    elif key.due is Due.COMMAND:
+        lanes.keeper_overdue(desk, key.command_id)
+
+
 def _time_out(desk: Desk, key: Key) -> None:
     lane = desk.lanes[key.lane_id]
     waiting = lane.waiting.pop(key.command_id, None)
@@ -111,7 +118,7 @@ def _time_out(desk: Desk, key: Key) -> None:
     entry = desk.registry.lanes[key.lane_id]
     if waiting is not None and (entry.state is LaneState.RECOVERING or lane.id in desk.expected):
         # Nobody was given it yet, so nothing is unknown about it.
-        desk.refuse(waiting.request, waiting.callers, lanes.away(entry).info)
+        desk.refuse(waiting.request, waiting.callers, lanes.away(desk, entry).info)
         return
     callers = pending.callers
     if pending.lasting:

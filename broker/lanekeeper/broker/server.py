@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 import zmq
 
+from lanekeeper.broker import errands
 from lanekeeper.broker import journal as journals
 from lanekeeper.broker.core import Core
 from lanekeeper.broker.figures import Figures
@@ -30,7 +31,6 @@ from lanekeeper.broker.stimuli import (
     KeeperDown,
     KeeperUp,
     Look,
-    Looked,
     NeedKeeper,
     Note,
     Publish,
@@ -38,14 +38,13 @@ from lanekeeper.broker.stimuli import (
     Stimulus,
     Subscription,
     Tick,
-    Tidied,
     Tidy,
     ToKeeper,
     ToWorker,
     Undelivered,
     Write,
 )
-from lanekeeper.keeper import hooks, identity, survey, tidy
+from lanekeeper.keeper import hooks, identity
 from lanekeeper.keeper.journal import JournalError
 from lanekeeper.keeper.program import wakeup_pipe
 from lanekeeper.keeper.rundir import Rundir
@@ -70,8 +69,8 @@ class Server:
         self._wakeup = wakeup
         self._link = heritage.link
         self._journal = heritage.journal
-        self._state = heritage.state
-        self._core = Core(self._state, os.urandom, str(rundir.path))
+        self._keeping = journals.Keeping(heritage.journal, heritage.state)
+        self._core = Core(heritage.state, os.urandom, str(rundir.path))
         self._figures = Figures(identity.current(), self._core.desk, time.monotonic())
         self._core.desk.budget.limit = log_budget
         self._poller = zmq.Poller()
@@ -204,10 +203,9 @@ class Server:
     def _look_after(self, action: Look | Tidy) -> None:
         """Look for orphans or clean some: a pass over /proc, only when somebody asks for it."""
         if isinstance(action, Look):
-            self._feed(Looked(survey.look(self._rundir)), _now())
+            self._feed(errands.look(self._rundir), _now())
         else:
-            outcomes = [tidy.clean(one) for one in action.findings]
-            self._feed(Tidied(action.key, outcomes), _now())
+            self._feed(errands.clean(action), _now())
 
     def _reply(self, route: bytes, data: bytes) -> None:
         hooks.at("broker.answer")
@@ -237,7 +235,7 @@ class Server:
 
     def _write(self, records: list[bytes]) -> None:
         try:
-            journals.append(self._journal, records, self._state)
+            self._keeping.write(records)
         except (OSError, JournalError):
             self._core.desk.counters["journal.failed"] += 1
             LOG.exception("could not write to the journal")

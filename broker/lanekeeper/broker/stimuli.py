@@ -93,9 +93,9 @@ class Tick:
 
 @dataclass(slots=True)
 class Looked:
-    """What a `Look` saw."""
+    """What a `Look` saw; None when it failed."""
 
-    facts: Facts
+    facts: Facts | None
 
 
 @dataclass(slots=True)

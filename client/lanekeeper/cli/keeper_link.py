@@ -156,7 +156,11 @@ def reach(rundir: Rundir) -> KeeperLink | None:
         CliError: it is there and does not answer.
     """
     try:
-        channel = connect(rundir.keeper_sock)
+        channel = connect(rundir.keeper_sock, HELLO_SECONDS)
+    except BlockingIOError as error:
+        raise CliError(
+            "TIMEOUT", "the keeper accepts nobody", hint="`lane logs keeper` may say why"
+        ) from error
     except OSError:
         return None
     link = KeeperLink(channel)

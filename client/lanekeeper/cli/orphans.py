@@ -17,7 +17,7 @@ from lanekeeper.cli.text import count, safe
 from lanekeeper.cli.verbs import ORPHANS_VERBS
 from lanekeeper.client import LaneError
 from lanekeeper.keeper import findings, survey, tidy
-from lanekeeper.keeper.facts import Finding, Index
+from lanekeeper.keeper.facts import Finding, Index, readable
 from lanekeeper.keeper.rundir import Rundir, RundirMissingError
 from lanekeeper.wire.limits import MAX_CLEANED
 from lanekeeper.wire.messages.orphans import (
@@ -161,15 +161,15 @@ def tell(finding: Finding) -> Orphan:
     return Orphan(
         id=finding.id,
         kind=str(finding.kind),
-        directory=finding.directory,
-        text=finding.text,
-        remedy=finding.remedy,
-        signals=list(finding.signals),
+        directory=readable(finding.directory),
+        text=readable(finding.text),
+        remedy=readable(finding.remedy),
+        signals=[readable(one) for one in finding.signals],
         recoverable=finding.recoverable,
         cleanable=finding.cleanable,
-        lane_id=finding.lane_id or None,
+        lane_id=readable(finding.lane_id) or None,
         processes=[Pid(pid=pid, start_time=at) for pid, at in finding.processes],
-        paths=[*finding.paths, *finding.groups],
+        paths=[readable(one) for one in (*finding.paths, *finding.groups)],
     )
 
 

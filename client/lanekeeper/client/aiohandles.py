@@ -25,6 +25,7 @@ from lanekeeper.wire.messages.recording import TimelineResult
 from lanekeeper.wire.messages.screen import Screen, ScreenRequest
 from lanekeeper.wire.messages.session import SessionInfo
 from lanekeeper.wire.messages.terminal import (
+    ConsumerInfo,
     ExitStatus,
     Read,
     ReadResult,
@@ -153,6 +154,11 @@ class AsyncTerminal:
             self._shell.begin(operations.detach(spare))
         self._shell.begin(tend(flow))
         return AsyncOutputStream(self._shell, flow, timeout)
+
+    async def consumers(self) -> list[ConsumerInfo]:
+        """Return the registered consumers; as `Terminal.consumers`."""
+        link = self._place.endpoints.control
+        return await self._shell.perform(operations.list_consumers(self.id, link))
 
     async def wait(self, **patience: Unpack[Patience]) -> ExitStatus:
         """Return how the program ended, waiting for it; as `Terminal.wait`."""

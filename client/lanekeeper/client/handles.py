@@ -23,6 +23,7 @@ from lanekeeper.wire.messages.recording import TimelineResult
 from lanekeeper.wire.messages.screen import Screen, ScreenRequest
 from lanekeeper.wire.messages.session import SessionInfo
 from lanekeeper.wire.messages.terminal import (
+    ConsumerInfo,
     ExitStatus,
     Read,
     ReadResult,
@@ -216,6 +217,11 @@ class Terminal:
             self._shell.hub.start(operations.detach(spare))
         self._shell.hub.start(tend(flow))
         return OutputStream(self._shell, flow, timeout)
+
+    def consumers(self) -> list[ConsumerInfo]:
+        """Return the registered consumers, oldest first: how many bytes each is behind is `lag`."""
+        link = self._place.endpoints.control
+        return self._shell.perform(operations.list_consumers(self.id, link))
 
     def wait(self, timeout: float | None = None) -> ExitStatus:
         """Return how the program ended, waiting for it.

@@ -272,6 +272,13 @@ def read(terminal_id: str, body: terminal.Read, link: str | None) -> Operation[t
     return (yield from ask(call))
 
 
+def list_consumers(terminal_id: str, link: str | None) -> Operation[list[terminal.ConsumerInfo]]:
+    """Return the registered consumers of a terminal."""
+    ids = Ids(terminal_id=terminal_id)
+    call = Call("terminal.consumers", terminal.ConsumerList, plane.Nothing(), ids, link)
+    return (yield from ask(call)).consumers
+
+
 def show(
     terminal_id: str, body: screen.ScreenRequest, link: str | None
 ) -> Operation[screen.Screen]:

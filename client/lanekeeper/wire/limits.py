@@ -86,7 +86,7 @@ MAX_CLEANED: Final = 200
 
 MAX_LIST: Final = 500
 """Entries of one listing; `next` continues it."""
-MAX_FIGURES: Final = 2_000
+MAX_FIGURES: Final = 1_000
 """Lanes of which one answer to `diagnostics.get` gives figures."""
 
 ANSWERS_KEPT: Final = 10_000

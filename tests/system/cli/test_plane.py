@@ -3,9 +3,11 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,9 @@ def test_up_detached_then_a_second_one_then_down(idle: Plane) -> None:
     assert str(pid) in second.stderr
     status = json.loads(idle.lane("status", "--json").stdout)
     assert (status["state"], status["pid"], status["lanes"]) == ("running", pid, 0)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", status["started"])
+    since = datetime.now(UTC) - datetime.fromisoformat(status["started"])
+    assert 0 <= since.total_seconds() < 60
     assert {p["role"] for p in status["processes"]} >= {"keeper", "nursery", "broker"}
     down = idle.lane("down")
     assert down.returncode == 0, down.stderr
@@ -197,12 +202,15 @@ def test_logs(idle: Plane) -> None:
     assert idle.lane("logs", "broker").returncode == 7
     assert idle.lane("up", "--detach").returncode == 0
     assert idle.lane("logs", "broker", "-n", "1").stdout.count("\n") == 1
-    with idle.start_lane("logs", "broker", "--follow", "-n", "0") as follower:
+    (line,) = idle.lane("logs", "broker", "-n", "1", "--json").stdout.splitlines()
+    assert (json.loads(line)["role"], json.loads(line)["schema"]) == ("broker", 1)
+    with idle.start_lane("logs", "broker", "--follow", "-n", "0", "--json") as follower:
         try:
             assert follower.stdout is not None
             wait_until(lambda: "inotify" in descriptors(follower.pid), 10.0, "the file is watched")
             idle.lane("create", "logged")
-            wait_line(follower.stdout.fileno(), 10.0, "line of the log")
+            told = json.loads(wait_line(follower.stdout.fileno(), 10.0, "line of the log"))
+            assert told["level"] == "INFO"
         finally:
             follower.terminate()
     assert idle.lane("down", "--yes").returncode == 0

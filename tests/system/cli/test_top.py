@@ -1,6 +1,7 @@
 """`lane top` as a person uses it at a terminal, and as a script does."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -61,6 +62,45 @@ def test_one_of_several_terminals_is_picked(shared_plane: Plane) -> None:
         person.expect("detached from default/many:main.t2")
         person.press("ctrl-c")
         assert person.expect_exit() == 130
+
+
+def test_commands_in_words(shared_plane: Plane) -> None:
+    start(shared_plane, "alpha", "beta")
+    with Typist([*TOP, "--interval", "3600"], env=shared_plane.env, cols=100) as person:
+        modes = person.modes()
+        person.expect(">alpha")
+        person.type(":so")
+        person.expect("sort COLUMN")
+        person.press("tab")
+        person.enter("nme")
+        person.expect("no column 'nme'")
+        person.press("ctrl-w")
+        person.type("na")
+        person.press("tab", "enter")
+        person.expect("LANE^")
+        person.enter(":reverse")
+        person.expect(">beta")
+        person.enter(":filter alp")
+        person.expect_gone("beta")
+        person.enter(":interval 0.5")
+        person.expect("a look every 0.5 s")
+        start(shared_plane, "alpine")
+        person.expect("alpine")
+        person.type(":attach b")
+        person.press("tab", "enter")
+        person.expect("in>")
+        person.enter("echo $((40+2))")
+        person.expect("42")
+        person.press("ctrl-]")
+        person.expect("detached from beta")
+        person.enter(":attach nobody")
+        person.expect(re.compile("no lane.*nobody"))
+        person.type(":")
+        person.press("escape")
+        person.expect("q quit")
+        person.enter(":q")
+        assert person.expect_exit() == 0
+        assert person.modes() == modes
 
 
 def test_a_program_that_ends_brings_the_person_back_with_its_status(shared_plane: Plane) -> None:

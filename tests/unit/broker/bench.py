@@ -90,6 +90,10 @@ class Bench:
         """Give the core a stimulus and carry out what it says."""
         self._do(self.core.handle(stimulus, self._instant()))
 
+    def rescue(self) -> None:
+        """Have the core go on after a stimulus that raised."""
+        self._do(self.core.rescue())
+
     def _do(self, actions: list[Action]) -> None:
         for action in actions:
             match action:
@@ -279,8 +283,9 @@ class Bench:
         assert set(desk.lanes) == set(desk.registry.lanes)
         assert {lane.route: lane.id for lane in desk.lanes.values() if lane.route} == desk.routes
         waiting = sum(len(lane.pending) + len(lane.waiting) for lane in desk.lanes.values())
-        waiting += len(desk.diagnosis.waiting)
+        waiting += len(desk.diagnosis.waiting) + len(desk.awaiting_keeper)
         watch = 2  # the next look for orphans, and the keeper's answer to the last
+        waiting += len(desk.expected - desk.lanes.keys())
         assert len(desk.deadlines) <= waiting + 3 * len(desk.lanes) + watch
 
 

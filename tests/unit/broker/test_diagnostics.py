@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from lanekeeper.broker.diagnostics import ANSWER_SECONDS, KEYS_MOST, TOLD_EVERY, WAITING_MOST
+from lanekeeper.wire.limits import MAX_FIGURES
 from lanekeeper.wire.messages.diagnostics import Finding, MetricChanged
 from lanekeeper.wire.messages.plane import Nothing
 from unit.broker.bench import Bench
@@ -44,7 +45,7 @@ def test_the_collectors_answer_reaches_who_asked(bench: Bench) -> None:
 
 def test_what_is_no_request_never_gets_there(bench: Bench) -> None:
     with_collector(bench)
-    for payload in ({"lanes": -1}, {"lanes": 501}, {"order": "name"}, {"x": 1}):
+    for payload in ({"lanes": -1}, {"lanes": MAX_FIGURES + 1}, {"order": "name"}, {"x": 1}):
         assert bench.refusal("diagnostics.get", payload).code == "INVALID_ARGUMENT"
     assert not bench.sent
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from lanekeeper.broker.stimuli import KeeperDown
+from lanekeeper.broker.stimuli import KeeperDown, KeeperUp
 from lanekeeper.wire.limits import MAX_LANES
 from unit.broker.bench import CLIENT, DEFAULT, Bench
 
@@ -46,6 +46,54 @@ def test_a_repeated_create_is_answered_and_not_repeated(bench: Bench) -> None:
     (again,) = bench.send(command, b"client-3")
     assert again == bench.replies[0][1]
     assert len(bench.core.desk.registry.lanes) == 1
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_repeated_command_is_answered_in_its_own_time(bench: Bench, *, restarted: bool) -> None:
+    lane_id, _ = bench.lane()
+    command = bench.command("lane.cleanup", lane_id=lane_id, deadline_ms=1_000)
+    bench.send(command)
+    if restarted:
+        bench.restart({"lane_id": lane_id})
+    else:
+        bench.wait(1.1)
+        assert len(bench.replies) == 2
+    seen = len(bench.replies)
+    assert bench.send(command, b"again") == []
+    bench.wait(1.1)
+    ((route, response),) = bench.replies[seen:]
+    assert response.error is not None
+    assert (route, response.error.code) == (b"again", "TIMEOUT")
+
+
+def test_a_keeper_that_does_not_list_its_lanes_is_not_waited_for_without_end(
+    alone: Bench,
+) -> None:
+    alone.feed(KeeperUp())
+    create = {"payload": {"name": "build"}, "workspace_id": DEFAULT}
+    command = alone.command("lane.create", **create, deadline_ms=500)
+    assert alone.send(command) == []
+    patient = alone.command("lane.create", **create)
+    assert alone.send(patient) == []
+    alone.wait(0.6)
+    ((_, response),) = alone.replies
+    assert response.error is not None
+    assert (response.id, response.error.code) == (command.id, "WORKER_LOST")
+    alone.keeper(op="workers", lanes=[], more=False)
+    assert [one["op"] for one in alone.asked] == ["grant"]
+
+
+def test_a_refusal_is_not_kept_and_the_same_command_may_succeed_later(bench: Bench) -> None:
+    lane_id, route = bench.lane("build")
+    command = bench.command("lane.create", {"name": "build"}, workspace_id=DEFAULT)
+    (refused,) = bench.send(command)
+    assert refused.error is not None
+    cleanup = bench.command("lane.cleanup", lane_id=lane_id)
+    bench.send(cleanup)
+    bench.respond(route, cleanup.id, {"sessions": 0, "terminals": 0, "processes": 0, "killed": 0})
+    assert bench.send(command) == []
+    bench.register(bench.asked[-1]["lane"], b"next")
+    assert (bench.replies[-1][1].id, bench.replies[-1][1].error) == (command.id, None)
 
 
 def test_a_name_is_taken_while_its_lane_lives(bench: Bench) -> None:

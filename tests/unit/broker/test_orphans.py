@@ -1,6 +1,9 @@
 """`orphans.*` in the core: looking, asking the keeper, judging, cleaning, watching."""
 
+from dataclasses import replace
+
 import msgspec
+import pytest
 
 from lanekeeper.broker.orphans import KEEPER_SECONDS, WATCH_SOON
 from lanekeeper.broker.stimuli import FromKeeper, KeeperDown, Look, Looked, Tick, Tidied, Tidy
@@ -11,12 +14,13 @@ from unit.broker.bench import Bench
 
 DIR = "/run/plane"
 STRAY = Seen((21, 210), 19, "lane-worker", 60.0, role="worker", directory=DIR)
+BROKEN = b"mv\xd0".decode("utf-8", "surrogateescape")
 FACTS = Facts(DIR, (STRAY,), (Place(DIR, 18),))
 
 
-def tell(bench: Bench, *, vault: dict[str, int] | None = None) -> None:
+def tell(bench: Bench, *, vault: dict[str, int] | None = None, facts: Facts = FACTS) -> None:
     """Give facts, then the keeper's two answers."""
-    bench.feed(Looked(FACTS))
+    bench.feed(Looked(facts))
     entries = [{"owner": owner, "held": held} for owner, held in (vault or {}).items()]
     for message in (
         {"op": "status", "processes": [{"pid": 18, "start_time": 180}], "more": False},
@@ -115,10 +119,65 @@ def test_a_vault_entry_that_nobody_owns_is_swept_by_the_keeper(bench: Bench) -> 
     tell(bench, vault={"lane_gone": 9, "broker": 1})
     found = msgspec.msgpack.decode(last(bench).result, type=OrphanList).orphans
     (entry,) = [one for one in found if one.kind == "vault-entry-without-owner"]
-    assert (entry.lane_id, entry.recoverable) == ("lane_gone", True)
+    assert (entry.lane_id, entry.recoverable) == ("lane_gone", False)
+    assert "lane orphans clean" in entry.remedy
+    assert bench.refusal("lane.recover", lane_id="lane_gone").code == "LANE_NOT_FOUND"
     bench.send(bench.command("orphans.clean", OrphanClean(ids=[entry.id])))
     tell(bench, vault={"lane_gone": 9})
     assert bench.asked[-1] == {"op": "sweep", "id": "orphan:lane_gone", "lane_id": "lane_gone"}
+
+
+def test_a_look_that_failed_is_answered_and_the_next_one_looks_again(bench: Bench) -> None:
+    assert not bench.send(bench.command("orphans.list"))
+    bench.feed(Looked(None))
+    error = last(bench).error
+    assert error is not None
+    assert (error.code, "lane logs broker" in error.message) == ("INTERNAL", True)
+    assert listed(bench).orphans
+
+
+def test_a_name_that_is_no_text_is_written_out(bench: Bench) -> None:
+    strange = Facts(
+        DIR,
+        (Seen((21, 210), 1, BROKEN, 60.0, directory=DIR, terminal_id="term_gone"),),
+        (Place(DIR, 18),),
+    )
+    assert not bench.send(bench.command("orphans.list"))
+    tell(bench, facts=strange)
+    (found,) = msgspec.msgpack.decode(last(bench).result, type=OrphanList).orphans
+    assert r"mv\xd0 21 outlived" in found.text
+    assert bench.events[-1].topic == "orphan.found"
+
+
+def test_a_defect_in_judging_is_answered_and_the_next_one_looks_again(bench: Bench) -> None:
+    assert not bench.send(bench.command("orphans.list"), b"one")
+    assert not bench.send(bench.command("orphans.list"), b"two")
+    bench.feed(Looked(FACTS))
+    looking = bench.core.desk.looking
+    looking.facts = replace(FACTS, places=(Place("\ud800", None, files=("x",)),))
+    with pytest.raises(UnicodeEncodeError):
+        bench.keeper(id="orphans", op="vault", entries=[], more=False)
+    bench.rescue()
+    assert [(route, one.error.code) for route, one in bench.replies if one.error] == [
+        (b"one", "INTERNAL"),
+        (b"two", "INTERNAL"),
+    ]
+    assert listed(bench).orphans
+
+
+def test_a_defect_at_one_deadline_leaves_the_others(bench: Bench) -> None:
+    lane_id, _ = bench.lane()
+    bench.send(bench.command("orphans.list"))
+    bench.feed(Looked(replace(FACTS, places=(Place("\ud800", None, files=("x",)),))))
+    late = bench.command("session.create", lane_id=lane_id, deadline_ms=3_100)
+    bench.send(late)
+    bench.now += KEEPER_SECONDS + 1.0
+    with pytest.raises(UnicodeEncodeError):
+        bench.feed(Tick())
+    bench.rescue()
+    bench.wait(0.0)
+    refused = {one.id: one.error.code for _, one in bench.replies if one.error is not None}
+    assert refused[late.id] == "TIMEOUT"
 
 
 def test_the_broker_looks_by_itself_after_a_while(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lanekeeper.broker.stimuli import KeeperDown, KeeperUp
 from lanekeeper.wire.envelope import Response
 from lanekeeper.wire.messages.events import Happened
 from unit.broker.bench import Bench, a_session, a_terminal
@@ -111,6 +112,9 @@ def test_a_lane_that_is_given_up_is_brought_back_when_asked(bench: Bench) -> Non
     assert bench.call("terminal.list")["terminals"][0]["state"] == "active"
     (info,) = bench.call("lane.list")["lanes"]
     assert "crash loop" in info["reason"]
+    refused = bench.refusal("terminal.get", terminal_id="term_a")
+    assert refused.message.endswith("lane back with lane recover; the program lives on")
+    assert "cleanup" not in refused.message
     command = bench.command("lane.recover", {"without_screen": True}, lane_id=lane_id)
     assert not bench.send(command)
     asked = bench.asked[-1]
@@ -122,6 +126,100 @@ def test_a_lane_that_is_given_up_is_brought_back_when_asked(bench: Bench) -> Non
     assert bench.status(lane_id) == "running"
     answered = [(route, one.error) for route, one in bench.replies if one.id == command.id]
     assert answered == [(b"client-1", None), (b"another", None)]
+
+
+def test_a_lane_whose_keeper_died_before_the_successor_came_has_failed(bench: Bench) -> None:
+    lane, _ = _busy(bench)
+    _dies(bench, lane, recovering=True)
+    bench.feed(KeeperDown())
+    bench.keeper_comes()
+    bench.wait(2.1)
+    assert bench.status(lane["lane_id"]) == "failed"
+    assert bench.call("terminal.list")["terminals"][0]["state"] == "errored"
+    assert "complete" not in bench.call("lane.list")
+
+
+def test_a_worker_that_died_together_with_its_keeper_is_noticed(bench: Bench) -> None:
+    lane, _ = _busy(bench)
+    bench.feed(KeeperDown())
+    bench.send(bench.command("terminal.get", terminal_id="term_a"))
+    bench.undelivered(bench.sent[-1])
+    assert bench.status(lane["lane_id"]) == "recovering"
+    bench.keeper_comes()
+    bench.wait(2.1)
+    assert bench.status(lane["lane_id"]) == "failed"
+
+
+def test_a_successor_that_the_next_keeper_grants_goes_on(bench: Bench) -> None:
+    lane, contents = _busy(bench)
+    _dies(bench, lane, recovering=True)
+    bench.feed(KeeperDown())
+    bench.keeper_comes(lane | {"generation": 2})
+    bench.wait(2.1)
+    bench.register(lane | {"generation": 2}, b"successor", pid=43, **contents)
+    assert bench.status(lane["lane_id"]) == "running"
+    assert "complete" not in bench.call("lane.list")
+
+
+def test_a_lane_that_cannot_be_recovered_after_a_restart_is_not_waited_for(bench: Bench) -> None:
+    lane, _ = _busy(bench)
+    _dies(bench, lane, recovering=False, kept=True, signal=11, reason="crash loop")
+    bench.send(bench.command("lane.recover", lane_id=lane["lane_id"]))
+    bench.restart()
+    assert bench.asked[-1]["op"] == "recover"
+    bench.keeper(op="error", id=bench.asked[-1]["id"], message="nothing to be recovered")
+    assert "complete" not in bench.call("lane.list")
+    assert bench.refusal("terminal.get", terminal_id="term_zzz").code == "TERMINAL_NOT_FOUND"
+
+
+def test_a_recovery_that_the_keeper_has_begun_is_not_waited_for_without_end(bench: Bench) -> None:
+    lane, _ = _busy(bench)
+    _dies(bench, lane, recovering=False, kept=True, signal=11, reason="crash loop")
+    command = bench.command("lane.recover", lane_id=lane["lane_id"], deadline_ms=60_000)
+    bench.send(command)
+    bench.keeper(op="recovering", id=bench.asked[-1]["id"])
+    bench.restart(lane | {"generation": 2})
+    assert not bench.send(command)
+    bench.wait(10.1)
+    assert _error(bench.replies[-1][1]) == "WORKER_LOST"
+    assert "complete" not in bench.call("lane.list")
+
+
+def test_a_recovery_whose_keeper_died_ends_with_a_failed_lane(bench: Bench) -> None:
+    lane, _ = _busy(bench)
+    _dies(bench, lane, recovering=False, kept=True, signal=11, reason="crash loop")
+    command = bench.command("lane.recover", lane_id=lane["lane_id"], deadline_ms=60_000)
+    bench.send(command)
+    bench.keeper(op="recovering", id=bench.asked[-1]["id"])
+    bench.feed(KeeperDown())
+    bench.keeper_comes()
+    bench.wait(10.1)
+    assert _error(bench.replies[-1][1]) == "WORKER_LOST"
+    assert bench.status(lane["lane_id"]) == "failed"
+
+
+def test_a_lane_that_was_given_up_without_a_broker_is_kept(bench: Bench) -> None:
+    lane, contents = _busy(bench)
+    lane_id = lane["lane_id"]
+    bench.keeper_can_be_reached = False
+    bench.restart()
+    bench.feed(KeeperUp())
+    _dies(bench, lane, recovering=False, kept=True, generation=5, reason="crash loop")
+    bench.keeper(op="workers", lanes=[], more=False)
+    assert "complete" not in bench.call("lane.list")
+    assert bench.status(lane_id) == "failed"
+    assert bench.call("terminal.list")["terminals"][0]["state"] == "active"
+    assert "lane recover" in bench.call("lane.list")["lanes"][0]["reason"]
+    command = bench.command("lane.recover", lane_id=lane_id)
+    assert not bench.send(command)
+    bench.restart()
+    bench.feed(KeeperUp())
+    _dies(bench, lane, recovering=False, kept=True, generation=5, reason="crash loop")
+    bench.keeper(op="workers", lanes=[], more=False)
+    assert bench.asked[-1]["op"] == "recover"
+    bench.keeper(op="recovering", id=bench.asked[-1]["id"])
+    bench.register(lane | {"generation": 6}, b"successor", pid=43, **contents)
+    assert bench.send(command)[0].error is None
 
 
 def test_what_cannot_be_recovered_is_refused(bench: Bench) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from lanekeeper.broker.journal import append, load, pack
-from lanekeeper.keeper.journal import Journal
+from lanekeeper.broker.journal import Keeping, append, load, pack
+from lanekeeper.broker.stimuli import KeeperDown
+from lanekeeper.keeper.journal import PAYLOAD_MAX, Journal, JournalError
 from lanekeeper.wire.envelope import Response
 from lanekeeper.wire.messages.events import Happened
 from unit.broker.bench import DEFAULT, Bench, a_session, a_terminal, content
@@ -105,7 +106,10 @@ def test_commands_for_a_lane_wait_until_it_is_back(bench: Bench) -> None:
     late = bench.command("session.create", lane_id=lane["lane_id"])
     assert not bench.send(late)
     bench.wait(2.1)
-    assert _error(bench.replies[-1][1]) == "WORKER_LOST"
+    error = bench.replies[-1][1].error
+    assert error is not None
+    assert error.code == "WORKER_LOST"
+    assert error.message.endswith("(its worker has not registered yet); try again shortly")
 
 
 def test_what_may_be_in_a_lane_that_is_missing_is_not_called_unknown(bench: Bench) -> None:
@@ -135,6 +139,31 @@ def test_a_lane_that_does_not_come_back_has_failed(bench: Bench) -> None:
     assert "complete" not in bench.call("lane.list")
     (terminal,) = bench.call("terminal.list")["terminals"]
     assert terminal["reason"].startswith("lost: its worker died while there was no broker")
+
+
+def test_a_lane_whose_making_was_given_up_is_ended_by_the_next_keeper(bench: Bench) -> None:
+    lane = bench.grant()
+    bench.feed(KeeperDown())
+    assert _error(bench.replies[-1][1]) == "WORKER_LOST"
+    bench.register(lane)
+    bench.keeper_comes(lane)
+    assert (bench.asked[-1]["op"], bench.asked[-1]["lane_id"]) == ("fence", lane["lane_id"])
+    assert "complete" not in bench.call("lane.list")
+    bench.keeper(op="fenced", id=bench.asked[-1]["id"])
+    bench.lane("build")
+
+
+def test_a_lane_that_nobody_knows_is_not_waited_for_without_end(bench: Bench) -> None:
+    stranger = _assignment(bench) | {"lane_id": "lane_" + "z" * 16, "name": "other"}
+    bench.keeper_comes(stranger)
+    assert bench.call("lane.list")["complete"] is False
+    create = {"payload": {"name": "third"}, "workspace_id": DEFAULT}
+    assert bench.refusal("lane.create", **create).code == "WORKER_LOST"
+    bench.wait(10.1)
+    assert "complete" not in bench.call("lane.list")
+    bench.lane("third")
+    bench.register(stranger)
+    assert bench.status(stranger["lane_id"]) == "ready"
 
 
 def test_what_happened_without_a_broker_is_in_the_story(bench: Bench) -> None:
@@ -181,6 +210,26 @@ def test_a_turn_is_kept_whole_or_not_at_all(bench: Bench) -> None:
     assert whole > 0
     journal.close()
     torn.close()
+
+
+def test_after_a_failed_write_the_journal_is_whole_again(bench: Bench) -> None:
+    def turn(name: str) -> list[bytes]:
+        before = len(bench.journal)
+        bench.call("workspace.create", {"name": name})
+        return bench.journal[before:]
+
+    journal = Journal.create("test")
+    keeping = Keeping(journal, bench.state)
+    keeping.write(list(bench.journal))
+    failing = [bytes(PAYLOAD_MAX), *turn("first")]
+    with pytest.raises(JournalError):
+        keeping.write(failing)
+    keeping.write(turn("second"))
+    keeping.write(turn("third"))
+    found = load(journal)
+    assert found.history.last == bench.events[-1].seq
+    assert content(found, bench.now) == content(bench.state, bench.now)
+    journal.close()
 
 
 @pytest.mark.parametrize("size", [30, 100, 10_000])

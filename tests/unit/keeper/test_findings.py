@@ -116,7 +116,7 @@ def test_nothing_is_said_of_programs_while_lanes_are_missing() -> None:
 
 def test_descriptors_of_a_lane_that_is_gone() -> None:
     (found,) = judge(WHOLE, replace(INDEX, vault=((LANE, 9), ("lane_gone", 4))))
-    assert (found.kind, found.lane_id, found.recoverable) == (Kind.VAULT, "lane_gone", True)
+    assert (found.kind, found.lane_id, found.recoverable) == (Kind.VAULT, "lane_gone", False)
     assert found.cleanable
 
 

@@ -142,3 +142,23 @@ def test_long_list_of_lanes_comes_in_parts() -> None:
     pages = [message for _, message in sent(actions, "workers")]
     assert [page["more"] for page in pages] == [True] * (len(pages) - 1) + [False]
     assert sum(len(page["lanes"]) for page in pages) == 30
+
+
+def test_a_new_broker_hears_of_the_lanes_that_were_given_up_before_those_that_live() -> None:
+    run = Run(warm=1)
+    peers = run.up()
+    worker, pid = granted(run, peers), 501
+    journal = {"op": "deposit", "id": 1, "name": "journal", "kinds": ["journal"]}
+    run.do(events.PeerSaid(worker, journal, (7,)))
+    for death in range(5):
+        run.do(events.Ended(pid + death, None, 9))
+        run.worker(peers["nursery"], f"fork-{death + 2}", pid + death + 1)
+    run.do(events.Ended(200, None, 9))
+    _, actions = run.serve("broker", 201)
+    told = [dict(one.message) for one in of(events.Send, actions)]
+    (died,) = [one for one in told if one["op"] == "died"]
+    assert (died["lane_id"], died["generation"]) == ("lane_a", 5)
+    assert (died["recovering"], died["kept"]) == (False, True)
+    assert "crash loop" in died["reason"]
+    ops = [one["op"] for one in told]
+    assert ops.index("welcome") < ops.index("died") < ops.index("workers")

@@ -229,6 +229,12 @@ class Succession(RuleBasedStateMachine):
         }
         alive = {lane for lane in self.served if lane not in self.ended | self.crashed}
         assert listed == alive
+        given_up = {
+            str(message["lane_id"]): message["generation"]
+            for _, message in sent(actions, "died")
+            if message["kept"] and not message["recovering"]
+        }
+        assert given_up == {lane: self.served[lane] for lane in self.crashed}
         self.note(actions)
 
 

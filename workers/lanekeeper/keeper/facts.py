@@ -155,6 +155,11 @@ class Finding:
         return bool(self.processes or self.paths or self.groups or self.kind is Kind.VAULT)
 
 
+def readable(text: str) -> str:
+    """Return a text for people and encoders: bytes of /proc that are no UTF-8 are written out."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What cleaning one finding did."""

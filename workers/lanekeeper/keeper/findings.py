@@ -184,9 +184,8 @@ def _vault(place: Place, index: Index) -> Iterator[Finding]:
             Kind.VAULT,
             place.directory,
             f"the vault holds {count} descriptors of {lane_id}, which no lane is",
-            f"`lane recover {lane_id}`",
+            "`lane orphans clean` closes them and ends what runs on them",
             ("the keeper holds them", "the broker lists no such lane and misses none"),
-            recoverable=True,
             lane_id=lane_id,
         )
 

@@ -21,7 +21,7 @@ from lanekeeper.keeper.events import (
 )
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.states import Daemon
-from lanekeeper.keeper.status import PlaneInfo, workers_messages
+from lanekeeper.keeper.status import PlaneInfo, lanes_messages
 from lanekeeper.keeper.vault import BROKER_OWNER, Vault
 
 
@@ -47,14 +47,14 @@ class Greeting:
             welcome["held"] = self._vault.held(BROKER_OWNER)
         actions.append(Send(number, welcome))
         if role == WORKER and self._continuity.returning(message):
-            self._pool.returned(number, message, now)
-            actions += [*self._renewed(number), *self._collecting(number)]
+            returned = self._pool.returned(number, message, now)
+            actions += [*self._renewed(number), *self._collecting(number), *returned]
         elif role == WORKER:
             actions += self._pool.arrived(number, pid, started, now)
         if role == BROKER:
             self._pool.broker = number
             if self._continuity.complete:
-                actions += [Send(number, page) for page in workers_messages(self._pool.lanes())]
+                actions += [Send(number, page) for page in lanes_messages(self._pool)]
             actions += self._collecting(number)
         if role == NURSERY:
             actions.append(Entrust(number))

@@ -11,7 +11,7 @@ from typing import Any
 from lanekeeper.keeper.grants import Grants
 from lanekeeper.keeper.roster import Record, Roster
 from lanekeeper.keeper.states import Worker
-from lanekeeper.keeper.succession import Succession
+from lanekeeper.keeper.succession import CRASH_LOOP, Succession
 
 
 class Lookups:
@@ -57,6 +57,14 @@ class Lookups:
             if record.lane is not None and record.state is not Worker.ENDING and not record.closed
         ]
         return [*served, *({"lane": dict(lane)} for lane in self._succession.lanes())]
+
+    def stopped(self) -> list[dict[str, Any]]:
+        """Return what a broker is to know of the lanes that wait until somebody asks for them."""
+        told = {"op": "died", "recovering": False, "kept": True, "reason": CRASH_LOOP}
+        return [
+            {**told, "lane_id": lane["lane_id"], "generation": lane["generation"] - 1}
+            for lane in self._succession.stopped()
+        ]
 
     def served(self) -> list[str]:
         """Return the ids of the lanes whose worker is at work."""

@@ -64,6 +64,12 @@ def status_messages(
     ]
 
 
+def lanes_messages(pool: Pool) -> Iterator[dict[str, Any]]:
+    """Yield what a new broker is told of the lanes: those that were given up, then those served."""
+    yield from pool.stopped()
+    yield from workers_messages(pool.lanes())
+
+
 def workers_messages(lanes: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the granted lanes for a new broker; all messages but the last say `more`."""
     page: list[dict[str, Any]] = []

@@ -15,6 +15,8 @@ DEATHS_MOST: Final = 5
 DEATHS_SECONDS: Final = 60.0
 """So many deaths within so many seconds are a crash loop."""
 
+CRASH_LOOP: Final = f"crash loop: {DEATHS_MOST} workers died within {DEATHS_SECONDS:.0f} s"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -50,11 +52,7 @@ class Succession:
         following = {**lane, "generation": int(lane["generation"]) + 1}
         if not asked and len(deaths) == DEATHS_MOST and now - deaths[0] <= DEATHS_SECONDS:
             self._stopped[lane["lane_id"]] = following
-            return Verdict(
-                recovering=False,
-                reason=f"crash loop: {DEATHS_MOST} workers died within {DEATHS_SECONDS:.0f} s",
-                kept=True,
-            )
+            return Verdict(recovering=False, reason=CRASH_LOOP, kept=True)
         self._waiting.append(following)
         return Verdict(recovering=True)
 
@@ -83,6 +81,10 @@ class Succession:
     def lanes(self) -> list[Message]:
         """Return the lanes that wait for a successor."""
         return list(self._waiting)
+
+    def stopped(self) -> list[Message]:
+        """Return the lanes that wait until somebody asks, as their next worker would have them."""
+        return list(self._stopped.values())
 
     def clear(self) -> None:
         """Nobody follows any more: the plane goes down."""

@@ -91,11 +91,18 @@ def _processes() -> Iterator[Seen]:
 
 
 def _listening() -> frozenset[str]:
-    """Return the paths of all unix sockets that somebody listens on."""
+    """Return the paths of all unix sockets that somebody listens on.
+
+    A name may hold anything, line ends too: a line of another shape is part of a stranger's name.
+    """
+    try:
+        lines = Path("/proc/net/unix").read_bytes().splitlines()[1:]
+    except OSError:
+        return frozenset()
     found: set[str] = set()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/net/unix").read_bytes().splitlines()[1:]:
-            fields = line.split(maxsplit=_UNIX_FIELDS - 1)
+    for line in lines:
+        fields = line.split(maxsplit=_UNIX_FIELDS - 1)
+        with contextlib.suppress(ValueError):
             if len(fields) == _UNIX_FIELDS and int(fields[3], 16) & _LISTENING:
                 found.add(os.fsdecode(fields[7]))
     return frozenset(found)

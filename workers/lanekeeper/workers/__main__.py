@@ -59,7 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     estate = found(assignment, rundir, blank())
     custody = Custody(rundir, current(), None)
-    return Worker(rundir, estate, Sockets(str(rundir.path)), custody).serve()
+    worker = Worker(rundir, estate, Sockets(str(rundir.path)), custody)
+    status = worker.serve()
+    return _complain(worker.refusal, status) if worker.refusal else status
 
 
 def _complain(message: str, exit_code: int) -> int:

@@ -40,6 +40,11 @@ class Custody:
         return self._channel
 
     @property
+    def by_hand(self) -> bool:
+        """Whether nobody started this worker but a person: there never was a keeper."""
+        return not self._lane
+
+    @property
     def deadline(self) -> float:
         """When `reconnect` is due (monotonic seconds)."""
         return self._retry_at

@@ -21,9 +21,11 @@ import zmq
 
 from lanekeeper.keeper import hooks
 from lanekeeper.keeper.identity import Process, current
+from lanekeeper.keeper.program import EXIT_CONFLICT
 from lanekeeper.keeper.rundir import Rundir
-from lanekeeper.wire.codec import encode
+from lanekeeper.wire.codec import decode_response, encode
 from lanekeeper.wire.envelope import Event, raw
+from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.ids import RANDOM_BYTES, make_id
 from lanekeeper.wire.meter import Meter
 from lanekeeper.wire.topics import WORKER_REGISTERED
@@ -62,6 +64,8 @@ class Worker:
         self._me = current()
         self._custody = custody
         self._estate = estate
+        self._told = b""
+        self.refusal = ""
         endpoints = sockets.open(estate.state.assignment.lane_id, estate.listeners)
         meter = Meter(ROLE, self._me.pid, self._me.start_time, time.monotonic())
         tally = self._tally = Tally(meter.spread)
@@ -100,6 +104,8 @@ class Worker:
     def serve(self, said: Sequence[dict[str, Any]] = ()) -> int:
         """Serve until the lane is closed; return the exit code. `said` the keeper has already.
 
+        `refusal` then says why, if the broker does not want the lane.
+
         After an exception nothing is closed and nothing said: a successor goes on.
         """
         self._watch_signals()
@@ -108,12 +114,13 @@ class Worker:
             self._poller.register(each, READ)
         self._poller.register(self._wake_read.fileno(), READ)
         self._begin()
-        self._register()
-        self._hear(said)
+        if not self.effects.leaving:
+            self._register()
+            self._hear(said)
         while not self.effects.leaving:
             self._turn()
         self._close()
-        return 0
+        return EXIT_CONFLICT if self.refusal else 0
 
     def _begin(self) -> None:
         """Open a new lane, or go on with an inherited one."""
@@ -144,6 +151,7 @@ class Worker:
         self._settle()
         self._stimuli += self.flow.due(time.monotonic())
         self._stimuli += self.effects.spawner.due(time.monotonic())
+        self._stimuli += self.effects.starter.due(time.monotonic())
         # What was asked about the cursor is known before more is drawn.
         self._settle()
         self._stimuli += self.effects.screens.turn(idle=not ready)
@@ -189,9 +197,30 @@ class Worker:
             for frames in sockets.arrived(sockets.broker):
                 self._command(None, frames)
 
+    def _refused(self, data: bytes) -> bool:
+        """Whether this is the broker's refusal of the lane, which goes on if anything runs in it.
+
+        A keeper ends the worker of a lane that is not wanted; one without a keeper ends by itself.
+        """
+        if self._told not in data:
+            return False
+        try:
+            error = decode_response(data).error
+        except WireError:
+            return False
+        if error is None:
+            return False
+        _LOG.error("the broker refuses this lane: %s: %s", error.code, error.message)
+        if self._custody.by_hand and not self._estate.terminals:
+            self.refusal = f"{error.code}: {error.message}"
+            self.effects.leaving = True
+        return True
+
     def _command(self, route: bytes | None, frames: list[bytes]) -> None:
         # A wrong number of frames is an envelope that is not one; the core says so to its sender.
         data = frames[0] if len(frames) == 1 else b""
+        if route is None and self._refused(data):
+            return
         came = moment()
         self._tally.arrived = came.now
         self._do(self.core.handle(Frame(route, data), came))
@@ -253,6 +282,7 @@ class Worker:
 
     def _register(self) -> None:
         told = registration(self.core, self._me, moment())
+        self._told = told.id.encode("ascii")
         self.effects.sockets.to_broker(encode(told))
 
     def _tick(self) -> None:
@@ -274,7 +304,7 @@ class Worker:
         if self.core.waits.behind() or self.effects.screens.behind:
             return 0
         due = [self._beat_at, self._custody.deadline, self._figures.deadline]
-        due.append(self.effects.spawner.deadline())
+        due += [self.effects.spawner.deadline(), self.effects.starter.deadline]
         due += self.flow.deadlines()
         core = self.core.deadline()
         if core is not None:
