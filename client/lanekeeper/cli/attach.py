@@ -6,7 +6,7 @@ from typing import Final, TypedDict, Unpack
 
 import click
 
-from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.errors import SIGNAL_BASE, UNKNOWN, CliError
 from lanekeeper.cli.keys import DEFAULT, DetachKey, detach_key
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.note import Note
@@ -25,8 +25,6 @@ EXAMPLES = """lane attach build
 lane attach build --read-only
 lane attach build --take
 lane attach web/api:main.shell --detach-key ctrl-a"""
-UNKNOWN: Final = 1
-SIGNAL_BASE: Final = 128
 NO_SCREEN: Final = frozenset({"INTERNAL", "LIMIT_EXCEEDED", "TIMEOUT", "INVALID_TRANSITION"})
 """Refusals of a screen after which a person is still shown the output."""
 
@@ -138,7 +136,10 @@ def _renderer(terminal: Terminal, hint: str, rows: int) -> tuple[Renderer, int |
 
 
 def conclude(settings: Settings, address: str, outcome: Outcome) -> int:
-    """Say how it ended and return the exit status."""
+    """Say how it ended and return the exit status.
+
+    It is 0 after the detach key, 128 + N when signal N ended us, else the program's own.
+    """
     if outcome.way is Way.DETACHED:
         settings.notice(f"\ndetached; `lane attach {address}` comes back")
         return 0

@@ -2,10 +2,11 @@
 
 import os
 import sys
-from typing import Final, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import click
 
+from lanekeeper.cli.errors import SIGNAL_BASE
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, json_option, pass_settings
 from lanekeeper.cli.plane import connected
@@ -16,8 +17,6 @@ from lanekeeper.cli.settings import Settings
 EXAMPLES = """lane read build
 lane read build --follow | tee build.log
 lane read build --from 4096 --json"""
-SIGNAL_BASE: Final = 128
-
 
 Options = TypedDict("Options", {"from": int | None, "follow": bool, "raw": bool})
 """The options of the verb; one has the name of a keyword."""

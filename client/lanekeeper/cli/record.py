@@ -10,7 +10,7 @@ from typing import Final, TypedDict, Unpack
 import click
 
 from lanekeeper.cli.cast import Cast, Subject, live_clock
-from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.errors import SIGNAL_BASE, CliError
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, pass_settings
 from lanekeeper.cli.plane import connected
@@ -21,7 +21,6 @@ from lanekeeper.cli.text import command_line
 EXAMPLES = """lane record build -o build.cast && asciinema play build.cast
 lane record agent --follow -o agent.cast
 lane record build --from 4096 > build.cast"""
-SIGNAL_BASE: Final = 128
 OWNER_ONLY: Final = 0o600
 """A recording may hold secrets that were shown."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from lanekeeper.cli.address import parse
-from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.errors import SIGNAL_BASE, UNKNOWN, CliError
 from lanekeeper.cli.fields import fields
 from lanekeeper.cli.keys import NONE, DetachKey
 from lanekeeper.cli.pen import Pen
@@ -28,9 +28,6 @@ from lanekeeper.wire.messages.lane import LaneCreate, LaneResult
 from lanekeeper.wire.messages.terminal import TerminalInfo
 
 CREATE_SECONDS: Final = 15.0
-UNKNOWN: Final = 1
-"""Exit status when nobody knows the program's."""
-SIGNAL_BASE: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +188,7 @@ def tidy(made: Made, terminal: Terminal) -> None:
 def conclude(
     settings: Settings, made: Made, terminal: Terminal, outcome: Outcome, *, tidied: bool
 ) -> int:
-    """Say what is to be said at the end, and return the exit status."""
+    """Say what is to be said at the end, and return the exit status, as `attach.conclude` does."""
     where = f"{made.lane.info.name}:{made.session}.{terminal.info.name}"
     if outcome.lost:
         settings.notice(f"lane: {outcome.lost} bytes of output were lost: the lease had expired")

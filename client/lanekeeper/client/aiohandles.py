@@ -114,7 +114,8 @@ class AsyncTerminal:
         if held is not None:
             await self._shell.perform(writing.watch(held, events))
             return AsyncWriter(self._shell, self._input, held)
-        operation = writing.hold_on(self._place, events, tty=tty, take_over=take)
+        link = self._place.endpoints.control
+        operation = writing.hold_on(self._place.ids, link, events, tty=tty, take_over=take)
         return AsyncWriter(self._shell, self._input, await self._shell.perform(operation))
 
     async def resize(self, cols: int, rows: int) -> TerminalInfo:

@@ -165,7 +165,8 @@ class Terminal:
         if held is not None:
             self._shell.perform(writing.watch(held, events))
             return Writer(self._shell, self._input, held)
-        operation = writing.hold_on(self._place, events, tty=tty, take_over=take)
+        link = self._place.endpoints.control
+        operation = writing.hold_on(self._place.ids, link, events, tty=tty, take_over=take)
         return Writer(self._shell, self._input, self._shell.perform(operation))
 
     def resize(self, cols: int, rows: int) -> TerminalInfo:
