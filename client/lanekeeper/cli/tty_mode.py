@@ -53,7 +53,10 @@ class RawMode:
             return
         if self._before is None:
             self._before = termios.tcgetattr(self._descriptor)
-        tty.setraw(self._descriptor, termios.TCSADRAIN)
+            tty.setraw(self._descriptor, termios.TCSADRAIN)
+            return
+        with contextlib.suppress(termios.error):  # a window that is closed continues us, too
+            tty.setraw(self._descriptor, termios.TCSADRAIN)
 
     def _in_foreground(self) -> bool:
         try:
