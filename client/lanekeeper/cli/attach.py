@@ -6,6 +6,7 @@ from typing import Final, TypedDict, Unpack
 
 import click
 
+from lanekeeper.cli.ends import Ends, Outcome, Way
 from lanekeeper.cli.errors import SIGNAL_BASE, UNKNOWN, CliError
 from lanekeeper.cli.keys import DEFAULT, DetachKey, detach_key
 from lanekeeper.cli.lazy import Verb
@@ -14,7 +15,7 @@ from lanekeeper.cli.options import address, pass_settings
 from lanekeeper.cli.painted import Painted
 from lanekeeper.cli.pen import Pen
 from lanekeeper.cli.plane import connected
-from lanekeeper.cli.relay import Ends, Outcome, Relay, Way
+from lanekeeper.cli.relay import Relay
 from lanekeeper.cli.render import History, Renderer
 from lanekeeper.cli.settings import QUIET, Settings
 from lanekeeper.cli.sizes import size_of

@@ -6,11 +6,12 @@ from typing import TypedDict, Unpack
 
 import click
 
+from lanekeeper.cli.ends import Ends, Way
 from lanekeeper.cli.errors import SIGNAL_BASE
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, json_option, pass_settings
 from lanekeeper.cli.plane import connected
-from lanekeeper.cli.relay import Ends, Relay, Way
+from lanekeeper.cli.relay import Relay
 from lanekeeper.cli.render import Bytes, Lines, Renderer, Words
 from lanekeeper.cli.settings import Settings
 

@@ -10,11 +10,12 @@ from typing import Final, TypedDict, Unpack
 import click
 
 from lanekeeper.cli.cast import Cast, Subject, live_clock
+from lanekeeper.cli.ends import Ends, Way
 from lanekeeper.cli.errors import SIGNAL_BASE, CliError
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, pass_settings
 from lanekeeper.cli.plane import connected
-from lanekeeper.cli.relay import Ends, Relay, Way
+from lanekeeper.cli.relay import Relay
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import command_line
 

@@ -8,8 +8,8 @@ import pytest
 
 from kit.waiting import wait_until
 from lanekeeper.cli import relay
+from lanekeeper.cli.ends import Way
 from lanekeeper.cli.pen import Pen
-from lanekeeper.cli.relay import Way
 from lanekeeper.cli.sink import HIGH_WATER
 from lanekeeper.client import NotFound, Plane, following
 from unit.cli.desk import PATIENCE_S, Desk, at_pipe, at_terminal, relayed
