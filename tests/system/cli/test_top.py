@@ -117,7 +117,7 @@ def test_a_program_that_ends_brings_the_person_back_with_its_status(shared_plane
 
 def test_a_window_that_changes_its_size(shared_plane: Plane) -> None:
     start(shared_plane, *(f"lane{number}" for number in range(4)))
-    with Typist(TOP, env=shared_plane.env) as person:
+    with Typist([*TOP, "--sort", "name"], env=shared_plane.env) as person:
         person.expect("lanes: 4")
         person.resize(130, 30)
         person.expect("HELD")
@@ -179,7 +179,7 @@ def test_a_plane_that_dies_is_said_and_seen_again_when_it_is_back(plane: Plane) 
 
 def test_without_a_terminal_it_is_a_table(shared_plane: Plane) -> None:
     start(shared_plane, "one", "two")
-    done = shared_plane.lane("top")
+    done = shared_plane.lane("top", "--sort", "name")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "lanes: 2 (2 running)"
