@@ -17,8 +17,9 @@ from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.following import tend
 from lanekeeper.client.handles import INPUT_TIMEOUT, Form, Rows, Target
 from lanekeeper.client.joining import Patience, Place, SendOptions
-from lanekeeper.client.programs import Launched, Policy, output_flow
+from lanekeeper.client.programs import Launched, output_flow
 from lanekeeper.client.recording import timeline
+from lanekeeper.client.starting import Policy
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.lane import Ended
 from lanekeeper.wire.messages.recording import TimelineResult
