@@ -141,6 +141,8 @@ def _inherit_terminal(estate: Estate, terminal: TerminalIs, now: float) -> None:
         estate.lost += [info.id] if runs else []
         return
     io = estate.terminals[info.id] = TerminalIO.inherit(info.id, terminal.spec.capacity, entry)
+    if info.id in estate.state.timelines:
+        io.sampler.go_on(estate.state.timelines[info.id].newest, now)
     io.questions.position = estate.state.queried.get(info.id, 0)
     if not runs or "master" not in entry or "input" not in entry:
         estate.lost += [info.id] if runs else []
