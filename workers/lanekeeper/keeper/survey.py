@@ -9,7 +9,7 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -32,13 +32,37 @@ _LOOK: Final = 0.05
 
 def look(rundir: Rundir) -> Facts:
     """Return what there is, seen from the plane of `rundir`, which need not exist."""
-    processes = tuple(_processes())
+    under_way = steps(rundir)
+    while True:
+        try:
+            next(under_way)
+        except StopIteration as done:
+            facts: Facts = done.value
+            return facts
+
+
+def steps(rundir: Rundir) -> Generator[None, None, Facts]:
+    """Look, and pause after each process, each place and each cgroup; see `look`."""
+    processes: list[Seen] = []
+    for seen in _processes():
+        processes += [] if seen is None else [seen]
+        yield
     listening = _listening()
-    trees = list(cgroups.trees())
-    places = tuple(_places(rundir, processes, listening, trees))
+    yield
+    trees: list[cgroups.Tree] = []
+    for tree in cgroups.trees():
+        trees.append(tree)
+        yield
+    places: list[Place] = []
+    for place in _places(rundir, processes, listening, trees):
+        places.append(place)
+        yield
     names = {cgroups.name(place.directory): place.directory for place in places}
-    groups = tuple(_groups(trees, names))
-    return Facts(str(rundir.path), processes, places, groups)
+    groups: list[Group] = []
+    for group in _groups(trees, names):
+        groups.append(group)
+        yield
+    return Facts(str(rundir.path), tuple(processes), tuple(places), tuple(groups))
 
 
 def look_twice(rundir: Rundir, seconds: float) -> Facts:
@@ -64,7 +88,8 @@ def still(identities: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(one for one in identities if identity.Process(*one).alive())
 
 
-def _processes() -> Iterator[Seen]:
+def _processes() -> Iterator[Seen | None]:
+    """Yield every process of this uid, those that have nothing to do with planes as None."""
     own, clock = os.getpid(), os.sysconf("SC_CLK_TCK")
     uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
     for process, environ in identity.owned():
@@ -74,6 +99,7 @@ def _processes() -> Iterator[Seen]:
         terminal = environ.get(identity.TERMINAL_MARKER, "")
         stat = identity.read_stat(process.pid)
         if process.pid == own or stat is None or not (role or terminal or group or mark):
+            yield None
             continue
         where = identity.PLANE_MARKER if role else identity.DIR_MARKER
         yield Seen(
@@ -110,7 +136,7 @@ def _listening() -> frozenset[str]:
 
 def _places(
     rundir: Rundir,
-    processes: tuple[Seen, ...],
+    processes: Sequence[Seen],
     listening: frozenset[str],
     trees: list[cgroups.Tree],
 ) -> Iterator[Place]:
