@@ -34,7 +34,7 @@ _GONE: Final = frozenset({LaneState.FAILED, LaneState.CLOSED})
 
 def begin(desk: Desk) -> None:
     """Take over the lanes and the unfinished commands of the journal."""
-    for lane_id, data in list(desk.state.taken.items()):
+    for (lane_id, _), data in list(desk.state.taken.items()):
         _take_over(desk, lane_id, data)
     for entry in desk.registry.lanes.values():
         if entry.state not in _GONE or desk.lanes[entry.info.id].reviving is not None:
