@@ -84,8 +84,7 @@ class Desk:
         self.directory = directory
         self.events_endpoint = PlaneEndpoints(directory).events
         self.registry = state.registry
-        self.budget = Budget()
-        self.budget.restore(state.admitted)
+        self.budget = Budget(admitted=state.admitted)
         self.deadlines = Deadlines()
         self.story = Story()
         self.timings = Timings()

@@ -100,11 +100,7 @@ def overdue(desk: Desk, entry: LaneEntry) -> None:
 
 def perhaps(desk: Desk, error: WireError) -> WireError:
     """Return what a refusal is while lanes are missing: what was not found may be in one."""
-    if desk.expected and error.code in {
-        "LANE_NOT_FOUND",
-        "SESSION_NOT_FOUND",
-        "TERMINAL_NOT_FOUND",
-    }:
+    if desk.expected and error.code in _NOT_FOUND:
         return coming(desk)
     return error
 
