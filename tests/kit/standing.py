@@ -162,9 +162,10 @@ class Standing:
         """Whether the worker that the bystander's lane took is replaced, and all are connected."""
         workers = [entry for entry in self.plane.processes() if entry["role"] == "worker"]
         warm = sum(entry["state"] == "warm" for entry in workers)
-        # A warm worker is on its way to the broker and the collector, where it needs descriptors.
+        # A warm worker is on its way to the broker and the collector, where it needs descriptors;
+        # so are these two, each to the other.
         arrived = min(_connections(self.plane.dir / name) for name in SOCKETS)
-        return warm >= DEFAULT_WARM and arrived >= len(workers)
+        return warm >= DEFAULT_WARM and arrived > len(workers)
 
     def _log_files(self) -> list[Path]:
         return sorted((self.plane.dir / "log").glob("*.log"))

@@ -23,8 +23,6 @@ from kit import checked
 from kit.cluster import Plane
 from kit.waiting import kill_and_wait, wait_line, wait_until
 from lanekeeper.client import Lane, Terminal
-from lanekeeper.wire.messages.plane import Nothing
-from lanekeeper.wire.messages.terminal import ConsumerInfo, ConsumerList
 
 READY_S: Final = 20.0
 MIB: Final = 1 << 20
@@ -157,14 +155,6 @@ def log_memory(pid: int) -> int:
             if "lanekeeper-log-" in str(entry.readlink()):
                 total += entry.stat().st_blocks * 512
     return total
-
-
-def consumers(terminal: Terminal, client: Any) -> list[ConsumerInfo]:
-    """Return the registered consumers of a terminal."""
-    found = client.call(
-        "terminal.consumers", Nothing(), result=ConsumerList, terminal_id=terminal.id
-    )
-    return list(found.consumers)
 
 
 def wait_state(terminal: Terminal, state: str, timeout: float = 10.0) -> None:

@@ -17,6 +17,7 @@ from kit.pages import Pages
 from kit.waiting import wait_until
 from lanekeeper.keeper import identity
 from lanekeeper.wire.messages.diagnostics import Diagnostics, DiagnosticsRequest
+from lanekeeper.wire.sample import SAMPLE_VERSION
 
 SOON_S = 12.0
 """Samples come at most every 5 s."""
@@ -47,6 +48,15 @@ def stopped(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+def test_a_program_that_says_nothing_is_in_the_figures_of_its_lane(shared_plane: Plane) -> None:
+    plane = shared_plane
+    with plane.connect() as client:
+        silent = client.lane("silent")
+        wait_until(lambda: ask(plane, 1).lanes_total == 1, SOON_S, "the worker's first sample")
+        silent.spawn(("sh", "-c", "read never"))
+        wait_until(lambda: ask(plane, 1).lanes[0].terminals == 1, SOON_S, "the program")
+
+
 def test_figures_of_a_plane_that_is_used(shared_plane: Plane) -> None:
     plane = shared_plane
     for name in ("one", "two"):
@@ -75,9 +85,9 @@ def test_status_says_where_the_metrics_are(shared_plane: Plane) -> None:
     assert (found["url"], found["port"]) == (pages.url, pages.port)
     assert found["token_file"] == str(shared_plane.dir / "metrics" / "token")
     assert found["url"] in shared_plane.lane("status").stdout
-    figures = pages.figures()
-    assert figures['lanekeeper_processes{role="keeper"}'] == 1
-    assert figures["lanekeeper_series"] < 2_000
+    keepers = 'lanekeeper_processes{role="keeper"}'
+    wait_until(lambda: pages.figures().get(keepers) == 1, SOON_S, "the first look at processes")
+    assert pages.figures()["lanekeeper_series"] < 2_000
 
 
 def test_a_worker_that_was_killed_is_a_fault_that_was_made_good(plane: Plane) -> None:
@@ -156,7 +166,7 @@ def test_only_check_makes_a_failing_figure_an_exit_status(shared_plane: Plane) -
     plane = shared_plane
     me = identity.current()
     backlog = ["lanekeeper_output_backlog_chunks", [], [0] * 7 + [9, 0, 0], 1800.0, [200.0] * 9]
-    sample = {"v": 2, "role": "worker", "pid": me.pid, "start_time": me.start_time}
+    sample = {"v": SAMPLE_VERSION, "role": "worker", "pid": me.pid, "start_time": me.start_time}
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     push = context.socket(zmq.PUSH)
     try:

@@ -3,7 +3,8 @@
 Owns what is shown and how much of it. Sans-IO. Called by `server`.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from heapq import nlargest
 from typing import Final
@@ -46,6 +47,11 @@ class Known:
     usage: Usage
     since: str
 
+    def shown(self) -> list[Series]:
+        """Return the series of which anything is known."""
+        knows = self.usage.knows
+        return [one for one in self.model.series() if knows(one.metric.name, one.labels)]
+
 
 def diagnose(known: Known, request: DiagnosticsRequest, now: float) -> Diagnostics:
     """Return the diagnostics of this moment."""
@@ -59,7 +65,7 @@ def diagnose(known: Known, request: DiagnosticsRequest, now: float) -> Diagnosti
         metrics=metrics,
         slow=slowest(lanes.values()),
         faults=known.faults.newest(),
-        processes=_loads(series),
+        processes=_loads(known),
         lanes=_chosen(known, request, now),
         lanes_total=len(lanes),
     )
@@ -120,24 +126,26 @@ def figures(lane_id: str, worker: Process, usage: Usage, now: float) -> LaneFigu
     )
 
 
-def _loads(series: list[Series]) -> list[ProcessLoad]:
+def _loads(known: Known) -> list[ProcessLoad]:
     by_role: dict[str, dict[str, float]] = {role: {} for role in DAEMONS}
-    for one in series:
+    for one in known.shown():
         if one.metric.labels == ("role",) and one.labels[0] in by_role:
             by_role[one.labels[0]][one.metric.name] = one.total
-    return [_load(role, found) for role, found in by_role.items() if found.get(_COUNT)]
+    counts = Counter(process.who.role for process in known.model.living())
+    return [
+        ProcessLoad(
+            role=role,
+            count=counts[role],
+            resident_bytes=_whole(found.get("lanekeeper_resident_bytes")),
+            cpu_seconds=found.get("lanekeeper_cpu_seconds_total", 0.0),
+            cpu=known.usage.role(role),
+            open_fds=_whole(found.get("lanekeeper_open_fds")),
+            proportional_bytes=_whole(found.get("lanekeeper_proportional_bytes")),
+        )
+        for role, found in by_role.items()
+        if counts[role]
+    ]
 
 
-_COUNT: Final = "lanekeeper_processes"
-
-
-def _load(role: str, found: Mapping[str, float]) -> ProcessLoad:
-    shared = found.get("lanekeeper_proportional_bytes")
-    return ProcessLoad(
-        role=role,
-        count=round(found[_COUNT]),
-        resident_bytes=round(found.get("lanekeeper_resident_bytes", 0)),
-        cpu_seconds=found.get("lanekeeper_cpu_seconds_total", 0.0),
-        open_fds=round(found.get("lanekeeper_open_fds", 0)),
-        proportional_bytes=None if shared is None else round(shared),
-    )
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Final
 
 from lanekeeper.collector.model import Feed
+from lanekeeper.collector.window import Weighed
 from lanekeeper.wire.messages.diagnostics import Fault
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.metrics import Metric
@@ -58,13 +59,13 @@ class Faults:
         if role == _WORKER or reason == _ASKED:
             return ()
 
-        def died(_values: Sequence[float], _count: float, _now: float) -> None:
+        def died(_observed: Sequence[Weighed], _count: float, _now: float) -> None:
             self._kept.append(Fault(ts=self.ts, role=role, reason=reason))
 
-        def recovered(values: Sequence[float], _count: float, _now: float) -> None:
+        def recovered(observed: Sequence[Weighed], _count: float, _now: float) -> None:
             fault = self._open(role, None)
-            if fault is not None and values:
-                fault.recovered, fault.seconds = True, values[-1]
+            if fault is not None and observed:
+                fault.recovered, fault.seconds = True, observed[-1][0]
 
         return {_RESTARTS: (died,), _RECOVERIES: (recovered,)}.get(metric.name, ())
 

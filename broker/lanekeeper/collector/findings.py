@@ -9,7 +9,7 @@ from typing import Final
 
 from lanekeeper.collector.judging import RULES, How, Rule
 from lanekeeper.collector.model import Feed, Series
-from lanekeeper.collector.window import Summary, Tally, Window
+from lanekeeper.collector.window import Summary, Tally, Weighed, Window
 from lanekeeper.wire.messages.diagnostics import Finding, MetricChanged, Status
 from lanekeeper.wire.metrics import METRICS, Kind, Metric
 
@@ -135,14 +135,14 @@ def _matches(rule: Rule, named: Mapping[str, str]) -> bool:
 
 
 def _watching(window: Window) -> Feed:
-    def feed(values: Sequence[float], count: float, now: float) -> None:
-        window.add(values, round(count), now)
+    def feed(observed: Sequence[Weighed], _count: float, now: float) -> None:
+        window.add(observed, now)
 
     return feed
 
 
 def _tallying(tally: Tally) -> Feed:
-    def feed(_values: Sequence[float], count: float, now: float) -> None:
+    def feed(_observed: Sequence[Weighed], count: float, now: float) -> None:
         tally.add(count, now)
 
     return feed

@@ -59,9 +59,12 @@ class Gathering:
             LOG.warning("the totals begin anew: %s", error)
         beginnings.begin(self.model)
 
-    def dump(self) -> bytes | None:
-        """Return what is to be kept, or None when nothing has changed."""
-        if not self.model.changed:
+    def dump(self, *, whole: bool = False) -> bytes | None:
+        """Return what is to be kept, or None when no sample has changed anything.
+
+        With `whole` also what the collector counts itself, as is needed where that was shown.
+        """
+        if not self.model.changed and not whole:
             return None
         self.model.changed = False
         return ledger.dump(self.model)
@@ -72,7 +75,7 @@ class Gathering:
         self._look(now)
         # prometheus-client takes a third of a collector's start: only a plane that is scraped pays.
         export = importlib.import_module("lanekeeper.collector.export")
-        rendered: tuple[str, bytes] = export.render(self.model.series(), accept)
+        rendered: tuple[str, bytes] = export.render(self._known.shown(), accept)
         return rendered
 
     def diagnose(self, request: DiagnosticsRequest, now: float) -> Diagnostics:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from lanekeeper.collector.admission import admit, placed
+from lanekeeper.collector.window import Weighed, weighed
 from lanekeeper.wire.metrics import METRICS, Kind, Metric
 from lanekeeper.wire.sample import LaneLoad, Sample, SampleError
 
@@ -57,8 +58,8 @@ class Series:
         return len(self.metric.buckets) + 3 if self.metric.kind is Kind.HISTOGRAM else 1
 
 
-Feed = Callable[[Sequence[float], float, float], None]
-"""Hears of a series: observations shown, how many there were or how much it grew, the time."""
+Feed = Callable[[Sequence[Weighed], float, float], None]
+"""Hears of a series: what was observed, how often that was or how much it grew, the time."""
 
 Feeder = Callable[[Metric, tuple[str, ...]], tuple[Feed, ...]]
 """Returns who wants to hear of a series."""
@@ -298,10 +299,14 @@ class Model:
         series.total += max(total - process.values.get(series.number, 0.0), 0.0)
         process.counts[series.number] = counts
         process.values[series.number] = total
-        if recent and any(grown):
-            count = min(sum(grown), len(recent)) if process.known else sum(grown)
+        count = sum(grown)
+        observed = weighed(series.metric.buckets, grown, recent)
+        if process.known:
+            count = min(count, len(recent))
+            observed = [(value, 1.0) for value in recent[:count]]
+        if count:
             for feed in series.feeds:
-                feed(recent, count, now)
+                feed(observed, count, now)
 
     def _serve(self, process: Process, lane: LaneLoad, now: float) -> None:
         before = self._of_lane.get(lane.lane_id)
@@ -319,8 +324,13 @@ class Model:
         """End the older of two that cannot both live."""
         if old is None or old is new:
             return
-        older = old if old.who.start_time <= new.who.start_time else new
-        self.retire(older.who, now)
+        self.retire((old if _age(old) <= _age(new) else new).who, now)
+
+
+def _age(process: Process) -> tuple[int, int]:
+    """Return what orders those of one place: of two workers, the one forked first may follow."""
+    generation = 0 if process.lane is None else process.lane.generation
+    return generation, process.who.start_time
 
 
 def _flow(process: Process, output: int, now: float) -> None:

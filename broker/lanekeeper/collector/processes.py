@@ -35,8 +35,10 @@ SHARED_MOST: Final = 64
 
 _SECONDS: Final = 1.0 / os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
-_SESSION, _UTIME, _STIME, _START, _RSS = 3, 11, 12, 19, 21
+_PARENT, _SESSION, _START, _RSS = 1, 3, 19, 21
+_UTIME, _STIME, _CUTIME, _CSTIME = 11, 12, 13, 14
 """Fields of /proc/PID/stat after the command's name."""
+_ENDED: Final = frozenset({b"Z", b"X", b"x"})
 
 
 class Processes:
@@ -125,19 +127,18 @@ class Processes:
             return
         self._shared.pop(who, None)
         self._shared[who] = shared
-        self._usage.descriptors(who, descriptors / max(soft, 1))
-        self._model.put(who, "lanekeeper_open_fds", descriptors, now=now)
+        self._usage.descriptors(who, descriptors, descriptors / max(soft, 1), now)
         self._model.put(who, "lanekeeper_proportional_bytes", shared, now=now)
 
 
 def look(pid: int) -> Seen | None:
-    """Return one process of this machine; None when it is gone or has ended."""
+    """Return one process of this machine; None when it is gone."""
     try:
         line = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
     fields = line[line.rfind(b")") + 2 :].split()
-    if len(fields) <= _RSS or fields[0] in {b"Z", b"X", b"x"}:
+    if len(fields) <= _RSS:
         return None
     return Seen(
         pid,
@@ -145,6 +146,9 @@ def look(pid: int) -> Seen | None:
         int(fields[_SESSION]),
         (int(fields[_UTIME]) + int(fields[_STIME])) * _SECONDS,
         int(fields[_RSS]) * _PAGE,
+        parent=int(fields[_PARENT]),
+        reaped=(int(fields[_CUTIME]) + int(fields[_CSTIME])) * _SECONDS,
+        ended=fields[0] in _ENDED,
     )
 
 

@@ -161,7 +161,7 @@ class Collector:
         now = time.monotonic()
         self._drain(now)
         page = self._gathering.render(accept, now)
-        self._save()
+        self._save(whole=True)
         return page
 
     def _diagnose(self, request: DiagnosticsRequest) -> Diagnostics:
@@ -172,8 +172,8 @@ class Collector:
             self._tick_at = min(self._tick_at, max(now, self._processes.due()))
         return self._gathering.diagnose(request, now)
 
-    def _save(self) -> None:
-        data = self._gathering.dump()
+    def _save(self, *, whole: bool = False) -> None:
+        data = self._gathering.dump(whole=whole)
         if data is None:
             return
         try:

@@ -1,12 +1,13 @@
 """Windows: what was observed in the last ten minutes, in bounded memory.
 
 A window is cut into slots; the oldest goes when a new one begins. Observations are kept in bins
-whose bounds grow by 2 %, so a percentile is at most 1 % off, and count, minimum, maximum and the
-latest are exact. Sans-IO: time is an argument. Called by `model` and `judging`.
+whose bounds grow by 2 %, so a percentile of those that were shown one by one is at most 1 % off,
+and minimum, maximum and the latest are as they were shown. Of others the bucket alone is known:
+see `weighed`. The count is exact. Sans-IO: time is an argument. Called by `model` and `findings`.
 """
 
 from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -25,6 +26,10 @@ _MIDDLE: Final = 2 / (1 + _GROWTH)
 _LEAST: Final = 1e-6
 _NONE: Final = -(10**6)
 """The bin of what is below a microsecond, a byte or a chunk."""
+
+
+Weighed = tuple[float, float]
+"""A value, and how many observations it stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +62,19 @@ class Window:
         self._slots: deque[_Slot] = deque(maxlen=_SLOTS)
         self._latest = 0.0
 
-    def add(self, values: Sequence[float], count: int, now: float) -> None:
-        """Take in observations of which `values` are shown and `count` were made."""
-        if not values or count <= 0:
+    def add(self, observed: Sequence[Weighed], now: float) -> None:
+        """Take in observations, the latest one last."""
+        if not observed:
             return
         slot = self._slot(now)
-        weight = count / len(values)
-        low, high = min(values), max(values)
+        low, high = min(observed)[0], max(observed)[0]
         slot.min = min(slot.min, low) if slot.count else low
         slot.max = max(slot.max, high)
-        slot.count += count
-        for value in values:
+        for value, weight in observed:
             where = _bin(value)
             slot.bins[where] = slot.bins.get(where, 0.0) + weight
-        self._latest = values[-1]
+            slot.count += weight
+        self._latest = observed[-1][0]
 
     def summary(self, now: float) -> Summary | None:
         """Return the figures, or None when nothing was observed in the window."""
@@ -126,6 +130,27 @@ class Tally:
         """Return the growth within the window."""
         first = int(now / SLOT_SECONDS) - _SLOTS + 1
         return sum(amount for number, amount in self._slots if number >= first)
+
+
+def weighed(bounds: Sequence[float], grown: Sequence[int], shown: Sequence[float]) -> list[Weighed]:
+    """Return what is known of the observations by which a histogram has grown.
+
+    Those that are shown stand for all of their bucket. One of which none is shown has its upper
+    bound for all of them, the last its lower one.
+    """
+    buckets = [bisect_left(bounds, value) for value in shown]
+    numbers = Counter(buckets)
+    unseen = [
+        (bounds[min(bucket, len(bounds) - 1)], float(count))
+        for bucket, count in enumerate(grown)
+        if count and bucket not in numbers
+    ]
+    seen = [
+        (value, grown[bucket] / numbers[bucket])
+        for value, bucket in zip(shown, buckets, strict=True)
+        if grown[bucket]
+    ]
+    return [*unseen, *seen]
 
 
 def _bin(value: float) -> int:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from lanekeeper.bench.bare import Bare
 from lanekeeper.bench.creation import MILLI, Progress
-from lanekeeper.bench.figures import Summary, median_ratio
+from lanekeeper.bench.figures import Summary, median_ratio, round4
 from lanekeeper.bench.plain import PlainClient
 from lanekeeper.bench.tmux import DEADLINE, Tmux
 from lanekeeper.client import Data, OutputStream, Plane, Terminal
@@ -123,6 +123,8 @@ def _rounds(
     if "tmux" in medians:
         for ours, key in RATIOS.items():
             report[key] = median_ratio(list(zip(medians[ours], medians["tmux"], strict=True)))
+        # Of all samples: a round has too few of them for a 99th percentile.
+        report["ratio_p99"] = round4(report["lanekeeper"]["p99"] / report["tmux"]["p99"])
     pairs = list(zip(medians["lanekeeper"], medians["bare"], strict=True))
     report["ratio_to_bare_p50"] = median_ratio(pairs)
     return report

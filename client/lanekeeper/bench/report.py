@@ -65,6 +65,7 @@ def _echo(echo: dict[str, Any] | None, where: str) -> list[str]:
             _ratio(f"echo{where} p50, bare / tmux -C", echo["ratio_bare_p50"]),
             _ratio(f"echo{where} p50, plain client / tmux -C", echo["ratio_p50"]),
             _ratio(f"echo{where} p50, library / tmux -C", echo["ratio_library_p50"]),
+            _ratio(f"echo{where} p99, plain client / tmux -C", echo["ratio_p99"]),
         ]
     return lines + ratios
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.errors import no_broker
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.traffic import observer
 from lanekeeper.client.asking import Asker
@@ -28,9 +28,4 @@ def asking(settings: Settings) -> Iterator[Asker]:
         except LaneError as error:
             if error.code != "TIMEOUT":
                 raise
-            raise CliError(
-                "UNREACHABLE",
-                f"no broker answers in {rundir.path}",
-                hint="`lane status` shows what runs, `lane up` starts a plane",
-                retryable=True,
-            ) from None
+            raise no_broker(rundir) from None

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from lanekeeper.cli.columns import BY_NAME, Column, ordered
 from lanekeeper.cli.looks import Listing, Row, rows
-from lanekeeper.cli.summary import Load, Meter
+from lanekeeper.cli.summary import Load, load
 from lanekeeper.cli.text import safe
 from lanekeeper.wire.messages.diagnostics import Diagnostics
 
@@ -50,7 +50,6 @@ class Board:
         self.complete = True
         self._listing: Listing | None = None
         self._matches: Matcher | None = None
-        self._meter = Meter()
         self._pinned: str | None = None
 
     @property
@@ -68,10 +67,10 @@ class Board:
         """Note that the plane does not answer; the lanes stay as they were last seen."""
         self.silent = safe(why)
 
-    def diagnosed(self, found: Diagnostics, at: float, now: datetime) -> None:
-        """Take the diagnostics, which came at the monotonic time `at`."""
+    def diagnosed(self, found: Diagnostics, now: datetime) -> None:
+        """Take the diagnostics."""
         self.diagnostics, self.missing = found, ""
-        self.load = self._meter.load(found.processes, at)
+        self.load = load(found.processes)
         self._join(now)
 
     def undiagnosed(self, why: str, now: datetime) -> None:

@@ -49,7 +49,12 @@ class Setting:
 
 @click.group(cls=ConfigGroup, no_args_is_help=True)
 def config() -> None:
-    """Settings: flag, then environment, then file, then default."""
+    """Settings: flag, then environment, then file, then default.
+
+    The file is $XDG_CONFIG_HOME/lanekeeper/config.toml, where XDG_CONFIG_HOME is ~/.config unless
+    it is set; LANEKEEPER_CONFIG names another one. Its keys are the options before the verb, as
+    color = "never"; a table has those of the verb of its name, [run] or [session.create].
+    """
 
 
 @click.command(cls=Verb, epilog=SHOW_EXAMPLES)
@@ -59,7 +64,10 @@ def config() -> None:
 @pass_settings
 @click.pass_context
 def show(ctx: click.Context, settings: Settings, **options: Unpack[ShowOptions]) -> None:
-    """Show the settings in force."""
+    """Show the settings in force.
+
+    The file is $XDG_CONFIG_HOME/lanekeeper/config.toml, or the one that LANEKEEPER_CONFIG names.
+    """
     if settings.config.fault is not None:
         raise settings.config.fault
     root = ctx.find_root()
@@ -83,7 +91,10 @@ def show(ctx: click.Context, settings: Settings, **options: Unpack[ShowOptions])
 @pass_settings
 @click.pass_context
 def check(ctx: click.Context, settings: Settings) -> None:
-    """Check the configuration file; ends with 3 when something in it is wrong."""
+    """Check the configuration file; ends with 3 when something in it is wrong.
+
+    That is $XDG_CONFIG_HOME/lanekeeper/config.toml, or the one that LANEKEEPER_CONFIG names.
+    """
     path = find(os.environ)
     if settings.config.fault is not None:
         raise settings.config.fault

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from lanekeeper.cli.board import Board
 from lanekeeper.cli.canvas import Canvas
 from lanekeeper.cli.errors import INTERRUPTED
-from lanekeeper.cli.keyboard import Action, Attach, Keyboard, LookNow, Quit, Repaint, Suspend
+from lanekeeper.cli.keyboard import Action, Attach, Keyboard, LookNow, Pace, Quit, Repaint, Suspend
 from lanekeeper.cli.looks import Listing, diagnosing, listing
 from lanekeeper.cli.scene import Scene
 from lanekeeper.cli.settings import Settings
@@ -98,6 +98,7 @@ class Dashboard:
         self._wanted = ""
         self._visiting: str | None = None
         self._due = 0.0
+        self._interval = 0.0
 
     def run(self, stdin: int, stdout: int, interval: float) -> int:
         """Show the plane until the person leaves; return the exit status.
@@ -107,13 +108,14 @@ class Dashboard:
             stdout: the terminal to draw on.
             interval: seconds from one look to the next.
         """
+        self._interval = interval
         canvas = Canvas(stdout, color=self._settings.colored())
         raw = RawMode(stdin)
         with Wakeups(CAUGHT) as wakeups:
             try:
                 raw.enter()
                 while self._status is None:
-                    self._show(Desk(stdin, stdout, canvas, raw, wakeups), interval)
+                    self._show(Desk(stdin, stdout, canvas, raw, wakeups))
                     if self._visiting is not None:
                         self._visit(self._visiting)
             finally:
@@ -121,20 +123,20 @@ class Dashboard:
                 canvas.close()
         return self._status
 
-    def _show(self, desk: Desk, interval: float) -> None:
+    def _show(self, desk: Desk) -> None:
         """Show the board until the person leaves it, for good or to attach."""
         self._due = 0.0
         with self._connected() as shell:
             try:
                 desk.canvas.enter(desk.size)
                 while self._status is None and self._visiting is None:
-                    self._turn(desk, shell, interval)
+                    self._turn(desk, shell)
             finally:
                 with contextlib.suppress(OSError):  # a window that was closed
                     desk.canvas.leave()
 
-    def _turn(self, desk: Desk, shell: Shell, interval: float) -> None:
-        self._look(shell, interval)
+    def _turn(self, desk: Desk, shell: Shell) -> None:
+        self._look(shell)
         if self._visiting is not None:
             return
         if not desk.canvas.busy:
@@ -168,22 +170,22 @@ class Dashboard:
         writers = [desk.canvas.fileno()] if desk.canvas.busy else []
         return shell.wait(readers, writers, patience)
 
-    def _look(self, shell: Shell, interval: float) -> None:
+    def _look(self, shell: Shell) -> None:
         """Take the answers that have come, and ask again when it is time."""
         now, clock = time.monotonic(), datetime.now(UTC)
-        self._take(now, clock)
+        self._take(clock)
         idle = self._listing is None and self._diagnosing is None
         if idle and now >= self._due:
-            self._due = now + interval
+            self._due = now + self._interval
             self._listing = shell.hub.start(listing(self._workspace), ANSWER_SECONDS)
             self._diagnosing = shell.hub.start(diagnosing(self._board.by.order), ANSWER_SECONDS)
         elif now >= self._due:
-            self._due = now + interval  # what was asked has not been answered yet
+            self._due = now + self._interval  # what was asked has not been answered yet
         if self._wanted and self._finding is None:
             operation = joining.choose_terminal(self._wanted)
             self._finding = shell.hub.start(operation, ANSWER_SECONDS)
 
-    def _take(self, now: float, clock: datetime) -> None:
+    def _take(self, clock: datetime) -> None:
         listed, diagnosed, found = self._listing, self._diagnosing, self._finding
         if listed is not None and listed.done:
             self._listing = None
@@ -194,7 +196,7 @@ class Dashboard:
         if diagnosed is not None and diagnosed.done:
             self._diagnosing = None
             try:
-                self._board.diagnosed(diagnosed.result(), now, clock)
+                self._board.diagnosed(diagnosed.result(), clock)
             except LaneError as error:
                 self._board.undiagnosed(_why(error), clock)
         if found is not None and found.done:
@@ -232,6 +234,8 @@ class Dashboard:
                 self._status = INTERRUPTED if interrupted else 0
             case LookNow():
                 self._due = 0.0
+            case Pace(seconds):
+                self._interval, self._due = seconds, 0.0
             case Attach(address):
                 self._wanted = address
             case Suspend():

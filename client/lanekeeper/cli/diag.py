@@ -158,9 +158,9 @@ def processes(found: Sequence[ProcessLoad], *, color: bool) -> str:
             safe(one.role),
             str(one.count),
             amount(one.resident_bytes, "bytes"),
-            NOTHING if one.proportional_bytes is None else amount(one.proportional_bytes, "bytes"),
+            amount(one.proportional_bytes, "bytes"),
             f"{one.cpu_seconds:.1f}s",
-            str(one.open_fds),
+            NOTHING if one.open_fds is None else str(one.open_fds),
         )
         for one in found
     ]

@@ -22,6 +22,9 @@ lane --runtime-dir /tmp/plane down --yes --json"""
 PATIENCE: Final = 45.0
 """Seconds: workers drain for 10, daemons for 5, what remains is killed after 2 more; then room."""
 
+BROKER: Final = "broker"
+"""The owner of the broker's own journal; every other one in the vault is a lane."""
+
 
 @click.command(cls=Verb, epilog=EXAMPLES)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask when lanes live.")
@@ -42,9 +45,11 @@ def down(settings: Settings, *, yes: bool, dry_run: bool) -> None:
         return
     with link:
         status = link.status()
-        lanes = [str(p["lane"]) for p in status["processes"] if p.get("lane")]
+        lanes = living(status["processes"], link.owners())
         if dry_run:
-            tell_plan(settings, rundir, status["processes"])
+            plan = {"by": "keeper", "processes": status["processes"], "lanes": lanes}
+            text = f"{count(len(status['processes']), 'process')}, {count(len(lanes), 'lane')}"
+            tell_plan(settings, rundir, plan, f"{text} alive in {rundir.path}")
             return
         if lanes:
             confirm(f"{count(len(lanes), 'lane')} alive in {rundir.path}", yes=yes)
@@ -56,6 +61,16 @@ def down(settings: Settings, *, yes: bool, dry_run: bool) -> None:
         {"by": "keeper", "lanes": len(lanes)},
         f"{count(len(lanes), 'lane')} ended",
     )
+
+
+def living(processes: list[dict[str, Any]], owners: list[str]) -> list[str]:
+    """Return the ids of the lanes whose programs a `down` ends.
+
+    A lane that was given up, or is between two workers, has no process of its own; its programs
+    live by what the vault holds for it.
+    """
+    granted = {str(process["lane"]) for process in processes if process.get("lane")}
+    return sorted(granted.union(owners) - {BROKER})
 
 
 def by_keeper(settings: Settings, rundir: Rundir, link: KeeperLink) -> None:
@@ -91,7 +106,13 @@ def without_keeper(settings: Settings, rundir: Rundir, *, yes: bool, dry_run: bo
         f"{len(children)} of its programs"
     )
     if dry_run:
-        settings.say(f"{found}, {len(files)} files in {rundir.path}; nothing was stopped")
+        listed = [
+            {"role": role, "pid": process.pid, "start_time": process.start_time, "state": "unknown"}
+            for role, process in daemons
+        ]
+        plan = {"by": "command line", "processes": listed, "children": len(children)}
+        text = f"{found}, {len(files)} files in {rundir.path}"
+        tell_plan(settings, rundir, {**plan, "files": len(files)}, text)
         return
     if daemons or children:
         confirm(f"{found} alive in {rundir.path}", yes=yes)
@@ -109,12 +130,11 @@ def without_keeper(settings: Settings, rundir: Rundir, *, yes: bool, dry_run: bo
     )
 
 
-def tell_plan(settings: Settings, rundir: Rundir, processes: list[dict[str, Any]]) -> None:
+def tell_plan(settings: Settings, rundir: Rundir, plan: dict[str, object], text: str) -> None:
     """Say what a `down` would stop."""
-    fields = {"runtime_dir": str(rundir.path), "dry_run": True, "processes": processes}
     if settings.json:
-        settings.emit(fields)
-    settings.say(f"{count(len(processes), 'process')} in {rundir.path}; nothing was stopped")
+        settings.emit({"runtime_dir": str(rundir.path), "dry_run": True, **plan})
+    settings.say(f"{text}; nothing was stopped")
 
 
 def tell(settings: Settings, rundir: Rundir, fields: dict[str, Any], text: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from lanekeeper.keeper import cgroups
-from lanekeeper.keeper.identity import Process, in_group, plane_children, plane_processes
+from lanekeeper.keeper.identity import Process, in_group, plane_children, plane_processes, send
 from lanekeeper.keeper.rundir import Rundir
 
 TERM_SECONDS: Final = 3.0
@@ -71,8 +71,7 @@ def signal_and_wait(
         pidfd = process.open_pidfd()
         if pidfd is None:
             continue
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(pidfd, number)
+        send(pidfd, number)
         waiting[pidfd] = process
         poller.register(pidfd, select.POLLIN)
     deadline = time.monotonic() + seconds

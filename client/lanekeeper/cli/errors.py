@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from lanekeeper.keeper.rundir import RundirError, RundirMissingError
+from lanekeeper.keeper.rundir import Rundir, RundirError, RundirMissingError
 from lanekeeper.wire.errors import CODES
 
 LOCAL: Final[dict[str, int]] = {
@@ -88,6 +88,16 @@ class CliError(Exception):
 
 class ReaderGoneError(Exception):
     """Nobody reads stdout any more."""
+
+
+def no_broker(rundir: Rundir) -> CliError:
+    """Return the failure of a plane whose broker does not answer."""
+    return CliError(
+        "UNREACHABLE",
+        f"no broker answers in {rundir.path}",
+        hint="`lane status` shows what runs, `lane up` starts a plane",
+        retryable=True,
+    )
 
 
 def exit_status(code: str) -> int:

@@ -10,6 +10,7 @@ from lanekeeper.cli.options import json_option, pass_settings
 from lanekeeper.cli.plane import connected
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import paint, safe
+from lanekeeper.client import LaneError
 from lanekeeper.wire.codec import decode_body
 from lanekeeper.wire.envelope import Event
 from lanekeeper.wire.messages.events import Happened
@@ -32,12 +33,26 @@ def events(settings: Settings, since: int | None, topic: tuple[str, ...], *, fol
     """
     color = settings.colored()
     with connected(settings) as plane:
-        found: Iterator[Event] = plane.events(since=since or 0, follow=follow, topics=topic)
-        for event in found:
+        for event in unbroken(settings, plane.events(since=since or 0, follow=follow)):
+            if topic and not event.topic.startswith(topic):
+                continue
             if settings.json:
                 settings.emit(as_json(event))
             else:
                 click.echo(as_text(event, color=color))
+
+
+def unbroken(settings: Settings, found: Iterator[Event]) -> Iterator[Event]:
+    """Yield the events, and say where some are gone."""
+    while True:
+        try:
+            yield next(found)
+        except StopIteration:
+            return
+        except LaneError as error:
+            if error.code != "EVENTS_LOST":
+                raise
+            settings.notice(f"lane: {error.message}")
 
 
 def as_json(event: Event) -> dict[str, object]:

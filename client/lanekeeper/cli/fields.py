@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -12,6 +13,11 @@ def fields(value: Struct) -> dict[str, object]:
     Words that are not UTF-8 become text with surrogate escapes, as Python's own file names do.
     """
     return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+
+
+def moment(at: datetime) -> str:
+    """Return a time of UTC as every JSON of ours has it: RFC 3339, milliseconds, `Z`."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _plain(value: object) -> object:

@@ -56,16 +56,11 @@ class KeeperLink:
 
     def status(self) -> dict[str, Any]:
         """Return the keeper's status, its pages put together."""
-        self._asked += 1
-        number = f"cli-{os.getpid()}-{self._asked}"
-        self._channel.send({"op": "status", "id": number})
-        deadline = time.monotonic() + HELLO_SECONDS
-        page = self._answer(number, "status", deadline)
-        processes = list(page.get("processes", []))
-        while page.get("more"):
-            page = self._answer(number, "status", deadline)
-            processes += page.get("processes", [])
-        return {**page, "processes": processes}
+        return self._pages("status", "processes")
+
+    def owners(self) -> list[str]:
+        """Return who has something in the vault: each lane that has not ended, and the broker."""
+        return [str(entry["owner"]) for entry in self._pages("vault", "entries")["entries"]]
 
     def wait_closed(self, seconds: float) -> bool:
         """Wait until the keeper has closed the connection and ended; return whether it did in time.
@@ -103,6 +98,19 @@ class KeeperLink:
                 return
             if message["op"] == "error":
                 raise CliError("UNREACHABLE", f"the keeper refuses us: {message.get('message')}")
+
+    def _pages(self, what: str, listed: str) -> dict[str, Any]:
+        """Ask for something that comes in pages; return the last one, with the list of all."""
+        self._asked += 1
+        number = f"cli-{os.getpid()}-{self._asked}"
+        self._channel.send({"op": what, "id": number})
+        deadline = time.monotonic() + HELLO_SECONDS
+        page = self._answer(number, what, deadline)
+        found = list(page.get(listed, []))
+        while page.get("more"):
+            page = self._answer(number, what, deadline)
+            found += page.get(listed, [])
+        return {**page, listed: found}
 
     def _answer(self, number: str, what: str, deadline: float) -> dict[str, Any]:
         for message in self._messages(deadline, what):
@@ -148,7 +156,11 @@ def reach(rundir: Rundir) -> KeeperLink | None:
         CliError: it is there and does not answer.
     """
     try:
-        channel = connect(rundir.keeper_sock)
+        channel = connect(rundir.keeper_sock, HELLO_SECONDS)
+    except BlockingIOError as error:
+        raise CliError(
+            "TIMEOUT", "the keeper accepts nobody", hint="`lane logs keeper` may say why"
+        ) from error
     except OSError:
         return None
     link = KeeperLink(channel)

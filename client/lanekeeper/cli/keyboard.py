@@ -2,6 +2,7 @@
 
     LIST    keys move, sort and turn round, and open the others
     FILTER  what is typed is the pattern; the lanes follow it at once
+    COMMAND what is typed is a command, done by enter
     SORT    the next key names the column
     PICK    a lane has several terminals: one is chosen
     HELP    the keys; the next one goes back
@@ -16,7 +17,8 @@ from typing import Final
 from msgspec import Struct
 
 from lanekeeper.cli.board import Board, Matcher
-from lanekeeper.cli.columns import BY_KEY, COLUMNS, Column
+from lanekeeper.cli.columns import BY_KEY, BY_NAME, COLUMNS, Column
+from lanekeeper.cli.commandline import BadCommandError, CommandLine, Order
 from lanekeeper.cli.text import safe
 
 LONGEST_PATTERN: Final = 200
@@ -27,6 +29,7 @@ HELP: Final = (
     "/                  filter by a pattern; escape there shows all lanes",
     "s                  sort by a column    < > left right     by the next one",
     "r                  turn the order round",
+    ":                  sort filter attach interval reverse help quit, in words",
     "tab                look again now      ctrl-l             draw again",
     "ctrl-z             stop, as a job      q ctrl-c           leave",
     "",
@@ -44,6 +47,7 @@ class Mode(Enum):
 
     LIST = auto()
     FILTER = auto()
+    COMMAND = auto()
     SORT = auto()
     PICK = auto()
     HELP = auto()
@@ -73,7 +77,13 @@ class Attach(Struct, frozen=True):
     address: str
 
 
-Action = Quit | LookNow | Suspend | Repaint | Attach
+class Pace(Struct, frozen=True):
+    """Ask the plane every so many seconds from now on."""
+
+    seconds: float
+
+
+Action = Quit | LookNow | Suspend | Repaint | Attach | Pace
 
 
 class BadPatternError(Exception):
@@ -86,6 +96,7 @@ class Keyboard:
     Attributes:
         mode: who gets the next key.
         typed: the pattern as far as it was typed.
+        line: the command as far as it was typed.
         choices: the addresses to pick from.
         choice: the selected one.
         message: what the person is to know until the next key.
@@ -98,6 +109,7 @@ class Keyboard:
         self._compile = compile_pattern
         self.mode = Mode.LIST
         self.typed = ""
+        self.line = CommandLine()
         self.choices: list[str] = []
         self.choice = 0
         self.message = ""
@@ -134,6 +146,8 @@ class Keyboard:
                 return self._on_list(key)
             case Mode.FILTER:
                 self._on_filter(key)
+            case Mode.COMMAND:
+                return self._on_command(key)
             case Mode.SORT:
                 self.mode = Mode.LIST
                 return self._sort(BY_KEY[key]) if key in BY_KEY else []
@@ -152,6 +166,9 @@ class Keyboard:
                 return self._enter()
             case "/" | "s" | "?" | "h":
                 self._open({"/": Mode.FILTER, "s": Mode.SORT}.get(key, Mode.HELP))
+            case ":":
+                self.line.begin()
+                self.mode = Mode.COMMAND
             case "<" | "left":
                 return self._neighbour(-1)
             case ">" | "right":
@@ -192,6 +209,48 @@ class Keyboard:
             self.narrow(self.typed)
         except BadPatternError as error:  # the next character may make it one
             self.say(str(error))
+
+    def _on_command(self, key: str) -> list[Action]:
+        match key:
+            case "enter":
+                return self._obey()
+            case "tab":
+                self.say(
+                    "  ".join(self.line.complete(row.address for row in self._board.everything))
+                )
+            case _ if key == "escape" or (key == "backspace" and not self.line.typed):
+                self.mode = Mode.LIST
+            case _:
+                self.line.press(key)
+        return []
+
+    def _obey(self) -> list[Action]:
+        try:
+            order = self.line.enter()
+            if order is not None and order.name == "filter":
+                self.narrow(order.text)
+        except (BadCommandError, BadPatternError) as error:  # to be corrected
+            self.say(str(error))
+            return []
+        self.mode = Mode.LIST
+        return [] if order is None else self._do(order)
+
+    def _do(self, order: Order) -> list[Action]:
+        match order.name:
+            case "sort":
+                return self._sort(BY_NAME[order.text])
+            case "attach":
+                return [Attach(order.text)] if order.text else self._enter()
+            case "interval":
+                self.say(f"a look every {order.seconds:g} s")
+                return [Pace(order.seconds)]
+            case "reverse":
+                self._board.turn_round()
+            case "help":
+                self.mode = Mode.HELP
+            case "quit":
+                return [Quit()]
+        return []
 
     def _on_pick(self, key: str) -> list[Action]:
         steps = {"up": -1, "k": -1, "down": 1, "j": 1}

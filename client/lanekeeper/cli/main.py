@@ -59,6 +59,7 @@ def lane(ctx: click.Context, /, **options: Unpack[Options]) -> None:
     A lane is addressed as [WORKSPACE/]LANE[:SESSION][.TERMINAL]. `lane VERB --help` shows a
     verb's options with examples. Every option has an environment variable: LANEKEEPER_ and the
     option's name, with the verb between them for an option of a verb (LANEKEEPER_RUN_KEEP).
+    `lane config --help` says where defaults can be written down.
 
     Exit status: 0 done, 1 failed, 2 usage, 3 refused, 4 not found, 5 conflict, 6 busy,
     7 unreachable, 8 timed out, 9 not authorised, 130 interrupted; `run` and `attach` end with

@@ -55,6 +55,16 @@ class Pen:
             self._look_on(error)
         return self.writes
 
+    def take_again(self, *, take_over: bool = False) -> bool:
+        """As `take`; a plane that cannot answer now leaves a person looking on."""
+        try:
+            return self.take(take_over=take_over)
+        except LaneError as error:
+            if not (error.retryable and self._tty):
+                raise
+            self.note = f"looking on: {error.code}; {TAKE_KEY.name} tries again"
+            return False
+
     def check(self) -> None:
         """Notice that the lease was lost: look on, or take it again when nobody has it."""
         lost = self._writer.lost if self._writer is not None else None
@@ -64,13 +74,13 @@ class Pen:
         if lost.code == OURS_NO_MORE:
             self._look_on(lost)
         else:
-            self.take()
+            self.take_again()
 
     def refused(self) -> None:
         """Notice by a refusal that the lease is lost, and take it again if nobody has it."""
         if self._writer is not None:
             self.put_down()
-            self.take()
+            self.take_again()
 
     def put_down(self) -> None:
         """Give the lease back."""

@@ -12,8 +12,8 @@ import click
 
 from lanekeeper.cli.board import Board
 from lanekeeper.cli.columns import COLUMNS
-from lanekeeper.cli.errors import CliError
-from lanekeeper.cli.fields import fields
+from lanekeeper.cli.errors import no_broker
+from lanekeeper.cli.fields import fields, moment
 from lanekeeper.cli.looks import PATIENCE, diagnosing, listing
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.summary import health, lanes_line, load_line
@@ -66,18 +66,13 @@ class Periodic:
         except LaneError as error:
             if error.code not in MOST:
                 raise
-            raise CliError(
-                "UNREACHABLE",
-                f"no broker answers in {self._settings.rundir.path}",
-                hint="`lane status` shows what runs, `lane up` starts a plane",
-                retryable=True,
-            ) from None
+            raise no_broker(self._settings.rundir) from None
         try:
             found = shell.perform(diagnosing(self._board.by.order), PATIENCE)
         except LaneError as error:
             self._board.undiagnosed(error.message, now)
         else:
-            self._board.diagnosed(found, time.monotonic(), now)
+            self._board.diagnosed(found, now)
 
     def _print(self) -> None:
         if self._settings.json:
@@ -105,9 +100,7 @@ def as_json(board: Board) -> dict[str, object]:
     diagnostics = board.diagnostics
     at = board.listed_at
     return {
-        "time": None
-        if at is None
-        else at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": None if at is None else moment(at),
         "complete": board.complete,
         "status": "unknown" if diagnostics is None else diagnostics.status,
         "missing": board.missing or None,

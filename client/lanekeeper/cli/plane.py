@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct
 
-from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.errors import no_broker
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.traffic import observer
 from lanekeeper.client import LaneError, Plane, connect
@@ -39,12 +39,7 @@ def connected(settings: Settings, *, timeout: float = CONNECT_SECONDS) -> Plane:
     except LaneError as error:
         if error.code != "UNREACHABLE":
             raise
-        raise CliError(
-            "UNREACHABLE",
-            f"no broker answers in {rundir.path}",
-            hint="`lane status` shows what runs, `lane up` starts a plane",
-            retryable=True,
-        ) from None
+        raise no_broker(rundir) from None
 
 
 class Target(Struct, frozen=True):

@@ -31,6 +31,8 @@ CAUGHT: Final = (*FORWARDED, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
 INPUT: Final = 64 * 1024
 INPUT_AHEAD: Final = 512 * 1024
 """Bytes of stdin that may be on their way; more is read when the program has taken some."""
+LEAVE_SECONDS: Final = 1.0
+"""How long a reader that stands still may keep us from leaving."""
 OVER: Final = frozenset({"INVALID_TRANSITION", "TERMINAL_NOT_FOUND", "CLOSED"})
 """Refusals of input that mean that the program has ended."""
 
@@ -102,12 +104,15 @@ class Relay:
         self._input: list[Pending] = []
         self._stdin = ends.stdin
         self._outcome: Outcome | None = None
+        self._failure: LaneError | CliError | None = None
+        self._told: LaneError | None = None
         self._lost = 0
 
     def run(self) -> Outcome:
         """Let everything flow until the program has ended or the person leaves.
 
-        All output is written before the end is reported.
+        The program's end, or that of its output, is reported when everything is written; a person
+        who leaves does not wait for that.
 
         Raises:
             OSError: stdout has gone.
@@ -125,6 +130,8 @@ class Relay:
                     self._turn()
             finally:
                 self._finish()
+        if self._failure is not None and self._outcome.way is Way.ENDED:
+            raise self._failure
         return self._outcome
 
     def _turn(self) -> None:
@@ -152,7 +159,12 @@ class Relay:
         """Write what has come; return whether there may be more already."""
         if self._outcome is not None or self._sink.full:
             return False
-        items = self._stream.poll(0.0)
+        try:
+            items = self._stream.poll(0.0)
+        except LaneError as error:
+            self._failure = error
+            self._outcome = Outcome(Way.ENDED, lost=self._lost)
+            return False
         for item in items:
             if isinstance(item, Gap):
                 self._lost += item.end - item.start
@@ -160,9 +172,10 @@ class Relay:
             if isinstance(item, Ended):
                 self._outcome = Outcome(Way.ENDED, item.exit, lost=self._lost)
         if not items and self._stream.ended and self._outcome is None:
-            if self._ends.follow:
-                raise CliError("WORKER_LOST", "the output ended without its end", retryable=True)
             self._outcome = Outcome(Way.ENDED, lost=self._lost)
+            if self._ends.follow:
+                text = "the output ended without its end"
+                self._failure = CliError("WORKER_LOST", text, retryable=True)
         return bool(items)
 
     def _wants_input(self) -> int | None:
@@ -182,18 +195,25 @@ class Relay:
     def _over(self, pending: Pending) -> bool:
         """Return whether input needs no more watching; a program that has ended takes none.
 
+        A person is told what was refused, and goes on.
+
         Raises:
-            LaneError: the input was refused for another reason.
+            LaneError: the input of a pipe was refused for another reason, or for now.
         """
         error, pen = pending.error, self._ends.pen
         if pen is not None and _not_ours(pending):
             if pen.writes:  # the lease had expired, and nobody else has taken it
                 data, eof = pending.rest
                 self._send(data, eof=eof)
+        elif error is not None and error.code in OVER:
+            if not self._ends.raw:  # a person keeps the way out: the detach key
+                self._stdin = None
         elif error is not None:
-            if error.code not in OVER:
+            if error.retryable or not self._ends.raw:
                 raise error
-            self._stdin = None
+            if error is not self._told:  # what waited behind it is refused by the same error
+                self._tell(error.message)
+            self._told = error
         return pending.done
 
     @property
@@ -219,13 +239,13 @@ class Relay:
             size = size_of(self._ends.stdout)
             self._sink.put(self._ends.note.show(text, size, time.monotonic()))
         elif self._ends.notice is not None:
-            self._ends.notice(f"\r\n[{text}]\r")
+            self._ends.notice(f"\r\n[{text}]\r" if self._ends.raw else f"lane: {text}")
 
     def _take_over(self, data: bytes) -> None:
         """Take the writing over when its key is among what a person who looks on has typed."""
         pen = self._ends.pen
         if pen is not None and pen.may_take and TAKE_KEY.find(data) is not None:
-            if pen.take(take_over=True):
+            if pen.take_again(take_over=True):
                 self._tell("you write now")
             self._resize()
 
@@ -264,17 +284,20 @@ class Relay:
                 self._stop()
             elif number == signal.SIGCONT:
                 self._raw.enter()
-            elif self._ends.forward:
+            elif self._ends.forward and self._outcome is None:
                 self._forward(number)
-            else:
-                self._outcome = Outcome(Way.SIGNALLED, caught=number, lost=self._lost)
+            else:  # the program may have ended, and only the reader of its output stands still
+                status = None if self._outcome is None else self._outcome.exit
+                self._outcome = Outcome(Way.SIGNALLED, status, number, self._lost)
 
     def _forward(self, number: signal.Signals) -> None:
         try:
             self._terminal.signal(number.name)
         except LaneError as error:
             if error.code not in OVER:
-                raise
+                self._excuse(f"{number.name} was not sent", error)
+            elif self._sink.waiting:  # it has ended, and its end waits behind this
+                self._outcome = Outcome(Way.SIGNALLED, caught=number, lost=self._lost)
 
     def _resize(self) -> None:
         if self._ends.follow_size is None or not self._writes:
@@ -284,7 +307,13 @@ class Relay:
             self._terminal.resize(size.cols, size.rows)
         except LaneError as error:
             if error.code not in {*OVER, OURS_NO_MORE}:
-                raise
+                self._excuse("the program does not know the new size", error)
+
+    def _excuse(self, what: str, error: LaneError) -> None:
+        """Tell what a plane that cannot answer now has not done; anything else is an error."""
+        if not error.retryable:
+            raise error
+        self._tell(f"{what}: {error.code}")
 
     def _stop(self) -> None:
         self._raw.leave()
@@ -295,7 +324,7 @@ class Relay:
     def _finish(self) -> None:
         self._raw.leave()
         with contextlib.suppress(OSError):
-            self._sink.put(self._renderer.undo())
+            self._sink.leave(self._renderer.undo(), LEAVE_SECONDS)
         self._sink.close()
 
 

@@ -15,22 +15,22 @@ from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.fields import fields
 from lanekeeper.cli.keys import NONE, DetachKey
 from lanekeeper.cli.pen import Pen
-from lanekeeper.cli.plane import Change, Target
+from lanekeeper.cli.plane import Change
 from lanekeeper.cli.relay import Ends, Outcome, Relay, Way
 from lanekeeper.cli.render import Bytes, Lines, Renderer
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.sizes import Size, size_of
+from lanekeeper.cli.text import how
 from lanekeeper.client import Lane, LaneError, Plane, SpawnOptions, Terminal, returncode
-from lanekeeper.client.programs import program
 from lanekeeper.wire.ids import DEFAULT_WORKSPACE
 from lanekeeper.wire.limits import LOG_CAPACITY
 from lanekeeper.wire.messages.lane import LaneCreate, LaneResult
-from lanekeeper.wire.messages.session import SessionCreate, SessionResult
-from lanekeeper.wire.messages.terminal import Spawned, TerminalInfo
+from lanekeeper.wire.messages.terminal import TerminalInfo
 
 CREATE_SECONDS: Final = 15.0
 UNKNOWN: Final = 1
 """Exit status when nobody knows the program's."""
+SIGNAL_BASE: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,9 @@ class Made:
 def run_detached(settings: Settings, plane: Plane, request: Request) -> TerminalInfo:
     """Start the command, print its ids and leave it running."""
     made = ensure(plane, request)
-    options = spawn_options(request, made, interactive=True)
-    change, info = start(settings, plane, made, request, options)
+    change = Change(settings, request.key)
+    terminal = start(settings, made, request, spawn_options(request, made), change.id)
+    info = terminal.info
     change.done(
         f"{made.lane.info.name}:{made.session}.{info.name} runs as pid {info.pid}\n"
         f"lane {info.lane_id}\nsession {info.session_id}\nterminal {info.id}",
@@ -84,11 +85,7 @@ def run_attached(settings: Settings, plane: Plane, request: Request) -> int:
     options["stdin"] = "pipe" if ends.stdin is not None and not ends.raw else "tty"
     options["policy"] = "forever"
     options["write"] = "tty" if ends.raw else None
-    if request.key is None:
-        terminal = made.lane.spawn(request.argv, **options)
-    else:
-        _, info = start(settings, plane, made, request, options)
-        terminal = plane.terminal(f"{info.lane_id}:{info.session_id}.{info.id}")
+    terminal = start(settings, made, request, options, request.key)
     renderer: Renderer = Lines() if settings.json else Bytes(tty=os.isatty(ends.stdout))
     if settings.json:
         settings.emit({"event": "started", "terminal": fields(terminal.info)})
@@ -97,15 +94,16 @@ def run_attached(settings: Settings, plane: Plane, request: Request) -> int:
         ends.pen, ends.notice = Pen(terminal, tty=ends.raw), settings.notice
         if ends.raw:  # a pipe may have nothing to say: it takes the writing with its first byte
             ends.pen.take()
+    outcome: Outcome | None = None
     try:
         with terminal.output(0, policy="forever") as stream:
             outcome = Relay(plane, terminal, stream, ends, renderer).run()
     finally:
         if ends.pen is not None:
             ends.pen.put_down()
-        if request.rm:
-            tidy(plane, made, terminal)
-    return conclude(settings, made, terminal, outcome)
+        if request.rm and (outcome is None or outcome.way is not Way.DETACHED):
+            tidy(made, terminal)
+    return conclude(settings, made, terminal, outcome, tidied=request.rm)
 
 
 def choose_ends(request: Request, *, as_json: bool) -> Ends:
@@ -155,7 +153,7 @@ def ensure(plane: Plane, request: Request) -> Made:
     return Made(lane, result.created, address.session or request.session or "main")
 
 
-def spawn_options(request: Request, made: Made, *, interactive: bool) -> SpawnOptions:
+def spawn_options(request: Request, made: Made, *, interactive: bool = True) -> SpawnOptions:
     """Return the options of the program; without a terminal in view its bytes stay exact."""
     size = request.size or size_of(sys.stdout.fileno(), sys.stdin.fileno(), sys.stderr.fileno())
     exact = not interactive and not os.isatty(sys.stdout.fileno())
@@ -174,30 +172,25 @@ def spawn_options(request: Request, made: Made, *, interactive: bool) -> SpawnOp
 
 
 def start(
-    settings: Settings, plane: Plane, made: Made, request: Request, options: SpawnOptions
-) -> tuple[Change, TerminalInfo]:
-    """Start the program with a command id of its own; nobody is attached to it."""
-    change = Change(settings, request.key)
-    session = plane.call(
-        "session.create",
-        SessionCreate(name=made.session),
-        result=SessionResult,
-        lane_id=made.lane.id,
-    ).session
-    target = Target(made.lane.info.workspace_id, made.lane.id, session.id)
-    body = program(request.argv, options).body
-    return change, change.make(plane, "terminal.spawn", body, Spawned, target).terminal
+    settings: Settings, made: Made, request: Request, options: SpawnOptions, key: str | None
+) -> Terminal:
+    """Start the program; a repeated `key` returns the terminal of the first time."""
+    if key is not None:
+        settings.detail(f"terminal.spawn: command {key}")
+    return made.lane.spawn(request.argv, **options, command_id=key)
 
 
-def tidy(plane: Plane, made: Made, terminal: Terminal) -> None:
+def tidy(made: Made, terminal: Terminal) -> None:
     """Close the terminal of a `--rm`, and its lane when this run made it and it is empty."""
     with contextlib.suppress(LaneError):
         terminal.close()
-        if made.created and plane.lane(made.lane.id, create=False).info.terminals == 0:
+        if made.created and made.lane.refresh().terminals == 0:
             made.lane.cleanup()
 
 
-def conclude(settings: Settings, made: Made, terminal: Terminal, outcome: Outcome) -> int:
+def conclude(
+    settings: Settings, made: Made, terminal: Terminal, outcome: Outcome, *, tidied: bool
+) -> int:
     """Say what is to be said at the end, and return the exit status."""
     where = f"{made.lane.info.name}:{made.session}.{terminal.info.name}"
     if outcome.lost:
@@ -205,6 +198,11 @@ def conclude(settings: Settings, made: Made, terminal: Terminal, outcome: Outcom
     if outcome.way is Way.DETACHED:
         settings.notice(f"detached from {where}; `lane attach {where}` comes back")
         return 0
+    if outcome.way is Way.SIGNALLED and outcome.caught is not None:
+        left = "--rm has ended the program" if tidied else "the program goes on"
+        left = left if outcome.exit is None else f"the program had ended: {how(outcome.exit)}"
+        settings.notice(f"detached by {outcome.caught.name}; {left}")
+        return SIGNAL_BASE + outcome.caught
     status = None if outcome.exit is None else returncode(outcome.exit)
     if status is None:
         settings.notice(f"lane: nobody knows how {where} ended")

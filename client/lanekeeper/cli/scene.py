@@ -15,10 +15,10 @@ from lanekeeper.cli.keyboard import HELP, Keyboard, Mode
 from lanekeeper.cli.looks import Row
 from lanekeeper.cli.sizes import Size
 from lanekeeper.cli.summary import health, lanes_line, load_line
-from lanekeeper.cli.text import duration, style_of
+from lanekeeper.cli.text import duration, safe, style_of
 
 MARK: Final = ">"
-KEYS: Final = "enter attach  / filter  s sort  r turn round  ? help  q quit"
+KEYS: Final = "enter attach  / filter  : command  s sort  r turn round  ? help  q quit"
 _AROUND: Final = 7
 """Lines beside those of the lanes."""
 _LATE: Final = 10.0
@@ -53,7 +53,7 @@ class Scene:
         shown = [*self._head(now), self._titles(columns, size.cols)]
         shown += self._body(columns, size.cols, room)
         shown += [()] * (room - (len(shown) - _AROUND + 2))
-        shown += [self._notice(), self._keys()]
+        shown += [self._notice(), self._keys(size.cols)]
         return shown[: size.rows]
 
     def _head(self, now: datetime) -> list[Line]:
@@ -138,14 +138,22 @@ class Scene:
             return (Piece(keyboard.message, "yellow"),)
         if keyboard.mode is Mode.FILTER:
             return ()
+        if keyboard.mode is Mode.COMMAND:
+            return (Piece(safe(keyboard.line.usage()), "dim"),)
         lane = board.selected
         parts = [f"filter: {board.pattern} ({len(board.rows)} match)"] if board.pattern else []
         if lane is not None and lane.reason:
             parts.append(f"{lane.address}: {lane.reason}")
         return (Piece("  ".join(parts), "dim"),)
 
-    def _keys(self) -> Line:
+    def _keys(self, cols: int) -> Line:
         keyboard = self._keyboard
+        if keyboard.mode is Mode.COMMAND:
+            shown = f":{safe(keyboard.line.typed)}"
+            if len(shown) >= cols:
+                shown = f"…{shown[len(shown) + 2 - cols :]}"
+            hint = "  tab completes, enter does it, escape leaves"
+            return (Piece(shown), Piece(" ", "reverse"), Piece(hint, "dim"))
         if keyboard.mode is Mode.FILTER:
             return (
                 Piece(f"filter: {keyboard.typed}"),

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final, TypedDict, Unpack
 
 import click
@@ -53,55 +55,80 @@ def send(
     Ends when the program's terminal has taken all of it. While a client that is attached holds the
     writer lease, nothing is sent.
     """
-    data = " ".join(text).encode("utf-8", "surrogateescape") + (b"\r" if options["enter"] else b"")
-    if not (data or options["stdin"] or options["eof"]):
+    data = " ".join(text).encode("utf-8", "surrogateescape")
+    enter = b"\r" if options["enter"] else b""
+    if not (data or enter or options["stdin"] or options["eof"]):
         raise click.UsageError("nothing to send: give TEXT, --enter, --stdin or --eof")
-    if options["idempotency_key"] is not None and (options["stdin"] or len(data) > MAX_CHUNK):
+    apart = options["paste"] and data and enter  # pressed inside a paste it would be text
+    once = not (apart or options["stdin"] or len(data + enter) > MAX_CHUNK)
+    if options["idempotency_key"] is not None and not once:
         raise CliError(
             "INVALID_ARGUMENT",
-            f"--idempotency-key stands for one command: at most {MAX_CHUNK} bytes, no --stdin",
+            f"--idempotency-key stands for one command: at most {MAX_CHUNK} bytes, no --stdin, "
+            "no --paste with --enter",
         )
     limit = options["timeout"] or PATIENCE
     change = Change(settings, options["idempotency_key"], timeout=limit)
     with connected(settings) as plane:
         terminal = plane.terminal(address)
-        head: int | None = None
-        if options["stdin"]:
-            delivered = send_stdin(terminal, data, limit, paste=options["paste"])
-            if options["eof"]:
-                terminal.send(b"", eof=True, timeout=limit)
-        elif len(data) > MAX_CHUNK:
-            paste, eof = options["paste"], options["eof"]
-            delivered = terminal.send(data, eof=eof, timeout=limit, paste=paste)
-            head = terminal.typed_at
-        else:
-            body = Input(data=data, eof=options["eof"], paste=options["paste"])
+        head: int | None
+        if once:
+            paste = options["paste"] and bool(data)
+            body = Input(data=data + enter, eof=options["eof"], paste=paste)
             target = of_terminal(terminal.info)
             sent = change.make(plane, "terminal.input", body, InputResult, target)
             delivered, head = sent.delivered, sent.head
+        else:
+            delivered, head = send_pieces(terminal, pieces(data, enter, options), limit)
     change.done(
         f"sent {delivered} bytes to terminal {terminal.info.name}",
         {"delivered": delivered, "head": head},
     )
 
 
-def send_stdin(terminal: Terminal, first: bytes, limit: float, *, paste: bool) -> int:
-    """Send `first`, then what comes in at stdin, to its end; return the number of bytes.
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One input: its bytes, whether they are a paste that goes on, and whether the end follows."""
+
+    data: bytes
+    paste: bool = False
+    more: bool = False
+    eof: bool = False
+
+
+def pieces(text: bytes, enter: bytes, options: Options) -> Iterator[Piece]:
+    """Yield the text, what comes in at stdin to its end, and the Enter and the end after them."""
+    paste = options["paste"]
+    if not options["stdin"]:
+        yield Piece(text, paste)
+    else:
+        said = False
+        while piece := text or os.read(sys.stdin.fileno(), MAX_CHUNK):
+            yield Piece(piece, paste, more=paste)
+            text, said = b"", True
+        if said and paste:
+            yield Piece(b"", paste)
+    if enter or options["eof"]:
+        yield Piece(enter, eof=options["eof"])
+
+
+def send_pieces(terminal: Terminal, each: Iterator[Piece], limit: float) -> tuple[int, int | None]:
+    """Send one after the other; return the number of bytes and where the output ended before.
 
     Raises:
-        CliError: a piece was refused; `details` and the message say how much went before it.
+        CliError: a piece was refused; the message says how much went before it.
     """
     delivered = 0
-    piece = first or os.read(sys.stdin.fileno(), MAX_CHUNK)
+    head: int | None = None
     try:
-        while piece:
-            delivered += terminal.send(piece, timeout=limit, paste=paste, more=paste)
-            piece = os.read(sys.stdin.fileno(), MAX_CHUNK)
+        for piece in each:
+            delivered += terminal.send(
+                piece.data, eof=piece.eof, timeout=limit, paste=piece.paste, more=piece.more
+            )
+            head = terminal.typed_at if head is None else head
     except LaneError as error:
         part = error.details.get("delivered", 0)
         delivered += part if isinstance(part, int) else 0
         message = f"{error.message} ({delivered} bytes were sent before)"
         raise CliError(error.code, message, retryable=error.retryable) from error
-    if paste and delivered:
-        terminal.send(b"", timeout=limit, paste=True)
-    return delivered
+    return delivered, head

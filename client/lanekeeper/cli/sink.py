@@ -9,6 +9,7 @@ import contextlib
 import os
 import select
 import stat
+import time
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,8 @@ HIGH_WATER: Final = 1024 * 1024
 SAFE_WRITE: Final = 4096
 """Bytes a blocking pipe that polls writable takes without blocking (PIPE_BUF, pipe(7))."""
 WRITE: Final = 64 * 1024
+CUT_SHORT: Final = b"\x18\x1b\\"
+"""CAN and ST: whatever sequence a terminal was in the middle of is over after them."""
 
 
 class Sink:
@@ -28,6 +31,7 @@ class Sink:
         self._descriptor = descriptor if self._twin is None else self._twin
         mode = os.fstat(descriptor).st_mode
         self._file = stat.S_ISREG(mode)
+        self._tty = os.isatty(descriptor)
         self._size = WRITE if self._file or self._twin is not None else SAFE_WRITE
         self._buffer = bytearray()
 
@@ -56,7 +60,7 @@ class Sink:
 
     def flush(self) -> None:
         """Write what the reader takes now; raises as `put` does."""
-        while self._buffer and self._ready():
+        while self._buffer and (self._file or self._twin is not None or self._ready(0.0)):
             with memoryview(self._buffer) as view:
                 try:
                     count = os.write(self._descriptor, view[: self._size])
@@ -64,18 +68,34 @@ class Sink:
                     return
             del self._buffer[:count]
 
+    def leave(self, last: bytes, seconds: float) -> None:
+        """Write `last` behind what waits; the reader has so many seconds to take it.
+
+        What waits for a terminal is left out instead: nobody wants to look at it any more, but the
+        terminal must be put right.
+
+        Raises:
+            OSError: as `put` does.
+        """
+        if self._tty and self._buffer:
+            self._buffer[:] = CUT_SHORT
+        deadline = time.monotonic() + seconds
+        self.put(last)
+        while self._buffer and (left := deadline - time.monotonic()) > 0:
+            self._ready(left)
+            self.flush()
+
     def close(self) -> None:
         """Close what was opened here."""
         if self._twin is not None:
             os.close(self._twin)
             self._twin = None
 
-    def _ready(self) -> bool:
-        if self._file or self._twin is not None:
-            return True
+    def _ready(self, seconds: float) -> bool:
+        """Return whether there is room, or the reader has gone, within so many seconds."""
         poller = select.poll()
         poller.register(self._descriptor, select.POLLOUT)
-        return bool(poller.poll(0))
+        return bool(poller.poll(seconds * 1000))
 
 
 def non_blocking_twin(descriptor: int) -> int | None:

@@ -3,11 +3,13 @@
 import json
 import os
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
 
 from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.fields import moment
 from lanekeeper.cli.keeper_link import reach
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import json_option, pass_settings
@@ -86,7 +88,8 @@ def ask_keeper(rundir: Rundir, report: Report) -> None:
         with link:
             found = link.status()
         report.plane, report.pid = found.get("plane"), found.get("pid")
-        report.started = found.get("started")
+        if found.get("started") is not None:  # the keeper counts in seconds
+            report.started = moment(datetime.fromtimestamp(float(found["started"]), UTC))
         report.readopted = found.get("readopted")
         report.processes, report.degraded = found["processes"], list(found.get("degraded", []))
         return

@@ -1,12 +1,10 @@
 """The lines above the lanes in `lane top`: whether the plane is healthy, and what it takes.
 
-Owns the comparison of two looks, from which the processors in use follow. Pure; called by the
-board and by the plain table.
+Pure; called by the board and by the plain table.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from msgspec import Struct
 
@@ -15,44 +13,27 @@ from lanekeeper.cli.looks import Row
 from lanekeeper.cli.text import count, safe
 from lanekeeper.wire.messages.diagnostics import Diagnostics, ProcessLoad
 
-SHORTEST: Final = 0.2
-"""Seconds between two looks that may be compared."""
-
 
 class Load(Struct, frozen=True):
-    """What all processes of the plane take; `cpu` in processors, None before the second look."""
+    """What all processes of the plane take, None where nobody knows yet; `cpu` in processors."""
 
     processes: int = 0
-    resident: int = 0
-    open_fds: int = 0
+    resident: int | None = None
+    open_fds: int | None = None
     cpu: float | None = None
 
 
-class Meter:
-    """Compares looks: processor time is a total, and people want it by the second."""
-
-    def __init__(self) -> None:
-        """Start before the first look."""
-        self._seconds: dict[str, float] = {}
-        self._at: float | None = None
-        self._cpu: float | None = None
-
-    def load(self, processes: Sequence[ProcessLoad], now: float) -> Load:
-        """Return what these processes take, at a monotonic time in seconds."""
-        seconds = {one.role: one.cpu_seconds for one in processes}
-        passed = 0.0 if self._at is None else now - self._at
-        if passed >= SHORTEST:
-            # a role whose processes were replaced has a smaller total: that is no negative load
-            spent = sum(max(0.0, seconds[role] - self._seconds.get(role, 0.0)) for role in seconds)
-            self._cpu = spent / passed
-        if self._at is None or passed >= SHORTEST:
-            self._seconds, self._at = seconds, now
-        return Load(
-            processes=sum(one.count for one in processes),
-            resident=sum(one.resident_bytes for one in processes),
-            open_fds=sum(one.open_fds for one in processes),
-            cpu=self._cpu,
-        )
+def load(processes: Sequence[ProcessLoad]) -> Load:
+    """Return what these processes take together."""
+    memory = [one.resident_bytes for one in processes if one.resident_bytes is not None]
+    descriptors = [one.open_fds for one in processes if one.open_fds is not None]
+    processors = [one.cpu for one in processes if one.cpu is not None]
+    return Load(
+        processes=sum(one.count for one in processes),
+        resident=sum(memory) if memory else None,
+        open_fds=sum(descriptors) if descriptors else None,
+        cpu=sum(processors) if processors else None,
+    )
 
 
 def lanes_line(rows: Iterable[Row], *, complete: bool) -> str:
@@ -63,14 +44,15 @@ def lanes_line(rows: Iterable[Row], *, complete: bool) -> str:
     return told if complete else f"{told}, others are still coming back"
 
 
-def load_line(load: Load) -> str:
+def load_line(taken: Load) -> str:
     """Return what the plane's own processes take."""
-    if not load.processes:
+    if not taken.processes:
         return "plane: -"
-    processor = NOTHING if load.cpu is None else f"{percent(load.cpu)} %"
+    processor = NOTHING if taken.cpu is None else f"{percent(taken.cpu)} %"
+    descriptors = NOTHING if taken.open_fds is None else taken.open_fds
     return (
-        f"plane: {count(load.processes, 'process')}, {short_bytes(load.resident)} resident, "
-        f"CPU {processor}, {load.open_fds} descriptors"
+        f"plane: {count(taken.processes, 'process')}, {short_bytes(taken.resident)} resident, "
+        f"CPU {processor}, {descriptors} descriptors"
     )
 
 

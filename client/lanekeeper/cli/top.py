@@ -9,6 +9,7 @@ import click
 
 from lanekeeper.cli.board import Board
 from lanekeeper.cli.columns import COLUMNS
+from lanekeeper.cli.commandline import LONGEST, SHORTEST
 from lanekeeper.cli.complete import workspaces
 from lanekeeper.cli.keyboard import BadPatternError, Keyboard
 from lanekeeper.cli.lazy import Verb
@@ -21,7 +22,6 @@ EXAMPLES = """lane top
 lane top --sort memory --filter '^build'
 lane top --once | head -20
 lane top --interval 10 --count 6 --json >>load.jsonl"""
-SHORTEST = 0.5
 
 
 class Options(TypedDict):
@@ -51,7 +51,7 @@ class Options(TypedDict):
 )
 @click.option(
     "--interval",
-    type=click.FloatRange(SHORTEST, 3600),
+    type=click.FloatRange(SHORTEST, LONGEST),
     metavar="SECONDS",
     help="From one look to the next; 2 when not given.",
 )
@@ -65,7 +65,8 @@ def top(settings: Settings, **options: Unpack[Options]) -> None:
     """Show the lanes by what they take.
 
     At a terminal this is a live view: `?` shows its keys, Enter attaches to the selected lane and
-    the detach key comes back. Elsewhere, and with --count, --once or --json, it is a plain table:
+    the detach key comes back, `:` takes commands (sort, filter, attach, interval, reverse, help,
+    quit), which Tab completes. Elsewhere, and with --count, --once or --json, it is a plain table:
     one look, or one in every --interval.
 
     CPU% and MEM are those of a lane's worker and the programs in it together; BACKLOG is what its

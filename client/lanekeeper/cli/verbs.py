@@ -86,6 +86,7 @@ TERMINAL_VERBS: Final[dict[str, Entry]] = {
     "spawn": _entry("terminal:spawn", "Start a program on a new terminal."),
     "ls": _entry("terminal:ls", "List terminals."),
     "show": _entry("terminal:show", "Show one terminal."),
+    "consumers": _entry("consumers:consumers", "Show who reads, and how far behind."),
     "attach": VERBS["attach"],
     "send": VERBS["send"],
     "read": VERBS["read"],

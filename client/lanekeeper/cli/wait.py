@@ -7,13 +7,12 @@ import click
 from lanekeeper.cli.errors import CliError
 from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import Verb
-from lanekeeper.cli.options import address, json_option, pass_settings, timeout
+from lanekeeper.cli.options import Seconds, address, json_option, pass_settings, timeout
 from lanekeeper.cli.plane import connected
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import how, safe
 from lanekeeper.client import TimedOut
 from lanekeeper.client.awaiting import Until
-from lanekeeper.wire.limits import MAX_DEADLINE_MS
 from lanekeeper.wire.messages.waiting import WaitResult
 
 EXAMPLES = """lane wait build
@@ -21,8 +20,6 @@ lane wait build --exit --timeout 60 --json | jq .exit.code
 lane wait shell --match 'tests passed|FAILED' --timeout 60
 lane wait shell --match '\\$ $' --from 4096
 lane wait agent --idle 2"""
-MARGIN: Final = 1.0
-"""Seconds of the longest deadline that the answer may travel."""
 SHOWN: Final = 200
 """Characters of a match that a person is shown."""
 
@@ -44,9 +41,7 @@ Options = TypedDict(
 @address
 @click.option("--exit", is_flag=True, help="Wait until the program has ended (the default).")
 @click.option("--match", metavar="RE", help="Wait until the output matches (RE2 syntax).")
-@click.option(
-    "--idle", type=click.FloatRange(0), metavar="SECONDS", help="Wait for this much silence."
-)
+@click.option("--idle", type=Seconds(), metavar="SECONDS", help="Wait for this much silence.")
 @click.option(
     "--from", type=click.IntRange(0), metavar="OFFSET", help="Match from here (default: now)."
 )
@@ -62,13 +57,15 @@ def wait(settings: Settings, address: str, **options: Unpack[Options]) -> None:
     --json` prints the offset to match from as `head`.
     """
     until = _until(options)
-    limit = options["timeout"] or MAX_DEADLINE_MS / 1000 - MARGIN
+    limit = options["timeout"]
     with connected(settings) as plane:
         terminal = plane.terminal(address)
         info = terminal.info
         try:
             result = terminal.wait_for(limit, **until)
         except TimedOut as error:
+            if limit is None:
+                raise
             raise CliError(
                 "TIMEOUT",
                 f"terminal {info.name}: {_missed(options)} after {limit:g} s",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lanekeeper.client.handles import Session, Terminal
     from lanekeeper.client.items import Completed, Data, Ended, Gap, Item, Resized, returncode
     from lanekeeper.client.joining import CallOptions
-    from lanekeeper.client.programs import RunOptions, SpawnOptions
+    from lanekeeper.client.programs import RunOptions, SpawnOptions, StartOptions
     from lanekeeper.client.writers import Writer
     from lanekeeper.wire.envelope import Actor, Event
     from lanekeeper.wire.messages.screen import Screen
@@ -63,6 +63,7 @@ __all__ = [
     "Session",
     "SpawnFailed",
     "SpawnOptions",
+    "StartOptions",
     "Terminal",
     "TimedOut",
     "Unreachable",
@@ -103,6 +104,7 @@ _PLACES: Final = {
     "Session": ("lanekeeper.client.handles", "Session"),
     "SpawnFailed": ("lanekeeper.client.errors", "SpawnFailedError"),
     "SpawnOptions": ("lanekeeper.client.programs", "SpawnOptions"),
+    "StartOptions": ("lanekeeper.client.programs", "StartOptions"),
     "Terminal": ("lanekeeper.client.handles", "Terminal"),
     "TimedOut": ("lanekeeper.client.errors", "TimedOutError"),
     "Unreachable": ("lanekeeper.client.errors", "UnreachableError"),

@@ -25,7 +25,7 @@ from lanekeeper.client.environment import Word
 from lanekeeper.client.following import EventFlow, follow_events
 from lanekeeper.client.items import Completed
 from lanekeeper.client.joining import CallOptions, ConnectOptions, Place
-from lanekeeper.client.programs import RunOptions, SpawnOptions
+from lanekeeper.client.programs import RunOptions, StartOptions
 from lanekeeper.client.story import Story
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.messages.lane import Ended, LaneInfo
@@ -183,9 +183,9 @@ class AsyncLane:
         info = await self._shell.perform(operations.ensure_session(self.id, body))
         return AsyncSession(self._shell, info)
 
-    async def spawn(self, argv: Sequence[Word], **options: Unpack[SpawnOptions]) -> AsyncTerminal:
-        """Start a program on a new terminal; see `SpawnOptions`."""
-        what = programs.program(argv, options)
+    async def spawn(self, argv: Sequence[Word], **options: Unpack[StartOptions]) -> AsyncTerminal:
+        """Start a program on a new terminal; see `SpawnOptions` and `StartOptions`."""
+        what = programs.program(argv, options, options.get("command_id"))
         launched = await self._shell.perform(programs.launch(self.info, what))
         place = Place(launched.spawned.terminal, launched.spawned.endpoints)
         return AsyncTerminal(self._shell, place, launched)

@@ -25,6 +25,7 @@ from lanekeeper.wire.messages.recording import TimelineResult
 from lanekeeper.wire.messages.screen import Screen, ScreenRequest
 from lanekeeper.wire.messages.session import SessionInfo
 from lanekeeper.wire.messages.terminal import (
+    ConsumerInfo,
     ExitStatus,
     Read,
     ReadResult,
@@ -113,17 +114,18 @@ class AsyncTerminal:
         if held is not None:
             await self._shell.perform(writing.watch(held, events))
             return AsyncWriter(self._shell, self._input, held)
-        operation = writing.hold_on(self._place.ids, events, tty=tty, take_over=take)
+        operation = writing.hold_on(self._place, events, tty=tty, take_over=take)
         return AsyncWriter(self._shell, self._input, await self._shell.perform(operation))
 
     async def resize(self, cols: int, rows: int) -> TerminalInfo:
         """Set the size in character cells."""
         body = Resize(cols=cols, rows=rows, writer_id=self._input.writer_id)
-        return await self._simple("terminal.resize", body)
+        return await self._simple("terminal.resize", body, self._place.endpoints.control)
 
     async def signal(self, signal: str | int, target: Target = "foreground") -> TerminalInfo:
         """Send a signal (`INT`, `SIGINT` or 2) to the foreground group, the leader or the tree."""
-        return await self._simple("terminal.signal", Signal(signal=signal, target=target))
+        body = Signal(signal=signal, target=target)
+        return await self._simple("terminal.signal", body, self._place.endpoints.control)
 
     async def read(self, offset: int | None = None, size: int = MAX_CHUNK) -> ReadResult:
         """Return output from `offset` (None: the oldest kept byte), at most `size` bytes."""
@@ -153,6 +155,11 @@ class AsyncTerminal:
         self._shell.begin(tend(flow))
         return AsyncOutputStream(self._shell, flow, timeout)
 
+    async def consumers(self) -> list[ConsumerInfo]:
+        """Return the registered consumers; as `Terminal.consumers`."""
+        link = self._place.endpoints.control
+        return await self._shell.perform(operations.list_consumers(self.id, link))
+
     async def wait(self, **patience: Unpack[Patience]) -> ExitStatus:
         """Return how the program ended, waiting for it; as `Terminal.wait`."""
         operation = operations.wait_exit(self.id, patience.get("timeout"))
@@ -178,8 +185,10 @@ class AsyncTerminal:
 
     async def refresh(self) -> TerminalInfo:
         """Return the terminal as it is now."""
-        return await self._simple("terminal.get", None)
+        return await self._simple("terminal.get", None, None)
 
-    async def _simple(self, method: str, body: Resize | Signal | None) -> TerminalInfo:
-        self.info = await self._shell.perform(operations.simple(method, body, self.id))
+    async def _simple(
+        self, method: str, body: Resize | Signal | None, link: str | None
+    ) -> TerminalInfo:
+        self.info = await self._shell.perform(operations.simple(method, body, self.id, link))
         return self.info

@@ -8,12 +8,14 @@ from typing import Final, TypedDict
 
 from lanekeeper.client.effects import Call, Ids, Operation, ask
 from lanekeeper.client.errors import TimedOutError, error_for
+from lanekeeper.wire.limits import MAX_DEADLINE_MS
 from lanekeeper.wire.messages.plane import Nothing
 from lanekeeper.wire.messages.terminal import TerminalResult
 from lanekeeper.wire.messages.waiting import Wait, WaitResult
 
 WAIT_SLICE: Final = 3600.0
-"""Seconds of one `terminal.wait` of a caller who waits for ever."""
+"""Seconds of one `terminal.wait` of a caller who waits for ever, at least."""
+LONGEST_SLICE: Final = MAX_DEADLINE_MS / 1000
 
 
 class Until(TypedDict, total=False):
@@ -53,8 +55,10 @@ def wait_for(
     if body.pattern is not None and body.offset is None:
         call = Call("terminal.get", TerminalResult, Nothing(), ids, link)
         body.offset = (yield from ask(call)).terminal.head
+    # Every wait counts silence anew: what is asked for must fit into one.
+    slice_s = min(max(WAIT_SLICE, 2 * until.get("idle", 0.0)), LONGEST_SLICE)
     while True:
-        seconds = WAIT_SLICE if timeout is None else timeout
+        seconds = slice_s if timeout is None else timeout
         try:
             wait = Call("terminal.wait", WaitResult, body, ids, link, seconds)
             return (yield from ask(wait))

@@ -24,7 +24,7 @@ from lanekeeper.client.following import EventFlow, follow_events
 from lanekeeper.client.handles import Session, Terminal
 from lanekeeper.client.items import Completed
 from lanekeeper.client.joining import CallOptions, Place
-from lanekeeper.client.programs import RunOptions, SpawnOptions
+from lanekeeper.client.programs import RunOptions, StartOptions
 from lanekeeper.client.session import Observer
 from lanekeeper.client.shell import Shell
 from lanekeeper.client.story import Story
@@ -238,13 +238,13 @@ class Lane:
         )
         return Session(self._shell, self._shell.perform(operations.ensure_session(self.id, body)))
 
-    def spawn(self, argv: Sequence[Word], **options: Unpack[SpawnOptions]) -> Terminal:
-        """Start a program on a new terminal; see `SpawnOptions`.
+    def spawn(self, argv: Sequence[Word], **options: Unpack[StartOptions]) -> Terminal:
+        """Start a program on a new terminal; see `SpawnOptions` and `StartOptions`.
 
         Raises:
             SpawnFailedError: it could not be executed.
         """
-        what = programs.program(argv, options)
+        what = programs.program(argv, options, options.get("command_id"))
         launched = self._shell.perform(programs.launch(self.info, what))
         place = Place(launched.spawned.terminal, launched.spawned.endpoints)
         return Terminal(self._shell, place, launched)

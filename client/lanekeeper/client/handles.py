@@ -23,6 +23,7 @@ from lanekeeper.wire.messages.recording import TimelineResult
 from lanekeeper.wire.messages.screen import Screen, ScreenRequest
 from lanekeeper.wire.messages.session import SessionInfo
 from lanekeeper.wire.messages.terminal import (
+    ConsumerInfo,
     ExitStatus,
     Read,
     ReadResult,
@@ -164,17 +165,18 @@ class Terminal:
         if held is not None:
             self._shell.perform(writing.watch(held, events))
             return Writer(self._shell, self._input, held)
-        operation = writing.hold_on(self._place.ids, events, tty=tty, take_over=take)
+        operation = writing.hold_on(self._place, events, tty=tty, take_over=take)
         return Writer(self._shell, self._input, self._shell.perform(operation))
 
     def resize(self, cols: int, rows: int) -> TerminalInfo:
         """Set the size in character cells."""
         body = Resize(cols=cols, rows=rows, writer_id=self._input.writer_id)
-        return self._simple("terminal.resize", body)
+        return self._simple("terminal.resize", body, self._place.endpoints.control)
 
     def signal(self, signal: str | int, target: Target = "foreground") -> TerminalInfo:
         """Send a signal (`INT`, `SIGINT` or 2) to the foreground group, the leader or the tree."""
-        return self._simple("terminal.signal", Signal(signal=signal, target=target))
+        body = Signal(signal=signal, target=target)
+        return self._simple("terminal.signal", body, self._place.endpoints.control)
 
     def read(self, offset: int | None = None, size: int = MAX_CHUNK) -> ReadResult:
         """Return output from `offset` (None: the oldest kept byte), at most `size` bytes."""
@@ -216,6 +218,11 @@ class Terminal:
         self._shell.hub.start(tend(flow))
         return OutputStream(self._shell, flow, timeout)
 
+    def consumers(self) -> list[ConsumerInfo]:
+        """Return the registered consumers, oldest first: how many bytes each is behind is `lag`."""
+        link = self._place.endpoints.control
+        return self._shell.perform(operations.list_consumers(self.id, link))
+
     def wait(self, timeout: float | None = None) -> ExitStatus:
         """Return how the program ended, waiting for it.
 
@@ -251,8 +258,8 @@ class Terminal:
 
     def refresh(self) -> TerminalInfo:
         """Return the terminal as it is now."""
-        return self._simple("terminal.get", None)
+        return self._simple("terminal.get", None, None)
 
-    def _simple(self, method: str, body: Resize | Signal | None) -> TerminalInfo:
-        self.info = self._shell.perform(operations.simple(method, body, self.id))
+    def _simple(self, method: str, body: Resize | Signal | None, link: str | None) -> TerminalInfo:
+        self.info = self._shell.perform(operations.simple(method, body, self.id, link))
         return self.info

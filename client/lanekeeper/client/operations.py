@@ -213,11 +213,31 @@ def detach(lease: Lease) -> Operation[None]:
 
 
 def spawn(
-    ids: Ids, body: terminal.Spawn, correlation_id: str | None = None
+    ids: Ids, body: terminal.Spawn, correlation_id: str, command_id: str | None = None
 ) -> Operation[terminal.Spawned]:
-    """Start a program on a new terminal."""
-    call = Call("terminal.spawn", terminal.Spawned, body, ids, correlation_id=correlation_id)
+    """Start a program on a new terminal; a repeated `command_id` returns the first one's."""
+    call = Call(
+        "terminal.spawn",
+        terminal.Spawned,
+        body,
+        ids,
+        correlation_id=correlation_id,
+        command_id=command_id,
+    )
     return (yield from ask(call))
+
+
+def is_consumed(terminal_id: str, lease_id: str, link: str) -> Operation[bool]:
+    """Return whether a terminal has a consumer of this lease."""
+    call = Call(
+        "terminal.consumers",
+        terminal.ConsumerList,
+        plane.Nothing(),
+        Ids(terminal_id=terminal_id),
+        link,
+    )
+    found = yield from ask(call)
+    return any(one.lease_id == lease_id for one in found.consumers)
 
 
 def simple(
@@ -250,6 +270,13 @@ def read(terminal_id: str, body: terminal.Read, link: str | None) -> Operation[t
     """Return a range of output."""
     call = Call("terminal.read", terminal.ReadResult, body, Ids(terminal_id=terminal_id), link)
     return (yield from ask(call))
+
+
+def list_consumers(terminal_id: str, link: str | None) -> Operation[list[terminal.ConsumerInfo]]:
+    """Return the registered consumers of a terminal."""
+    ids = Ids(terminal_id=terminal_id)
+    call = Call("terminal.consumers", terminal.ConsumerList, plane.Nothing(), ids, link)
+    return (yield from ask(call)).consumers
 
 
 def show(

@@ -72,6 +72,17 @@ class SpawnOptions(TypedDict, total=False):
     write: Literal["tty", "program"] | None
 
 
+class StartOptions(SpawnOptions, total=False):
+    """Options of `spawn` beside those it has in common with `run`.
+
+    Attributes:
+        command_id: makes the start repeatable: with the id of an earlier one, its terminal is
+            returned and nothing is started.
+    """
+
+    command_id: str | None
+
+
 class RunOptions(SpawnOptions, total=False):
     """Options of `run` beside those of `spawn`.
 
@@ -93,6 +104,7 @@ class Program(Struct, frozen=True):
     session: str
     policy: Policy
     write: Literal["tty", "program"] | None = None
+    command_id: str | None = None
 
 
 class Launched(Struct, frozen=True):
@@ -122,7 +134,7 @@ class Feeding(Struct, frozen=True):
     max_output: int = MAX_OUTPUT
 
 
-def program(argv: Sequence[Word], options: SpawnOptions) -> Program:
+def program(argv: Sequence[Word], options: SpawnOptions, command_id: str | None = None) -> Program:
     """Return what to start, with every default filled in.
 
     Raises:
@@ -156,6 +168,7 @@ def program(argv: Sequence[Word], options: SpawnOptions) -> Program:
         options.get("session", "main"),
         options.get("policy", "drop"),
         options.get("write"),
+        command_id,
     )
 
 
@@ -173,7 +186,11 @@ def to_run(argv: Sequence[Word], options: RunOptions) -> tuple[Program, Feeding]
 
 
 def launch(lane: LaneInfo, what: Program, correlation_id: str | None = None) -> Operation[Launched]:
-    """Ensure the session and start the program on a new terminal."""
+    """Ensure the session and start the program on a new terminal.
+
+    A start that was repeated finds the terminal of the first one, whose consumer and whose writer
+    lease are not this client's: both are to be had anew.
+    """
     correlation = correlation_id or (yield from fresh("correlation"))
     session = yield from operations.ensure_session(
         lane.id, SessionCreate(name=what.session), correlation
@@ -190,12 +207,35 @@ def launch(lane: LaneInfo, what: Program, correlation_id: str | None = None) -> 
             leases["write"], _ = yield from operations.attach_session(ids, correlation)
             tty = what.write == "tty"
             body = structs.replace(body, write=Write(lease_id=leases["write"].lease_id, tty=tty))
-        spawned = yield from operations.spawn(ids, body, correlation)
+        spawned = yield from operations.spawn(ids, body, correlation, what.command_id)
+        repeated = what.command_id is not None and (yield from _repeated(spawned, leases))
     except LaneError:
-        for lease in leases.values():
-            yield from operations.detach(lease)
+        yield from _give_back(leases)
         raise
+    if repeated:
+        yield from _give_back(leases)
+        return Launched(spawned, None)
     return Launched(spawned, leases.get("read"), _hold(spawned, leases.get("write"), what))
+
+
+def _give_back(leases: dict[str, Lease]) -> Operation[None]:
+    for lease in leases.values():
+        yield from operations.detach(lease)
+
+
+def _repeated(spawned: Spawned, leases: dict[str, Lease]) -> Operation[bool]:
+    """Return whether the answer of a start is that of an earlier one: its consumer is not ours."""
+    if "read" not in leases:
+        return False
+    info = spawned.terminal
+    try:
+        return not (
+            yield from operations.is_consumed(
+                info.id, leases["read"].lease_id, spawned.endpoints.control
+            )
+        )
+    except LaneError:
+        return False  # a consumer that is not ours shows itself when it acknowledges
 
 
 def _hold(spawned: Spawned, lease: Lease | None, what: Program) -> Hold | None:
@@ -219,7 +259,7 @@ def flow_of(launched: Launched, policy: Policy) -> OutputFlow:
         policy=policy,
         assembly=assembly,
         lease=launched.lease,
-        consumer_id=spawned.consumer_id,
+        consumer_id=spawned.consumer_id if launched.lease is not None else None,
     )
 
 

@@ -2,10 +2,10 @@
 
 Sans-IO. Rules: an unanswered command is sent again with the same id when its link was lost, and
 after 0.5 s, 1 s, 2 s, 4 s and then every 5 s, until its deadline; BACKPRESSURE is retried until the
-deadline; WORKER_LOST is retried for `LOST_PATIENCE` seconds, the time a successor needs many times
-over, unless the lane is known to have failed. The executor answers one id once, so none of this
-does anything twice. Late and foreign answers are counted. Called by `hub` with bytes and the time;
-it refuses commands that are too large to travel.
+deadline; WORKER_LOST is retried for `LOST_PATIENCE` seconds of each loss, unless the lane is known
+to have failed. The executor answers one id once, so none of this does anything twice. Late and
+foreign answers are counted. Called by `hub` with bytes and the time; it refuses commands that are
+too large to travel.
 """
 
 from collections import OrderedDict
@@ -27,6 +27,7 @@ RETRY_FIRST: Final = 0.02
 RETRY_MOST: Final = 0.5
 """Seconds before a command is sent again that was refused for now."""
 LOST_PATIENCE: Final = 2.0
+"""Seconds for which a lane may be without its worker; refusals further apart are of two losses."""
 DOUBT: Final = 1.0
 """Seconds of silence on a hot path before the broker is asked what became of the lane."""
 DOUBT_AGAIN: Final = 5.0
@@ -78,7 +79,8 @@ class Request(Struct, eq=False):
     sendings: int = 0
     retry: float = RETRY_FIRST
     refusal: LaneError | None = None
-    lost_since: float | None = None
+    lost_since: float = 0.0
+    lost_at: float | None = None
     response: Response | None = None
     error: LaneError | None = None
 
@@ -171,6 +173,7 @@ class Requests:
                 chosen.append(Transmission(request.link, request.data))
                 self._observe("again" if request.sendings else "sent", request, None, now)
                 request.sendings += 1
+                request.refusal = None  # what becomes of this sending is another matter
                 request.send_at = now + request.interval
                 request.interval = min(request.interval * 2, RESEND_MOST)
         return chosen
@@ -236,8 +239,10 @@ class Requests:
         if not error.retryable:
             return False
         if error.code == "WORKER_LOST" and error.details.get("status") != "failed":
-            since = request.lost_since = request.lost_since or now
-            return now - since < LOST_PATIENCE
+            if request.lost_at is None or now - request.lost_at > LOST_PATIENCE:
+                request.lost_since = now  # another worker than the one that was lost before
+            request.lost_at = now
+            return now - request.lost_since < LOST_PATIENCE
         return error.code == "BACKPRESSURE"
 
     def _finish(

@@ -10,6 +10,7 @@ from msgspec import Struct
 from lanekeeper.client import operations
 from lanekeeper.client.effects import Call, Feed, Ids, Operation, Unsubscribe, ask, subscribe
 from lanekeeper.client.errors import LaneError, error_for
+from lanekeeper.client.joining import Place
 from lanekeeper.client.leases import Lease
 from lanekeeper.wire.codec import decode_body, decode_event
 from lanekeeper.wire.errors import WireError
@@ -65,14 +66,16 @@ class Hold(Struct, eq=False):
             self.taken = error_for("NOT_WRITER", message, details={"who": who})
 
 
-def take(ids: Ids, *, tty: bool, take_over: bool) -> Operation[Hold]:
+def take(place: Place, *, tty: bool, take_over: bool) -> Operation[Hold]:
     """Take a terminal's writer lease; NOT_WRITER when another client holds it."""
+    ids = place.ids
     lease, _ = yield from operations.attach_session(ids)
     call = Call(
         "terminal.lease",
         terminal.Writing,
         terminal.Write(lease_id=lease.lease_id, tty=tty, take=take_over),
         Ids(terminal_id=ids.terminal_id),
+        place.endpoints.control,
     )
     try:
         writing = yield from ask(call)
@@ -87,9 +90,9 @@ def watch(hold: Hold, endpoint: str) -> Operation[None]:
     hold.feed = yield from subscribe(endpoint, (TOPIC,), hold)
 
 
-def hold_on(ids: Ids, endpoint: str, *, tty: bool, take_over: bool) -> Operation[Hold]:
+def hold_on(place: Place, endpoint: str, *, tty: bool, take_over: bool) -> Operation[Hold]:
     """Take a terminal's writer lease and watch over it."""
-    hold = yield from take(ids, tty=tty, take_over=take_over)
+    hold = yield from take(place, tty=tty, take_over=take_over)
     yield from watch(hold, endpoint)
     return hold
 

@@ -275,7 +275,7 @@ _TABLE: Final = (
         "Samples that were not pushed, for want of a collector that takes them.",
         "role",
     ),
-    _gauge("lanekeeper_series", (COLLECTOR,), "Time series exported."),
+    _gauge("lanekeeper_series", (COLLECTOR,), "Time series that there are to export."),
     _counter(
         "lanekeeper_series_refused_total",
         (COLLECTOR,),

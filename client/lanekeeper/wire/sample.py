@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-SAMPLE_VERSION: Final = 2
+SAMPLE_VERSION: Final = 3
 SAMPLE_BYTES: Final = 128 * 1024
 """Bytes of one sample: 500 series and the figures of 256 terminals."""
 SERIES_MAX: Final = 1_000
@@ -71,9 +71,13 @@ class TerminalLoad(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaul
 
 
 class LaneLoad(Struct, forbid_unknown_fields=True, kw_only=True):
-    """Figures of one lane; terminals that changed last come first, and are cut."""
+    """Figures of one lane; terminals that changed last come first, and are cut.
+
+    `generation` is that of the worker: of two, the one with the greater has the lane.
+    """
 
     lane_id: str
+    generation: Count
     terminals: Annotated[list[TerminalLoad], Meta(max_length=TERMINALS_MAX)] = []
 
 

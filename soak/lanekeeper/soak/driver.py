@@ -21,6 +21,7 @@ from lanekeeper.soak.oracle import Finding
 from lanekeeper.soak.outcome import Outcome
 from lanekeeper.soak.plan import FAULTS_PER_LANE, Episode, Victim
 from lanekeeper.soak.subject import Subject
+from lanekeeper.soak.turnover import Turnover
 
 WORN: Final = 200
 """Faults that one plane lives through at most."""
@@ -82,7 +83,16 @@ class Driver:
                 name = f"e{episode.index}"
                 subject = Subject(plane, name, episode.seed, episode.rate, self.ledger)
                 subject.observe(other)
-                self._faults(Surgeon(cluster, plane, asker, self.ledger), subject, result)
+                surgeon = Surgeon(cluster, plane, asker, self.ledger)
+                if any(fault.moment for fault in episode.faults):
+                    # Who comes by a moment is to be the lane under test.
+                    self._faults(surgeon, subject, result)
+                else:
+                    with Turnover(cluster.directory, f"{name}-guest", self.ledger) as turnover:
+                        self._faults(surgeon, subject, result)
+                        turnover.end()
+                        surgeon.attend(subject, turnover.done)
+                    result.findings += turnover.findings
                 if any(fault.victim is Victim.CLIENT for fault in episode.faults):
                     result.findings += subject.alone()
                 result.findings += subject.finish(episode.status)

@@ -5,13 +5,14 @@ before this one is over: two faults at a time are another promise. Called by the
 """
 
 import contextlib
+import math
 import os
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import IO, Final
 
@@ -62,6 +63,10 @@ class Surgeon:
             outcome.findings.append(Finding("I1", str(error)))
         outcome.findings += subject.alive()
         return outcome
+
+    def attend(self, subject: Subject, done: Callable[[], bool]) -> None:
+        """Read and type on until something beside it is done, which bounds itself."""
+        self._reader.until(subject, done, math.inf)
 
     def _carry_out(self, fault: Fault, subject: Subject, outcome: Outcome) -> None:
         if fault.victim is Victim.CLIENT:

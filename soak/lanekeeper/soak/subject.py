@@ -105,10 +105,14 @@ class Subject:
         now = time.monotonic()
         if self._onlooker is not None:
             self._onlooker.turn(now)
-        ready = self.judge.offset > 0  # the child has made its terminal raw
-        if type_ and ready and not self.broken and now >= self._typed_at + EVERY:
+        if type_ and self._raw and not self.broken and now >= self._typed_at + EVERY:
             self._typed_at = now
             self._type(now)
+
+    @property
+    def _raw(self) -> bool:
+        """Whether the child has made its terminal raw: before its first byte it has not."""
+        return self.judge.offset > 0
 
     @property
     def acknowledged(self) -> float:
@@ -124,7 +128,7 @@ class Subject:
     def finish(self, status: int) -> list[Finding]:
         """Tell the child to exit with `status`, take all there is, and judge the whole."""
         deadline = time.monotonic() + _END_SECONDS
-        while self._pending and not self.broken and time.monotonic() < deadline:
+        while (self._pending or not self._raw) and not self.broken and time.monotonic() < deadline:
             self._wait(type_=False)
         if not self.broken:
             self._send(b"q%d\n" % status)

@@ -76,12 +76,12 @@ _CORES_BY_PACKAGE: Final[dict[str, str]] = {
     "client": "awaiting closing effects errors feeding following items leases operations recording "
     "session story stream tasks writing",
     "collector": "admission beginnings diagnoses export faults findings judging ledger model pages "
-    "usage window",
+    "spending usage window",
     "keeper": "beats births bulletin clock continuity daemons depository events facts figures "
     "findings grants greeting lookups peers pool readoption refill restarts roster scopes "
     "states status succession supervisor sweeping vault wayup",
     "workers": "actions backlog closing consumer_commands consumers core echo emulation ending "
-    "inputs knowledge life marks paste picture programs queries recording_commands records "
+    "inputs keeping knowledge life marks paste picture programs queries recording_commands records "
     "resuming screen_commands search sequences session_commands shown state tally "
     "terminal_commands timeline turn waits watching writer_commands",
 }

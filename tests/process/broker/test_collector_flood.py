@@ -8,6 +8,7 @@ import zmq
 
 from kit.pages import Pages
 from kit.waiting import wait_until
+from lanekeeper.wire.sample import SAMPLE_VERSION
 from process.broker.bus import Bus, Daemon, private_directory
 
 STEPS = 6
@@ -34,7 +35,7 @@ def sample(number: int) -> bytes:
     commands = ["lanekeeper_command_seconds", ["terminal.read", "ok"]]
     spread = [*commands, [age, age, 0, 0, 0, 0, 0, 0], age * 0.002, [0.001, 0.002]]
     fields = {
-        "v": 2,
+        "v": SAMPLE_VERSION,
         "role": "worker",
         "pid": 10_000_000 + place,
         "start_time": 10 + life,
@@ -42,6 +43,7 @@ def sample(number: int) -> bytes:
         "spreads": [spread],
         "lane": {
             "lane_id": f"lane_{place}",
+            "generation": 1 + life,
             "terminals": [{"terminal_id": f"term_{place}", "output_bytes": age}],
         },
         "last": age == PER_LIFE - 1,

@@ -3,9 +3,11 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,9 @@ def test_up_detached_then_a_second_one_then_down(idle: Plane) -> None:
     assert str(pid) in second.stderr
     status = json.loads(idle.lane("status", "--json").stdout)
     assert (status["state"], status["pid"], status["lanes"]) == ("running", pid, 0)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", status["started"])
+    since = datetime.now(UTC) - datetime.fromisoformat(status["started"])
+    assert 0 <= since.total_seconds() < 60
     assert {p["role"] for p in status["processes"]} >= {"keeper", "nursery", "broker"}
     down = idle.lane("down")
     assert down.returncode == 0, down.stderr
@@ -120,6 +125,7 @@ def test_no_second_plane_beside_one_that_lost_its_keeper(idle: Plane) -> None:
 def test_status_and_down_without_a_keeper(idle: Plane) -> None:
     up = idle.lane("up", "--detach", "--json")
     assert idle.lane("run", "-d", "orphan", "--", "setsid", "sleep", "1000").returncode == 0
+    assert idle.lane("run", "-d", "plain", "--", "sleep", "1000").returncode == 0
     os.kill(json.loads(up.stdout)["pid"], signal.SIGSTOP)
     hung = idle.lane("status", "--json")
     assert "keeper" in {entry["role"] for entry in json.loads(hung.stdout)["degraded"]}
@@ -128,6 +134,12 @@ def test_status_and_down_without_a_keeper(idle: Plane) -> None:
     status = json.loads(idle.lane("status", "--json").stdout)
     assert "keeper" in {entry["role"] for entry in status["degraded"]}
     assert idle.lane("down").returncode == 3
+    dry = idle.lane("down", "--dry-run", "--json")
+    plan = json.loads(dry.stdout)
+    assert (plan["dry_run"], plan["by"]) == (True, "command line")
+    assert plan["children"] >= 1
+    assert {"broker", "worker"} <= {one["role"] for one in plan["processes"]}
+    assert "nothing was stopped" in idle.lane("down", "--dry-run").stdout
     down = idle.lane("down", "--yes", "--json")
     assert down.returncode == 0, down.stderr
     assert json.loads(down.stdout)["by"] == "command line"
@@ -190,12 +202,15 @@ def test_logs(idle: Plane) -> None:
     assert idle.lane("logs", "broker").returncode == 7
     assert idle.lane("up", "--detach").returncode == 0
     assert idle.lane("logs", "broker", "-n", "1").stdout.count("\n") == 1
-    with idle.start_lane("logs", "broker", "--follow", "-n", "0") as follower:
+    (line,) = idle.lane("logs", "broker", "-n", "1", "--json").stdout.splitlines()
+    assert (json.loads(line)["role"], json.loads(line)["schema"]) == ("broker", 1)
+    with idle.start_lane("logs", "broker", "--follow", "-n", "0", "--json") as follower:
         try:
             assert follower.stdout is not None
             wait_until(lambda: "inotify" in descriptors(follower.pid), 10.0, "the file is watched")
             idle.lane("create", "logged")
-            wait_line(follower.stdout.fileno(), 10.0, "line of the log")
+            told = json.loads(wait_line(follower.stdout.fileno(), 10.0, "line of the log"))
+            assert told["level"] == "INFO"
         finally:
             follower.terminate()
     assert idle.lane("down", "--yes").returncode == 0

@@ -156,6 +156,30 @@ def test_a_person_runs_a_shell(shared_plane: Plane) -> None:
         assert person.modes() == before
 
 
+def test_detaching_from_a_run_with_rm_leaves_the_program(shared_plane: Plane) -> None:
+    command = [LANE, "run", "--rm", "--detach-key", "ctrl-a", "stays", "--", "cat"]
+    with Typist(command, env=shared_plane.env) as person:
+        person.enter("hello")
+        person.expect(re.compile(r"hello\s+hello"))
+        person.press("ctrl-a")
+        assert person.expect_exit() == 0
+        person.expect("lane attach stays")
+    shown = json.loads(shared_plane.lane("terminal", "show", "stays", "--json").stdout)
+    assert shown["terminal"]["exit"] is None
+
+
+def test_a_closed_window_says_that_the_program_goes_on(shared_plane: Plane, tmp_path: Path) -> None:
+    program = [LANE, "run", "shut", "--", "sh", "-c", "trap '' HUP; echo up; exec cat"]
+    command = ["sh", "-c", 'exec "$@" 2>told', "sh", *program]
+    with Typist(command, env=shared_plane.env, cwd=tmp_path) as person:
+        person.expect("up")
+        person.hang_up()
+    assert person.process.returncode == 128 + signal.SIGHUP
+    assert "detached by SIGHUP; the program goes on" in (tmp_path / "told").read_text()
+    shown = json.loads(shared_plane.lane("terminal", "show", "shut", "--json").stdout)
+    assert shown["terminal"]["exit"] is None
+
+
 def test_a_pager_that_waits_loses_nothing(shared_plane: Plane) -> None:
     """Longer than a lease without renewal lives, nobody reads stdout; then everything is there."""
     script = "i=0; while [ $i -lt 30000 ]; do echo line $i of a long output; i=$((i+1)); done"

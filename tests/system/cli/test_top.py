@@ -1,6 +1,7 @@
 """`lane top` as a person uses it at a terminal, and as a script does."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -63,6 +64,45 @@ def test_one_of_several_terminals_is_picked(shared_plane: Plane) -> None:
         assert person.expect_exit() == 130
 
 
+def test_commands_in_words(shared_plane: Plane) -> None:
+    start(shared_plane, "alpha", "beta")
+    with Typist([*TOP, "--interval", "3600"], env=shared_plane.env, cols=100) as person:
+        modes = person.modes()
+        person.expect(">alpha")
+        person.type(":so")
+        person.expect("sort COLUMN")
+        person.press("tab")
+        person.enter("nme")
+        person.expect("no column 'nme'")
+        person.press("ctrl-w")
+        person.type("na")
+        person.press("tab", "enter")
+        person.expect("LANE^")
+        person.enter(":reverse")
+        person.expect(">beta")
+        person.enter(":filter alp")
+        person.expect_gone("beta")
+        person.enter(":interval 0.5")
+        person.expect("a look every 0.5 s")
+        start(shared_plane, "alpine")
+        person.expect("alpine")
+        person.type(":attach b")
+        person.press("tab", "enter")
+        person.expect("in>")
+        person.enter("echo $((40+2))")
+        person.expect("42")
+        person.press("ctrl-]")
+        person.expect("detached from beta")
+        person.enter(":attach nobody")
+        person.expect(re.compile("no lane.*nobody"))
+        person.type(":")
+        person.press("escape")
+        person.expect("q quit")
+        person.enter(":q")
+        assert person.expect_exit() == 0
+        assert person.modes() == modes
+
+
 def test_a_program_that_ends_brings_the_person_back_with_its_status(shared_plane: Plane) -> None:
     start(shared_plane, "ends")
     with Typist(TOP, env=shared_plane.env) as person:
@@ -77,7 +117,7 @@ def test_a_program_that_ends_brings_the_person_back_with_its_status(shared_plane
 
 def test_a_window_that_changes_its_size(shared_plane: Plane) -> None:
     start(shared_plane, *(f"lane{number}" for number in range(4)))
-    with Typist(TOP, env=shared_plane.env) as person:
+    with Typist([*TOP, "--sort", "name"], env=shared_plane.env) as person:
         person.expect("lanes: 4")
         person.resize(130, 30)
         person.expect("HELD")
@@ -139,7 +179,7 @@ def test_a_plane_that_dies_is_said_and_seen_again_when_it_is_back(plane: Plane) 
 
 def test_without_a_terminal_it_is_a_table(shared_plane: Plane) -> None:
     start(shared_plane, "one", "two")
-    done = shared_plane.lane("top")
+    done = shared_plane.lane("top", "--sort", "name")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "lanes: 2 (2 running)"

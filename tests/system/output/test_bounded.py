@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kit.cluster import Plane
-from kit.viewers import MIB, Viewer, consumers, flood, log_memory, peak_memory
+from kit.viewers import MIB, Viewer, flood, log_memory, peak_memory
 from kit.waiting import wait_until
 from lanekeeper.client import Plane as Connected
 from lanekeeper.wire.limits import LOG_CAPACITY, MAX_CHUNK, SEND_HIGH_WATER
@@ -54,7 +54,7 @@ def test_a_flood_is_exact_accounted_and_bounded(
         program.open()
         # Later it is gone from the list: who is stopped does not renew its lease either.
         wait_until(
-            lambda: [one.policy for one in consumers(terminal, client)] == ["forever", "drop"],
+            lambda: [one.policy for one in terminal.consumers()] == ["forever", "drop"],
             10.0,
             "demotion of the one that stopped",
         )

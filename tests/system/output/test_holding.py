@@ -11,7 +11,7 @@ from kit import checked
 from kit.checked import Checker
 from kit.cluster import Plane
 from kit.registered import registered
-from kit.viewers import MIB, Flood, Viewer, consumers, flood, stays, wait_state
+from kit.viewers import MIB, Flood, Viewer, flood, stays, wait_state
 from kit.waiting import wait_until
 from kit.wire_client import RefusedError, WireClient
 from lanekeeper.client import Plane as Connected
@@ -41,12 +41,12 @@ def test_a_stopped_viewer_holds_for_its_grace_and_is_demoted_once(
             began = time.monotonic()
             program.open()
             wait_state(program.terminal, "throttled")
-            (held,) = consumers(program.terminal, plane)
+            (held,) = program.terminal.consumers()
             assert held.policy == "block"
             assert held.lag >= CAPACITY // 2
             assert program.terminal.wait(PATIENCE).code == 0
             assert time.monotonic() - began >= GRACE
-            (demoted,) = consumers(program.terminal, plane)
+            (demoted,) = program.terminal.consumers()
             assert (demoted.id, demoted.policy) == (held.id, "drop")
             viewer.go_on()
             report = viewer.done(PATIENCE)
@@ -152,10 +152,10 @@ def test_a_program_goes_on_when_the_one_it_waits_for_was_killed(
             wait_state(program.terminal, "throttled")
             viewer.end()
             killed = time.monotonic()
-            assert len(consumers(program.terminal, plane)) == 1
+            assert len(program.terminal.consumers()) == 1
             assert program.terminal.wait(LEASE_SECONDS + PATIENCE).code == 0
         assert time.monotonic() - killed <= LEASE_SECONDS + 3.0
-        assert consumers(program.terminal, plane) == []
+        assert program.terminal.consumers() == []
 
 
 @pytest.mark.parametrize(

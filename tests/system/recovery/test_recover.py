@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from pathlib import Path
 
 from kit.cluster import Plane
 from kit.killing import give_up, worker
@@ -55,6 +56,21 @@ def test_a_lane_that_was_given_up_is_brought_back(plane: Plane) -> None:
         assert again.returncode == 5
         assert "only a failed lane" in again.stderr
         assert lane.refresh().status == "running"
+
+
+def test_down_asks_for_a_lane_that_has_no_worker(plane: Plane) -> None:
+    with plane.connect() as client:
+        lane = client.lane("poisoned")
+        terminal = lane.spawn(["sleep", "1000"], name="kept")
+        pid = terminal.refresh().pid
+        give_up(plane, lane)
+        planned = json.loads(plane.lane("down", "--dry-run", "--json").stdout)
+        assert planned["lanes"] == [lane.id]
+        refused = plane.lane("down")
+        assert (refused.returncode, refused.stdout) == (3, "")
+        assert "1 lane alive" in refused.stderr
+        assert pid is not None
+        assert Path(f"/proc/{pid}").exists()
 
 
 def test_the_command_line_tells_what_a_restore_has_found(plane: Plane) -> None:

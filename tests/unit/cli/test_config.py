@@ -18,6 +18,16 @@ def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("words", [["config"], ["config", "show"], ["config", "check"]])
+def test_the_help_says_where_the_file_is(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*words, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "$XDG_CONFIG_HOME/lanekeeper/config.toml" in text
+    assert "LANEKEEPER_CONFIG" in text
+
+
 def test_where_it_is_looked_for() -> None:
     assert find({"LANEKEEPER_CONFIG": "/x.toml"}) == Path("/x.toml")
     assert find({"XDG_CONFIG_HOME": "/c"}) == Path("/c/lanekeeper/config.toml")

@@ -4,7 +4,9 @@ import base64
 import json
 import os
 import select
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -126,3 +128,31 @@ def test_the_sink_is_writable_when_there_is_room(pipe: tuple[int, int]) -> None:
     poller.register(sink.fileno(), select.POLLOUT)
     assert poller.poll(0)
     sink.close()
+
+
+def test_the_last_words_follow_what_waits_for_a_pipe(pipe: tuple[int, int]) -> None:
+    reading, writing = pipe
+    sink = Sink(writing)
+    data = os.urandom(HIGH_WATER)
+    sink.put(data)
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read_exactly, reading, len(data) + 3)
+        sink.leave(b"bye", 5.0)
+        sink.close()
+        assert reader.result(5) == data + b"bye"
+
+
+def test_leaving_waits_for_a_reader_only_so_long(pipe: tuple[int, int]) -> None:
+    sink = Sink(pipe[1])
+    sink.put(b"x" * HIGH_WATER)
+    began = time.monotonic()
+    sink.leave(b"bye", 0.1)
+    assert 0.1 <= time.monotonic() - began < 2
+    sink.close()
+
+
+def read_exactly(descriptor: int, size: int) -> bytes:
+    taken = b""
+    while len(taken) < size:
+        taken += os.read(descriptor, 65536)
+    return taken

@@ -38,6 +38,8 @@ class FakeTerminal:
     input: bytearray = field(default_factory=bytearray)
     eof: bool = False
     acked: int = 0
+    consumers: dict[str, str] = field(default_factory=dict)
+    """Registrations by their lease."""
 
 
 class FakeLane:
@@ -213,7 +215,9 @@ class FakeLane:
             "generation": 1,
         }
 
-    def _on_session_detach(self, _: object, __: object) -> dict[str, Any]:
+    def _on_session_detach(self, _: object, payload: dict[str, Any]) -> dict[str, Any]:
+        for terminal in self.terminals.values():
+            terminal.consumers.pop(payload["lease_id"], None)
         return {}
 
     def _on_lease_renew(self, _: object, __: object) -> dict[str, Any]:
@@ -227,6 +231,7 @@ class FakeLane:
         result = {"terminal": self._info(terminal), "endpoints": self._endpoints(), "epoch": 1}
         if payload.get("consume"):
             result["consumer_id"] = "cons_spawned"
+            terminal.consumers[payload["consume"]["lease_id"]] = "cons_spawned"
         return result
 
     def _on_terminal_respawn(self, command: dict[str, Any], _: object) -> dict[str, Any]:
@@ -246,6 +251,15 @@ class FakeLane:
             "epoch": 1,
             "terminal": self._info(terminal),
         }
+
+    def _on_terminal_consumers(self, command: dict[str, Any], _: object) -> dict[str, Any]:
+        terminal = self.terminal(command)
+        common = {"policy": "block", "offset": terminal.acked, "lag": 0}
+        found = [
+            {"id": consumer_id, "lease_id": lease_id, **common}
+            for lease_id, consumer_id in terminal.consumers.items()
+        ]
+        return {"consumers": found}
 
     def _on_terminal_ack(self, command: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:
         self.terminal(command).acked = payload["offset"]

@@ -25,6 +25,7 @@ class Faults:
     mute_output: int = 0
     double_output: bool = False
     silent: bool = False
+    broker_hangs: bool = False
 
 
 class FakePlane(FakeLane):
@@ -182,7 +183,7 @@ class FakePlane(FakeLane):
         command = msgpack.unpackb(data)
         self.seen.append(command)
         method = command["method"]
-        if self.faults.silent:
+        if self.faults.silent or (self.faults.broker_hangs and socket is self._commands):
             return
         if self.faults.ignore[method] > 0:
             self.faults.ignore[method] -= 1

@@ -117,6 +117,26 @@ def test_a_lost_worker_is_given_the_time_a_successor_needs() -> None:
     assert isinstance(request.error, WorkerLostError)
 
 
+def test_input_that_was_taken_after_a_refusal_is_not_called_refused() -> None:
+    requests, request = submitted(deadline=5.0)
+    requests.receive(refusal("BACKPRESSURE"), 0.1)
+    assert len(requests.outgoing(0.2)) == 1
+    requests.expire(5.0)
+    assert isinstance(request.error, TimedOutError), "nobody knows what became of it"
+
+
+def test_a_second_worker_that_is_lost_later_has_the_same_patience() -> None:
+    requests, request = submitted(deadline=600.0)
+    for lost in (1.0, 300.0):
+        requests.receive(refusal("WORKER_LOST"), lost)
+        requests.outgoing(lost + 0.1)
+        requests.receive(refusal("WORKER_LOST"), lost + LOST_PATIENCE * 0.75)
+        assert not request.done
+        requests.outgoing(lost + LOST_PATIENCE)
+    requests.receive(refusal("WORKER_LOST"), 300.1 + LOST_PATIENCE)
+    assert isinstance(request.error, WorkerLostError)
+
+
 def test_a_recovered_worker_answers_the_same_command() -> None:
     requests, request = submitted(deadline=60.0)
     requests.receive(refusal("WORKER_LOST"), 1.0)

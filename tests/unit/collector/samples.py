@@ -34,6 +34,7 @@ def spread(name: str, observed: list[float], *labels: str) -> list[Any]:
     return [name, list(labels), counts, sum(observed), observed[-64:]]
 
 
-def lane(lane_id: str = "lane_a", **terminal: Any) -> dict[str, Any]:
+def lane(lane_id: str = "lane_a", generation: int = 1, **terminal: Any) -> dict[str, Any]:
     """Return the figures of a lane with one terminal."""
-    return {"lane_id": lane_id, "terminals": [{"terminal_id": "term_a", **terminal}]}
+    terminals = [{"terminal_id": "term_a", **terminal}]
+    return {"lane_id": lane_id, "generation": generation, "terminals": terminals}

@@ -5,9 +5,11 @@ from collections import Counter
 from lanekeeper.collector.beginnings import REASONS, REPLACED, begin, named
 from lanekeeper.collector.gathering import Gathering
 from lanekeeper.collector.ledger import dump
-from lanekeeper.collector.model import SERIES_MOST, Model
+from lanekeeper.collector.model import SERIES_MOST, Incarnation, Model
+from lanekeeper.collector.usage import Seen
 from lanekeeper.collector.window import WINDOW_SECONDS
 from lanekeeper.keeper.figures import Figures
+from lanekeeper.wire.messages.diagnostics import DiagnosticsRequest
 from lanekeeper.wire.metrics import DAEMONS, METRICS, Kind
 from unit.collector.samples import CREATE, OUTPUT, sample, spread, value
 
@@ -96,3 +98,27 @@ def test_a_finding_passes_when_what_was_observed_is_long_ago() -> None:
     gathering.dump()
     later = 3.0 + 2 * WINDOW_SECONDS
     assert ("lane_create_latency", "fail", "unknown") in changes(gathering, later)
+
+
+def test_what_has_not_been_looked_at_is_not_shown_as_nothing() -> None:
+    gathering = Gathering(5, 100, "2026-01-01T00:00:00Z")
+    gathering.restore(b"", 1.0)
+    gathering.model.feed(sample(9, start_time=5000), 2.0)
+    unseen = ("resident_bytes{", "open_fds{", "open_fds_ratio", "processes{")
+    assert not [name for name in unseen if f"\nlanekeeper_{name}" in page(gathering)]
+    (_, worker) = gathering.diagnose(DiagnosticsRequest(), 3.0).processes
+    assert (worker.count, worker.resident_bytes, worker.open_fds) == (1, None, None)
+    usage, who = gathering.usage, Incarnation("worker", 9, 5000)
+    usage.begin(4.0)
+    usage.see(Seen(5, 100, 1, 1.0, 70))
+    usage.see(Seen(9, 5000, 1, 1.0, 300))
+    usage.end()
+    assert 'lanekeeper_resident_bytes{role="worker"} 300.0\n' in page(gathering)
+    assert 'lanekeeper_processes{role="broker"} 0.0\n' in page(gathering)
+    assert "\nlanekeeper_open_fds" not in page(gathering)
+    usage.descriptors(who, 12, 0.5, 5.0)
+    assert 'lanekeeper_open_fds{role="worker"} 12.0\n' in page(gathering)
+    assert 'lanekeeper_open_fds{role="broker"}' not in page(gathering)
+    assert "lanekeeper_open_fds_ratio 0.5\n" in page(gathering)
+    (_, worker) = gathering.diagnose(DiagnosticsRequest(), 6.0).processes
+    assert (worker.resident_bytes, worker.open_fds) == (300, 12)

@@ -13,8 +13,9 @@ from lanekeeper.collector.model import (
     Incarnation,
     Model,
 )
+from lanekeeper.collector.window import Weighed
 from lanekeeper.wire.metrics import Metric
-from lanekeeper.wire.sample import SAMPLE_BYTES, SampleError
+from lanekeeper.wire.sample import SAMPLE_BYTES, SAMPLE_VERSION, SampleError
 from unit.collector.samples import BACKLOG, CREATE, LOGS, OUTPUT, lane, sample, spread, value
 
 
@@ -84,6 +85,20 @@ def test_a_successor_ends_who_came_before() -> None:
     assert shown(model)[lanes, "ready"] == 5
 
 
+def test_who_has_a_lane_is_told_by_its_generation_not_by_who_was_forked_first() -> None:
+    model = Model()
+    later = sample(2, start_time=9, values=[value(LOGS, 100)], lane=lane(generation=1))
+    model.feed(later, 1.0)
+    second = [value(LOGS, 30), value(OUTPUT, 7)]
+    model.feed(sample(1, start_time=5, values=second, lane=lane(generation=2)), 2.0)
+    assert model.lanes()["lane_a"].who.pid == 1
+    model.feed(later, 3.0)
+    assert model.lanes()["lane_a"].who.pid == 1
+    model.forget(2.0 + DEPARTED_SECONDS)
+    model.feed(sample(1, start_time=5, values=second, lane=lane(generation=2)), 200.0)
+    assert shown(model) == {(LOGS,): 30, (OUTPUT,): 7}
+
+
 def test_a_histogram_adds_up_bucket_by_bucket() -> None:
     model = Model()
     model.feed(sample(1, "broker", 1, spreads=[spread(CREATE, [0.001, 0.004], "ok")]), 1.0)
@@ -104,7 +119,7 @@ def test_the_role_of_a_label_is_the_senders_unless_it_is_given() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"v": 1},
+        {"v": SAMPLE_VERSION - 1},
         {"role": "W"},
         {"role": "intruder"},
         {"pid": 0},
@@ -133,7 +148,7 @@ def test_what_is_no_sample_is_refused_and_counted_and_changes_nothing(
     change: dict[str, Any],
 ) -> None:
     model = Model()
-    good: dict[str, Any] = {"v": 2, "role": "worker", "pid": 10, "start_time": 1000}
+    good: dict[str, Any] = {"v": SAMPLE_VERSION, "role": "worker", "pid": 10, "start_time": 1000}
     fields = good | {"values": [value(OUTPUT, 5)]} | change
     with pytest.raises(SampleError):
         model.feed(sample(**fields), 1.0)
@@ -192,13 +207,13 @@ class Heard:
 
     def __init__(self) -> None:
         """Start with nothing heard."""
-        self.told: list[tuple[str, list[float], float]] = []
+        self.told: list[tuple[str, list[Weighed], float]] = []
 
     def feeds(self, metric: Metric, _labels: tuple[str, ...]) -> tuple[Feed, ...]:
         """Hear of this series, too."""
 
-        def feed(values: Sequence[float], count: float, _now: float) -> None:
-            self.told.append((metric.name, list(values), count))
+        def feed(observed: Sequence[Weighed], count: float, _now: float) -> None:
+            self.told.append((metric.name, list(observed), count))
 
         return (feed,)
 
@@ -209,7 +224,26 @@ def test_who_listens_hears_of_what_is_new() -> None:
     model.feed(sample(values=[value(OUTPUT, 5)], spreads=[spread(BACKLOG, [1, 2])]), 1.0)
     model.feed(sample(values=[value(OUTPUT, 5)], spreads=[spread(BACKLOG, [1, 2])]), 2.0)
     model.feed(sample(values=[value(OUTPUT, 8)]), 3.0)
-    assert heard.told == [(OUTPUT, [], 5), (BACKLOG, [1, 2], 2), (OUTPUT, [], 3)]
+    assert heard.told == [(OUTPUT, [], 5), (BACKLOG, [(1, 1), (2, 1)], 2), (OUTPUT, [], 3)]
+
+
+def test_observations_of_which_none_is_shown_are_those_of_their_bucket() -> None:
+    heard = Heard()
+    model = Model(heard.feeds)
+    name, labels, counts, total, _ = spread(CREATE, [0.004] * 100 + [0.9] + [9.0], "ok")
+    model.feed(sample(1, "broker", spreads=[[name, labels, counts, total, [0.0042] * 50]]), 1.0)
+    ((_, observed, count),) = heard.told
+    assert observed == [(2.0, 1.0), (5.0, 1.0), *[(0.0042, 2.0)] * 50]
+    assert count == 102
+
+
+def test_what_a_sample_that_was_lost_had_shown_counts_with_the_next() -> None:
+    heard = Heard()
+    model = Model(heard.feeds)
+    model.feed(sample(1, "broker", spreads=[spread(CREATE, [0.004], "ok")]), 1.0)
+    name, labels, counts, total, _ = spread(CREATE, [0.004, 0.4], "ok")
+    model.feed(sample(1, "broker", spreads=[[name, labels, counts, total, []]]), 2.0)
+    assert heard.told[-1] == (CREATE, [(0.5, 1.0)], 1)
 
 
 def test_what_happened_before_the_collector_began_is_no_news() -> None:

@@ -199,3 +199,102 @@ def test_sockets_of_a_lane_that_has_just_been_granted_are_not_missed() -> None:
     assert run.core.serving()[1] == []
     deposit(run, worker, "journal", ["journal", "output", "control"])
     assert run.core.serving()[1] == ["lane_a"]
+
+
+def refused_restart(run: Run) -> str:
+    """Return why a keeper does not retire."""
+    client, _ = run.join("client", 900)
+    actions = run.say(client, "restart", id=1, role="keeper")
+    assert not of(events.Retire, actions), "the vault would go with it"
+    ((_, refused),) = sent(actions, "error")
+    assert refused["code"] == "INVALID_TRANSITION"
+    return str(refused["message"])
+
+
+def crash_looped() -> tuple[Run, dict[str, int]]:
+    """Return a plane whose only lane is in a crash loop: nobody but the vault has it."""
+    run = Run(hang_after=AFTER)
+    peers, _ = granted(run)
+    for pid in range(8, 13):
+        run.worker(peers["nursery"], f"fork-{pid - 6}", pid)
+        run.do(events.Ended(pid - 1, None, 9))
+    assert status(run)["processes"]
+    return run, peers
+
+
+def test_keeper_does_not_retire_while_only_its_vault_has_a_lane() -> None:
+    run, peers = crash_looped()
+    assert "lane_a" in (reason := refused_restart(run))
+    assert "lane recover" in reason
+    run.say(peers["broker"], "recover", id=2, lane_id="lane_a")
+    client, _ = run.join("client", 901)
+    assert of(events.Retire, run.say(client, "restart", id=1, role="keeper"))
+
+
+def test_keeper_does_not_retire_while_a_lane_waits_for_its_successor() -> None:
+    run = Run(hang_after=AFTER)
+    granted(run)
+    run.do(events.Ended(7, None, 9))
+    assert "wait" in refused_restart(run)
+
+
+def test_keeper_does_not_retire_while_only_its_vault_has_the_journal_of_the_broker() -> None:
+    run = Run(hang_after=AFTER)
+    run.up()
+    run.do(events.Ended(PIDS["broker"], None, 9))
+    assert "broker" in refused_restart(run)
+
+
+def test_second_process_of_a_role_is_left_alone_and_said() -> None:
+    run = Run(hang_after=AFTER)
+    found = [Found(role, pid, pid) for role, pid in PIDS.items()]
+    by_hand = Found("collector", 900, 900)
+    actions = run.do(events.Started((by_hand, *found)))
+    assert 900 not in {one.pid for one in of(events.Watch, actions)}
+    assert any("900" in one.text for one in of(events.Note, actions))
+    daemons_back(run)
+    page = status(run)
+    assert page["degraded"] == []
+    assert {one["pid"] for one in page["processes"]}.issuperset(PIDS.values())
+
+
+def test_worker_that_comes_back_while_the_plane_goes_down_is_drained() -> None:
+    run = taken_over(Found("worker", 7, 7))
+    peers = daemons_back(run)
+    down = run.say(peers["broker"], "down", id=1)
+    assert not of(events.Kill, down), "the daemons wait for the worker"
+    worker, actions = back(run, "worker", 7, lane=LANE, held=3)
+    assert sent(actions, "drain") == [(worker, {"op": "drain"})]
+    ended = run.do(events.Ended(7, 0))
+    assert {one.pid for one in of(events.Kill, ended)} == {PIDS["nursery"], PIDS["broker"]}
+
+
+def test_worker_that_does_not_come_back_does_not_outlive_the_plane() -> None:
+    run = taken_over(Found("worker", 7, 7))
+    peers = daemons_back(run)
+    run.say(peers["broker"], "down", id=1)
+    began = run.now
+    assert of(events.Kill, run.wait()) == [events.Kill(7, signal.SIGKILL)]
+    assert run.now - began == 10
+    assert of(events.Kill, run.do(events.Ended(7, None, 9))), "it goes on with the daemons"
+
+
+def test_force_ends_what_has_not_come_back() -> None:
+    run = taken_over(Found("worker", 7, 7))
+    daemons_back(run)
+    run.do(events.Asked(signal.SIGINT))
+    killed = of(events.Kill, run.do(events.Asked(signal.SIGINT)))
+    assert {one.pid for one in killed} == {7, *PIDS.values()}
+
+
+def test_worker_that_lets_go_of_something_on_its_way_back_is_back() -> None:
+    run = taken_over(Found("worker", 7, 7))
+    peers = daemons_back(run)
+    worker, _ = back(run, "worker", 7, lane=LANE, held=3)
+    deposit(run, worker, "journal", ["journal"])
+    deposit(run, worker, "terminal", ["errors"])
+    run.say(worker, "release", id=2, name="terminal")
+    assert not sent(deposit(run, worker, "lane", ["output"]), "workers")
+    listed = sent(run.say(worker, "beat", held=2), "workers")
+    assert [peer for peer, _ in listed] == [peers["broker"]]
+    assert status(run)["degraded"] == []

@@ -92,6 +92,36 @@ def test_plane_processes_and_what_terminals_started_are_told_apart(tmp_path: Pat
             process.wait()
 
 
+def test_worker_that_was_started_by_hand_is_told_from_those_of_the_nursery(
+    tmp_path: Path,
+) -> None:
+    directory = str(tmp_path)
+    ours = {"LANEKEEPER_PLANE": directory, "LANEKEEPER_DIR": directory}
+    name = f"open('/proc/self/comm', 'w').write('{identity.WORKER_COMM}')"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", f"{script}; print(flush=True); input()"],
+            env={**ours, "LANEKEEPER_ROLE": role, "PATH": os.environ["PATH"]},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for script, role in (("pass", "worker"), (name, "nursery"))
+    ]
+    try:
+        for process in started:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"\n"
+        everybody = identity.plane_processes(Rundir(tmp_path))
+        found = [("worker", process.pid) for process in started]
+        assert sorted((role, process.pid) for role, process in everybody) == sorted(found)
+        forked = identity.plane_processes(Rundir(tmp_path), by_hand=False)
+        assert [(role, process.pid) for role, process in forked] == found[1:]
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
 def test_a_fork_that_is_nothing_yet_is_not_taken_for_its_parent(tmp_path: Path) -> None:
     directory = str(tmp_path)
     ours = {

@@ -168,3 +168,17 @@ def test_status_lists_every_process_in_pages() -> None:
         "restarts": 0,
     }
     assert pages[0]["degraded"] == []
+
+
+def test_nursery_that_connects_again_is_asked_for_workers_again() -> None:
+    run = Run(warm=1)
+    peers = run.up()
+    run.worker(peers["nursery"], "fork-1", 501)
+    run.do(events.PeerGone(peers["nursery"]))
+    run.do(events.Ended(501, 0))
+    peer, _ = run.join("nursery", PIDS["nursery"])
+    actions = run.say(peer, "ready")
+    assert not sent(actions, "error")
+    assert [(to, said["op"]) for to, said in sent(actions, "fork")] == [(peer, "fork")]
+    _, actions = run.worker(peer, "fork-2", 502)
+    assert not sent(actions, "error")

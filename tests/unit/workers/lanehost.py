@@ -118,23 +118,31 @@ class Host:
                 self._answered(msgpack.unpackb(data))
             case actions.Start(info=info):
                 self._logs.setdefault(info.id, FakeLog(b"x" * 100))
+                self.kernel.commands[info.id] = self.replayed().terminals[info.id].command_id
             case actions.Deliver():
-                self._deliver(action)
+                self._deliver(action.terminal_id, action.command_id, len(action.data))
             case actions.Reap(terminal_id=terminal_id):
                 known = self.replayed().terminals.get(terminal_id)
                 assert known is None or known.info.exit or known.info.state == TerminalState.ERRORED
         self.kernel.carry_out(action)
 
-    def _deliver(self, action: actions.Deliver) -> None:
+    def tell(self, terminal_id: str, size: int) -> None:
+        """Answer a question of a program; nothing is raised when the worker dies of it."""
+        try:
+            self._deliver(terminal_id, "", size)
+        except DiedError:
+            self.core = self.fuse = None
+
+    def _deliver(self, terminal_id: str, command_id: str, size: int) -> None:
         """Accept an input as the shell does: first the record, then the bytes."""
         assert self.core is not None
-        size = len(action.data)
-        end = sum(one.size for one in self.kernel.inputs if one.terminal_id == action.terminal_id)
-        accepted = InputIs(action.command_id, action.terminal_id, end + size, size, size, 0, 0)
+        end = self.kernel.head(terminal_id) + size
+        cursor = self.kernel.cursor(terminal_id)
+        accepted = InputIs(command_id, terminal_id, end, size, size, 0, cursor)
         self._write([accepted])
         self.core.state.apply(accepted, self._now)
         self._burn()
-        self.kernel.accept(Typed(action.command_id, action.terminal_id, size))
+        self.kernel.accept(Typed(command_id, terminal_id, size))
 
     def _answered(self, response: dict[str, Any]) -> None:
         told = response["id"]
@@ -157,15 +165,26 @@ class Host:
         state = self.replayed()
         self.kernel.endings.clear()
         self._go_home()
-        waiting = {one.command_id for one in state.inputs.values() if one.command_id}
-        accepted = {one.command_id: one for one in self.kernel.inputs}
-        left = Left(
-            done=tuple(i for i in waiting if i in accepted and accepted[i].taken),
-            refused=tuple(i for i in waiting if i not in accepted),
-        )
+        left = self._left(state)
         self.core = self._serve(state)
         self._carry_out(self.core.resume(left, self._moment()))
         self._tell_again(state)
+
+    def _left(self, state: LaneState) -> Left:
+        """Return what became of inputs, by their places in the input logs as the shell does."""
+        done: list[str] = []
+        refused: list[str] = []
+        running = {t for t, one in state.terminals.items() if one.info.state in RUNNING}
+        for one in sorted(state.inputs.values(), key=lambda one: one.end):
+            cursor = self.kernel.cursor(one.terminal_id)
+            if one.terminal_id not in running:
+                continue
+            if one.end <= cursor:
+                done += [one.command_id] if one.command_id else []
+            elif one.end > self.kernel.head(one.terminal_id):
+                refused.append(one.name)
+                self.kernel.cut(one.terminal_id, max(one.end - one.length, cursor))
+        return Left(done=tuple(done), refused=tuple(refused))
 
     def _go_home(self) -> None:
         """Send children home that wait at a gate nobody opens."""

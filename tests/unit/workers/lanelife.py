@@ -43,7 +43,7 @@ class Child:
 
 @dataclass
 class Typed:
-    """One input that was accepted."""
+    """One input that was accepted; without a command it is an answer to the program."""
 
     command_id: str
     terminal_id: str
@@ -58,6 +58,10 @@ class Kernel:
 
     children: dict[str, Child] = field(default_factory=dict)
     runs: Counter[str] = field(default_factory=Counter)
+    """How often the program ran that a command started."""
+    commands: dict[str, str] = field(default_factory=dict)
+    """The command that started the program of each terminal."""
+    accepted: set[str] = field(default_factory=set)
     inputs: list[Typed] = field(default_factory=list)
     endings: list[actions.End] = field(default_factory=list)
     _pids: int = 1000
@@ -68,12 +72,15 @@ class Kernel:
             case actions.Start(info=info):
                 self._pids += 1
                 self.children[info.id] = Child(info.id, self._pids)
+                # A new program has a new input log.
+                self.inputs = [one for one in self.inputs if one.terminal_id != info.id]
             case actions.OpenGate(terminal_id=terminal_id):
                 child = self.children[terminal_id]
                 assert child.stage is Stage.GATE
                 child.stage, child.told = Stage.RUNS, False
-                self.runs[terminal_id] += 1
-                assert self.runs[terminal_id] == 1, "a program ran twice"
+                command_id = self.commands[terminal_id]
+                self.runs[command_id] += 1
+                assert self.runs[command_id] == 1, "a program ran twice"
             case actions.Reap(terminal_id=terminal_id):
                 self.children[terminal_id].reaped = True
             case actions.End():
@@ -81,8 +88,25 @@ class Kernel:
 
     def accept(self, typed: Typed) -> None:
         """Take bytes into the input log; for good."""
-        assert all(one.command_id != typed.command_id for one in self.inputs), "typed twice"
+        assert typed.command_id not in self.accepted, "typed twice"
+        self.accepted |= {typed.command_id} - {""}
         self.inputs.append(typed)
+
+    def cursor(self, terminal_id: str) -> int:
+        """Return how much of a terminal's input log has left."""
+        return sum(one.size for one in self.inputs if one.terminal_id == terminal_id and one.taken)
+
+    def head(self, terminal_id: str) -> int:
+        """Return where a terminal's input log ends."""
+        return sum(one.size for one in self.inputs if one.terminal_id == terminal_id)
+
+    def cut(self, terminal_id: str, end: int) -> None:
+        """Give up a terminal's input log from `end` on."""
+        place = 0
+        for one in [one for one in self.inputs if one.terminal_id == terminal_id]:
+            place += one.size
+            if place > end:
+                self.inputs.remove(one)
 
     def step(self, *, fails: bool = False) -> Stimulus | None:
         """Let the first child that can go one step further do so; what the worker hears of it."""

@@ -1,5 +1,7 @@
 """How many messages and bytes the slowest consumer of a terminal has not acknowledged."""
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,3 +84,19 @@ def test_without_a_consumer_it_is_what_is_not_yet_published() -> None:
     assert depth(marked(10), 10, (0, 10), None) == Depth(0, 0, None)
     assert depth(marked(10), 10, (0, 11), None) == Depth(1, 1, None)
     assert depth(marked(10), 10, (0, 10 + MAX_CHUNK + 1), None) == Depth(2, MAX_CHUNK + 1, None)
+
+
+def test_memory_is_bounded_without_a_consumer_too() -> None:
+    marks = Marks()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for end in range(1, 100 * KEPT):
+            marks.add(end)
+            if end % KEPT == 0:
+                depth(marks, end, (0, end), None)
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    # An end takes 8 bytes; an array that grows has some spare.
+    assert grown < 8 * 4 * KEPT

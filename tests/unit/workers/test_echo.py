@@ -1,10 +1,12 @@
 """What was typed is told apart from what a program prints."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lanekeeper.workers.echo import Typed, Verdict
+from lanekeeper.workers.echo import LINE_BYTES, LINES, Typed, Verdict
 
 from .lanes import FakeLog
 
@@ -91,3 +93,17 @@ def test_memory_of_typing_is_bounded() -> None:
         notes.note(0, b"line %d\n" % number * 100)
     assert judge(notes, b"line 999\r\n", b"line 999") is Verdict.ECHO
     assert judge(notes, b"line 0\r\n", b"line 0") is Verdict.OUTPUT
+
+
+@pytest.mark.parametrize("shown", [b"-" * 16_384, b"-" * 8_000 + b"x" + b"-" * 8_000])
+@pytest.mark.parametrize("end", [b"\r\n", b""])
+def test_the_work_for_one_match_is_bounded(shown: bytes, end: bytes) -> None:
+    content = b"$ " + shown + end
+    notes = Typed()
+    for number in range(LINES):
+        notes.note(number * 10, b"-" * (LINE_BYTES - number) + b"\n")
+    began = time.process_time()
+    for place in range(4000, 4004):
+        assert notes.judge(FakeLog(content), place, place + 1)[0] is not Verdict.ECHO
+    # A turn of the lane has 10 ms; this is for slow machines. It was a second for each line.
+    assert time.process_time() - began < 1.0

@@ -80,3 +80,9 @@ def test_lines_are_counted_anew_when_the_size_changes() -> None:
     knowledge.resized(ROWS)
     knowledge.feed(LINES)
     assert not knowledge.known
+
+
+def test_numbers_of_any_length_are_taken() -> None:
+    knowledge = Knowledge(ROWS)
+    knowledge.feed(b"\x1b[?%sh\x1b[?%s;1049h\x1b[H" % (b"1" * 5000, b"0" * 5000))
+    assert knowledge.known

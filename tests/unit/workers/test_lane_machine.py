@@ -1,10 +1,10 @@
 """A lane whose workers die at any moment: one effect and one answer per command, nothing undone.
 
-A seeded world around the core. A turn is carried out as the runner does it (its records first, as
-one entry, then each effect), and a worker may die after any of these steps, its successor too. The
-successor begins with the journal and with what the kernel has; callers ask again with the same id.
+A seeded world around the core. A worker may die after any step of a turn, its successor too, which
+begins with the journal and with what the kernel has; callers ask again with the same id.
 """
 
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgpack
@@ -21,11 +21,13 @@ from hypothesis.stateful import (
 from lanekeeper.wire.methods import METHODS
 from lanekeeper.wire.states import TerminalState
 from lanekeeper.workers.actions import Frame
+from lanekeeper.workers.terminal_commands import ENDED
 
 from .lanehost import Host
 from .lanes import LANE, WORKSPACE, as_data
 
 WHICH = st.integers(min_value=0, max_value=1000)
+ACTIVE = frozenset({TerminalState.ACTIVE})
 ROUNDS = 3
 """Rounds for each command in which nobody dies: then every one must have its answer."""
 
@@ -108,19 +110,43 @@ class World(RuleBasedStateMachine):
         self.step()
         self.step()
 
-    @precondition(lambda self: self._running())
+    @precondition(lambda self: self._in(ACTIVE))
     @rule(which=WHICH)
     def type(self, which: int) -> None:
         """Type something into a program that runs."""
-        running = self._running()
-        terminal = running[which % len(running)]
+        terminal = self._in(ACTIVE)[which % len(self._in(ACTIVE))]
         held = self.host.state().writers.get(terminal)
         by = {} if held is None else {"writer_id": held.id}
         self._give("terminal.input", {"data": b"word\n", **by}, terminal_id=terminal)
 
-    def _running(self) -> list[str]:
-        terminals = self.host.state().terminals.values()
-        return [one.info.id for one in terminals if one.info.state == TerminalState.ACTIVE]
+    @precondition(lambda self: self.host.core is not None and self._in(ACTIVE))
+    @rule(which=WHICH, size=st.integers(1, 9))
+    def ask(self, which: int, size: int) -> None:
+        """Let a program ask its terminal something, which is answered."""
+        self.host.tell(self._in(ACTIVE)[which % len(self._in(ACTIVE))], size)
+
+    @precondition(lambda self: self._in(ENDED))
+    @rule(which=WHICH)
+    def respawn(self, which: int) -> None:
+        """Start the program of an ended terminal again."""
+        terminal = self._in(ENDED)[which % len(self._in(ENDED))]
+        self._give("terminal.respawn", {}, terminal_id=terminal)
+
+    @precondition(lambda self: self.host.core is not None and self._in(ACTIVE))
+    @rule(which=WHICH, size=st.integers(1, 9))
+    def restart(self, which: int, size: int) -> None:
+        """Let a program ask something and end, and start it again."""
+        terminal = self._in(ACTIVE)[which % len(self._in(ACTIVE))]
+        self.host.tell(terminal, size)
+        self.host.feed(*self.host.kernel.end(terminal))
+        if terminal in self._in(ENDED):
+            self._give("terminal.respawn", {}, terminal_id=terminal)
+            self.step()
+            self.step()
+
+    def _in(self, states: AbstractSet[TerminalState]) -> list[str]:
+        terminals = self.host.state().terminals.items()
+        return [name for name, one in terminals if one.info.state in states]
 
     @precondition(lambda self: self.host.state().terminals)
     @rule(which=WHICH, verb=st.sampled_from(["close", "resize", "write"]))
@@ -186,8 +212,8 @@ class World(RuleBasedStateMachine):
     @rule(which=WHICH)
     def end(self, which: int) -> None:
         """Let a program end."""
-        children = list(self.host.kernel.children)
-        self.host.feed(*self.host.kernel.end(children[which % len(children)]))
+        terminal = list(self.host.kernel.children)[which % len(self.host.kernel.children)]
+        self.host.feed(*self.host.kernel.end(terminal))
 
     @precondition(lambda self: self.host.core is not None)
     @rule()
@@ -229,6 +255,14 @@ class World(RuleBasedStateMachine):
             )
 
     @invariant()
+    def inputs_lie_in_their_logs(self) -> None:
+        """No input of a program is remembered whose bytes are not there: a successor would cut."""
+        if self.host.core is not None:
+            for one in self.host.state().inputs.values():
+                if one.terminal_id in self._in(ACTIVE):
+                    assert one.end <= self.host.kernel.head(one.terminal_id)
+
+    @invariant()
     def nothing_goes_back(self) -> None:
         """What was granted stays, and no acknowledgement is undone."""
         state = self.host.state()
@@ -255,10 +289,9 @@ class World(RuleBasedStateMachine):
             self.take()
             self.clear()
             self.the_journal_is_the_state()
-        left = self._waiting()
-        assert not left, [msgpack.unpackb(self.frames[one]) for one in left]
+        assert not self._waiting(), [msgpack.unpackb(self.frames[one]) for one in self._waiting()]
         assert not self.host.core or not self.host.core.pending
-        assert not self.host.state().inputs
+        assert not any(one.command_id for one in self.host.state().inputs.values())
 
     def _waiting(self) -> list[str]:
         return [i for i in self.frames if i not in self.host.answers and i not in self.host.refused]

@@ -4,6 +4,8 @@ import pytest
 
 from lanekeeper.wire.messages.screen import ScreenRequest
 from lanekeeper.workers import emulation, picture, screens
+from lanekeeper.workers.knowledge import Knowledge
+from lanekeeper.workers.marks import Marks
 from lanekeeper.workers.screens import ROOM, WARM_MAX
 
 from .drawing import Drawer
@@ -146,6 +148,26 @@ def test_an_emulator_that_fails_is_replaced(
     assert not drawer.screens.behind
     assert drawer.draw(terminal).lines[0] == "text"
     assert emulation.emulator(2, 1) is not None
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(picture, "tidy"), (Marks, "feed"), (Knowledge, "feed"), (screens, "tidy")],
+)
+def test_whatever_fails_over_output_costs_the_screen_and_not_the_lane(
+    drawer: Drawer, monkeypatch: pytest.MonkeyPatch, owner: object, name: str
+) -> None:
+    def fail(*_args: object) -> None:
+        raise ValueError("too long")
+
+    terminal = drawer.terminal(b"retired\r\ntext")
+    drawer.logs[terminal].tail = 9
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, fail)
+        drawer.ask(terminal)
+        drawer.turn()
+    assert drawer.refusal().code == "INTERNAL"
+    assert drawer.draw(terminal).lines[0] == "text"
 
 
 def test_screens_that_nobody_asks_for_any_more_are_given_up(

@@ -167,3 +167,33 @@ def test_a_closed_terminal_answers_its_waits(lane: Lane, terminal: str) -> None:
     errors = [msgpack.unpackb(a.data).get("error") for a in done if isinstance(a, actions.Reply)]
     assert any(error and error["code"] == "TERMINAL_NOT_FOUND" for error in errors)
     assert len(lane.core.waits) == 0
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"), [("last words", "match"), ("never", "exit"), ("last word$", "exit")]
+)
+def test_output_that_is_not_kept_is_searched_before_it_goes(
+    lane: Lane, pattern: str, reason: str
+) -> None:
+    terminal = lane.run(lane.session(), keep_s=0)
+    assert wait(lane, terminal, until="match", pattern=pattern) is None
+    lane.logs[terminal].content += b"x" * 300_000 + b"last words"
+    found = stop(lane, terminal)
+    for _ in range(100):
+        found = found or look(lane)
+    assert found["reason"] == reason
+    assert len(lane.core.waits) == 0
+    assert terminal not in lane.core.state.terminals
+
+
+def test_a_wait_without_a_log_is_told(lane: Lane) -> None:
+    session = lane.session()
+    lost, forgotten = lane.run(session), lane.run(session)
+    for terminal in (lost, forgotten):
+        assert wait(lane, terminal, until="match", pattern="never") is None
+    stop(lane, lost)
+    lane.logs.clear()
+    done = lane.give(actions.Tick())
+    told = [msgpack.unpackb(a.data) for a in done if isinstance(a, actions.Reply)]
+    assert [one["error"]["code"] for one in told] == ["TERMINAL_NOT_FOUND"]
+    assert len(lane.core.waits) == 0

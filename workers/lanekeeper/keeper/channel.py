@@ -38,6 +38,7 @@ QUEUE_MAX: Final = 1_024
 _BATCH_MAX: Final = 1_024
 _BACKLOG: Final = 1_024
 _CREDENTIALS: Final = struct.Struct("3i")
+_TIMEVAL: Final = struct.Struct("@ll")
 
 
 @dataclass(slots=True)
@@ -260,16 +261,25 @@ def _take_over(fd: int) -> socket.socket:
     return sock
 
 
-def connect(path: Path) -> Channel:
+def connect(path: Path, patience: float = 0.0) -> Channel:
     """Connect to a listener and return the channel.
+
+    A listener that hangs, with 1,024 peers in its queue, is waited for at most `patience` seconds.
 
     Raises:
         ChannelError: the path is longer than a unix socket's may be.
+        BlockingIOError: the listener's queue is full.
         OSError: nobody listens there.
     """
     check_path(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
+        if patience > 0:
+            seconds, part = divmod(patience, 1)
+            timeout = _TIMEVAL.pack(int(seconds), int(part * 1e6))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
+        else:
+            sock.setblocking(False)
         sock.connect(os.fspath(path))
     except OSError:
         sock.close()

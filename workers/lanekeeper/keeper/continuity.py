@@ -33,7 +33,7 @@ from lanekeeper.keeper.events import (
 )
 from lanekeeper.keeper.pool import Pool
 from lanekeeper.keeper.readoption import Readoption
-from lanekeeper.keeper.roster import Record
+from lanekeeper.keeper.roster import DRAIN_TIMEOUT, Record
 from lanekeeper.keeper.states import Worker
 from lanekeeper.keeper.status import lanes_messages
 from lanekeeper.keeper.vault import BROKER_OWNER
@@ -61,6 +61,7 @@ class Continuity:
         self._beats = Beats(hang_after)
         self._readoption = Readoption()
         self._named: dict[int, str] = {}
+        self._leaving = False
 
     @property
     def deadline(self) -> float:
@@ -74,14 +75,17 @@ class Continuity:
 
     def take_over(self, found: Iterable[Found], now: float) -> list[Action]:
         """Begin with the processes of a plane that lives: none is started a second time."""
-        there = tuple(found)
-        actions: list[Action] = [Watch(one.pid, one.start_time) for one in there]
-        daemons = [one for one in there if one.role in DAEMONS]
-        for one in daemons:
-            self._daemons.adopt(one.role, one.pid, one.start_time, now)
-        self._readoption.begin(there, now)
-        names = {one.role for one in daemons}
-        actions.append(Note(f"took over a plane with {len(there)} processes", "warning"))
+        ours, more = _sorted_out(found)
+        actions: list[Action] = [Watch(one.pid, one.start_time) for one in ours]
+        names = {one.role for one in ours if one.role in DAEMONS}
+        for one in ours:
+            if one.role in DAEMONS:
+                self._daemons.adopt(one.role, one.pid, one.start_time, now)
+        self._readoption.begin(ours, now)
+        actions.append(Note(f"took over a plane with {len(ours)} processes", "warning"))
+        for one in more:
+            text = f"{one.role} pid {one.pid} is none that a keeper started, and left alone"
+            actions.append(Note(text, "warning"))
         return [*actions, *self._daemons.start(besides=names)]
 
     def greeted(self, number: int, role: str, message: Message, now: float) -> list[Action]:
@@ -109,12 +113,17 @@ class Continuity:
         counted = self._readoption.counted(heart.pid, self._count(heart), now)
         return self._whole() if counted else []
 
-    def beat(self, number: int, message: Message, now: float) -> None:
-        """Note a sign of life, with what it says the vault should hold."""
+    def beat(self, number: int, message: Message, now: float) -> list[Action]:
+        """Note a sign of life, with what it says the vault should hold.
+
+        One that has let go of something on its way back never has what its hello declared.
+        """
         heart = self._beats.beat(number, now)
-        if heart is not None and heart.role in _DEPOSITORS:
-            counted = self._count(heart)
-            heart.whole = message.get("held", counted) == counted
+        if heart is None or heart.role not in _DEPOSITORS:
+            return []
+        counted = self._count(heart)
+        heart.whole = message.get("held", counted) == counted
+        return self._whole() if heart.whole and self._readoption.gone(heart.pid, now) else []
 
     def left(self, number: int) -> None:
         """Note that a channel has gone."""
@@ -177,16 +186,32 @@ class Continuity:
         """Report what does not come back, and end what hangs, where that loses nothing."""
         actions: list[Action] = []
         late = self._readoption.late(now)
-        if late:
+        if late and self._leaving:
+            actions += self.kill()
+        elif late:
             actions.append(Note(self._readoption.reason(), "error"))
             actions += self._pages()
         for heart in self._beats.late(now, lambda heart: self._excused(heart, now)):
             actions += self._hangs(heart)
         return actions
 
-    def abandon(self) -> list[Action]:
-        """End what never came back: the plane goes down."""
-        return [Kill(found.pid, signal.SIGKILL) for found in self._readoption.stuck()]
+    def abandon(self, now: float) -> list[Action]:
+        """Give what is not back as long as the others have to end: the plane goes down.
+
+        A worker that was stopped would outlive the plane, with its programs.
+        """
+        self._leaving = True
+        self._readoption.hurry(now + DRAIN_TIMEOUT)
+        return self.kill() if self._readoption.late(now) else []
+
+    def kill(self) -> list[Action]:
+        """End what has not come back at once."""
+        return [Kill(found.pid, signal.SIGKILL) for found in self._readoption.absent()]
+
+    @property
+    def awaited(self) -> bool:
+        """Whether there is a worker that has not come back."""
+        return any(found.role == WORKER for found in self._readoption.absent())
 
     def degraded(self) -> list[dict[str, Any]]:
         """Return what the status says is missing."""
@@ -249,3 +274,15 @@ class Continuity:
     def _count(self, heart: Heart) -> int:
         owner = self._lane(heart, broker=True).get("lane")
         return 0 if owner is None else self._held(owner)
+
+
+def _sorted_out(found: Iterable[Found]) -> tuple[list[Found], list[Found]]:
+    """Return the workers with one process for each daemon, the oldest, and what else there is."""
+    ours: dict[str | int, Found] = {}
+    more: list[Found] = []
+    for one in sorted(found, key=lambda one: one.start_time):
+        if one.role not in (*DAEMONS, WORKER) or one.role in ours:
+            more.append(one)
+        else:
+            ours[one.pid if one.role == WORKER else one.role] = one
+    return list(ours.values()), more

@@ -128,7 +128,8 @@ def _others(rundir: Rundir, *, patient: bool) -> list[tuple[str, identity.Proces
     """Return the plane's processes; with patience without those that are on their way out."""
 
     def search() -> list[tuple[str, identity.Process]]:
-        return [one for one in identity.plane_processes(rundir) if one[1].pid != os.getpid()]
+        there = identity.plane_processes(rundir, by_hand=patient)
+        return [one for one in there if one[1].pid != os.getpid()]
 
     return going.outwait(search, lambda one: one[1]) if patient else search()
 

@@ -202,7 +202,7 @@ class Discard:
 
 @dataclass(frozen=True, slots=True)
 class Reap:
-    """Reap a program of whose end its worker has been told."""
+    """Reap a program, whose worker has been told, once the vault has let go of it."""
 
     pid: int
 

@@ -47,8 +47,8 @@ class Greeting:
             welcome["held"] = self._vault.held(BROKER_OWNER)
         actions.append(Send(number, welcome))
         if role == WORKER and self._continuity.returning(message):
-            self._pool.returned(number, message, now)
-            actions += [*self._renewed(number), *self._collecting(number)]
+            returned = self._pool.returned(number, message, now)
+            actions += [*self._renewed(number), *self._collecting(number), *returned]
         elif role == WORKER:
             actions += self._pool.arrived(number, pid, started, now)
         if role == BROKER:

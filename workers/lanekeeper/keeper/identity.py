@@ -124,21 +124,30 @@ class Process:
         return pidfd
 
     def signal(self, number: int) -> bool:
-        """Send a signal through a pidfd; return whether the process was there to get it.
+        """Send a signal through a pidfd; return whether the process got it.
 
         Raises:
-            OSError: descriptors ran out, or the signal is not permitted.
+            OSError: descriptors ran out.
         """
         pidfd = self.open_pidfd()
         if pidfd is None:
             return False
         try:
-            signal.pidfd_send_signal(pidfd, number)
-        except ProcessLookupError:
-            return False
+            return send(pidfd, number)
         finally:
             os.close(pidfd)
-        return True
+
+
+def send(pidfd: int, number: int) -> bool:
+    """Send a signal; return False when the process has ended, or is not ours to signal.
+
+    What runs in a terminal may be somebody else's: `sudo` is root's.
+    """
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def current() -> Process:
@@ -192,18 +201,21 @@ def marked(name: str, value: str) -> Iterator[Process]:
         yield Process(found.pid, found.start_time)
 
 
-def plane_processes(rundir: Rundir) -> list[tuple[str, Process]]:
+def plane_processes(rundir: Rundir, *, by_hand: bool = True) -> list[tuple[str, Process]]:
     """Return role and identity of every live process of the plane in this runtime directory.
 
     What the nursery has forked and what has not yet become a worker or a program, such as a child
-    at its gate, still looks like the nursery: it is FORK.
+    at its gate, still looks like the nursery: it is FORK. A worker that was started `by_hand` knows
+    no keeper, and has the role in an environment of its own.
     """
     found: list[tuple[str, Stat]] = []
     for stat, raw in _marked(PLANE_MARKER, str(rundir.path)):
         _, marker, rest = (b"\0" + raw).partition(f"\0{ROLE_MARKER}=".encode())
         if marker:
             role = os.fsdecode(rest.partition(b"\0")[0])
-            found.append(("worker" if stat.comm == WORKER_COMM else role, stat))
+            forked = stat.comm == WORKER_COMM
+            if forked or by_hand or role != "worker":
+                found.append(("worker" if forked else role, stat))
     roles = {stat.pid: role for role, stat in found}
     return [
         (

@@ -78,7 +78,7 @@ class Keeper:
         self._peers: dict[int, Channel] = {}
         self._numbers: dict[Channel, int] = {}
         self._next_peer = 0
-        self._pending: deque[events.Event] = deque()
+        self._pending: deque[tuple[events.Event, float | None]] = deque()
         self._busy = False
         self._wanted = True
         self._code: int | None = None
@@ -115,17 +115,27 @@ class Keeper:
         """Keep the plane until it is down; return the exit code."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._loop.on_signals((signal.SIGINT, signal.SIGTERM, signal.SIGCHLD), self._on_signal)
-        self._loop.listen(self._listener, self._on_connect)
-        self._feed(events.Started(self._found()))
+        self.begin()
         while self._code is None:
-            self._turn()
-        self._listener.close()
-        self._loop.release()
+            self.turn()
+        self.release()
         if not self.retired:
             self._survivors.tidy()
         return self._code
 
-    def _turn(self) -> None:
+    def begin(self) -> None:
+        """Listen, and start what is to run; `turn` goes on from there."""
+        self._loop.listen(self._listener, self._on_connect)
+        self._feed(events.Started(self._found()))
+
+    def release(self) -> None:
+        """Close what was opened to listen and to look."""
+        self._premises.forget()
+        self._listener.close()
+        self._loop.release()
+
+    def turn(self) -> None:
+        """Wait for something to happen, and do what follows from it."""
         now = self._clock.now()
         dues = [due for due in (self._core.next_deadline(), self._orphans.deadline) if due]
         more = (self._premises.deadline, self._watches.deadline)
@@ -139,15 +149,21 @@ class Keeper:
             self._feed(orphaned)
         self._orphans.sweep(self._clock.now())
         self._watches.again(self._clock.now())
-        due = self._core.next_deadline()
-        if due is not None and due <= self._clock.now():
-            self._feed(events.Tick())
+        self._tick()
         self._repair()
         if self._core.state is not Plane.RUNNING and self._wanted:
             self._premises.forget()
             # From here on nobody starts a keeper to bring this plane up again.
             self._wanted = False
             self._rundir.wanted.unlink(missing_ok=True)
+
+    def _tick(self) -> None:
+        """Let the core judge by the time, unless part of it is a stop of our own."""
+        due, now = self._core.next_deadline(), self._clock.now()
+        if self._clock.check():
+            self._feed(events.Stalled())
+        elif due is not None and due <= now:
+            self._feed(events.Tick(), now)
 
     def _repair(self) -> None:
         """Bind again what somebody deleted, and let the others do so."""
@@ -174,15 +190,20 @@ class Keeper:
             return None
         return tuple(events.Found(role, one.pid, one.start_time) for role, one in found)
 
-    def _feed(self, event: events.Event) -> None:
-        """Hand an event to the core and do what it says; events of doing so come after it."""
-        self._pending.append(event)
+    def _feed(self, event: events.Event, now: float | None = None) -> None:
+        """Hand an event to the core and do what it says; events of doing so come after it.
+
+        It happens at `now`: what was looked at before a stop is not judged by the time after it.
+        """
+        self._pending.append((event, now))
         if self._busy:
             return
         self._busy = True
         try:
             while self._pending:
-                for action in self._core.handle(self._pending.popleft(), self._clock.now()):
+                following, when = self._pending.popleft()
+                when = self._clock.now() if when is None else when
+                for action in self._core.handle(following, when):
                     self._actions[type(action)](action)
         finally:
             self._busy = False

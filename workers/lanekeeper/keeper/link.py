@@ -70,11 +70,20 @@ class Link:
         """Connect, say hello, deposit what there is, say ready; return whether there is a keeper.
 
         Its absence is logged once, however often it is looked for.
+
+        Raises:
+            SilentKeeperError: one is there and accepts nobody, at the first look.
         """
         if self._channel is not None:
             return True
+        first = self._retry_at is None
         try:
-            self._channel = connect(self._rundir.keeper_sock)
+            self._channel = connect(self._rundir.keeper_sock, WELCOME_SECONDS if first else 0.0)
+        except BlockingIOError as error:
+            if first:
+                text = f"the keeper has accepted nobody for {WELCOME_SECONDS:.0f} s"
+                raise SilentKeeperError(text) from error
+            return False
         except (OSError, ChannelError) as error:
             if not self._missed:
                 self._missed = True

@@ -48,6 +48,9 @@ _LOGGER: Final = logging.getLogger(__name__)
 REJOIN_SECONDS: Final = 0.5
 """Between two attempts at a keeper that does not listen, or that shuts the door at once."""
 
+JOIN_SECONDS: Final = 5.0
+"""For a keeper that has started us to accept us."""
+
 _SPAWN_FDS: Final = {"tty": 4, "pipe": 5}
 
 
@@ -77,7 +80,7 @@ class Nursery:
         self._warden = Warden(rundir, self._loop, hang_after, self._rebirth.keeper)
         self._rejoin_at = math.inf
         self._joined_at = 0.0
-        self._keeper = connect(rundir.keeper_sock)
+        self._keeper = connect(rundir.keeper_sock, JOIN_SECONDS)
         self._handlers = Handlers(self._on_message, self._on_gone)
         self._operations: dict[str, Callable[[Channel, Received], None]] = {
             "fork": self._fork,

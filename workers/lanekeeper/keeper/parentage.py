@@ -1,8 +1,9 @@
 """Programs whose parent the keeper has become, because their nursery died: how they end.
 
 Owns the search among the vaulted pidfds, and the ends that nobody was told yet: a worker that is
-being replaced hears of them when its successor is there. Refuses to reap what was not told. Called
-by the keeper's shell.
+being replaced hears of them when its successor is there. Refuses to reap what was not told, and
+what was until its pidfd leaves the vault: a worker that dies before it has noted an end leaves that
+to its successor, for whom an unreaped program is how it ended. Called by the keeper's shell.
 """
 
 import contextlib
@@ -24,10 +25,11 @@ class Parentage:
         """Search these: lane and pidfd of each program that the vault knows."""
         self._pidfds = pidfds
         self._untold: dict[int, Orphaned] = {}
+        self._vaulted: dict[int, tuple[str, int]] = {}
 
     def __contains__(self, pid: object) -> bool:
-        """Whether a process has ended and waits to be told of."""
-        return pid in self._untold
+        """Whether a process has ended and is not to be reaped yet."""
+        return pid in self._vaulted
 
     def look(self) -> None:
         """Find what has ended; after a SIGCHLD."""
@@ -36,23 +38,30 @@ class Parentage:
                 found = waited(os.waitid(os.P_PIDFD, pidfd, _PEEK))
             except ChildProcessError:
                 continue  # its nursery lives and is its parent
-            if found is None or found.pid in self._untold:
+            if found is None or found.pid in self._vaulted:
                 continue
+            self._vaulted[found.pid] = (lane_id, pidfd)
             began = start_time(found.pid, zombies=True) or 0
             self._untold[found.pid] = Orphaned(
                 lane_id, found.pid, began, found.code, found.signal, core=found.core
             )
 
     def untold(self) -> list[Orphaned]:
-        """Return the ends that are to be told; those of lanes that are gone are reaped."""
-        if self._untold:
-            lanes = {lane_id for lane_id, _ in self._pidfds()}
-            for one in [one for one in self._untold.values() if one.lane_id not in lanes]:
-                self.told(one.pid)
+        """Return the ends that are to be told; what nobody will ask for again is reaped."""
+        if self._vaulted:
+            vaulted = set(self._pidfds())
+            lanes = {lane_id for lane_id, _ in vaulted}
+            for pid, entry in tuple(self._vaulted.items()):
+                if entry not in vaulted and (pid not in self._untold or entry[0] not in lanes):
+                    self._reap(pid)
         return list(self._untold.values())
 
     def told(self, pid: int) -> None:
-        """Reap a program of whose end its worker has been told."""
-        if self._untold.pop(pid, None) is not None:
-            with contextlib.suppress(ChildProcessError):
-                reap(pid)
+        """Note that the worker of a program has been told of its end."""
+        self._untold.pop(pid, None)
+
+    def _reap(self, pid: int) -> None:
+        del self._vaulted[pid]
+        self._untold.pop(pid, None)
+        with contextlib.suppress(ChildProcessError):
+            reap(pid)

@@ -141,8 +141,10 @@ class Pool(Lookups):
             return [Send(peer, {"op": "drain"})]
         return self._arrive(record, now)
 
-    def returned(self, peer: int, message: Message, now: float) -> None:
+    def returned(self, peer: int, message: Message, now: float) -> list[Action]:
         """Note the hello of a worker that serves a lane since before this keeper was there.
+
+        One that comes back while the plane goes down is drained as the others are.
 
         Raises:
             RequestError: that process has a channel, or that lane another worker.
@@ -153,6 +155,7 @@ class Pool(Lookups):
             raise RequestError("ALREADY_EXISTS", f"{lane_id} has a worker, or {pid} a channel")
         record = Record(pid, started, now, forked=True)
         self._roster.readmit(record, peer, message["lane"])
+        return [] if self._open else self._let_go(record, now)
 
     def grant(self, peer: int, request: Message, now: float) -> list[Action]:
         """Hand a lane to a warm worker, in the order of the requests.

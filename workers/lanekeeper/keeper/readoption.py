@@ -86,10 +86,16 @@ class Readoption:
         self._reported = True
         return [missing.found for missing in self._missing.values()]
 
-    def stuck(self) -> Iterator[Found]:
-        """Yield what did not come back in time and is still there."""
-        if self._reported:
-            yield from (missing.found for missing in self._missing.values())
+    def hurry(self, deadline: float) -> None:
+        """Give what is not back this much time at most; none, if it has had its time."""
+        if self._missing:
+            self.deadline = -math.inf if self._reported else min(self.deadline, deadline)
+
+    def absent(self) -> Iterator[Found]:
+        """Yield what has not said a word to this keeper, and lives."""
+        for missing in self._missing.values():
+            if missing.declared is None:
+                yield missing.found
 
     def reason(self) -> str:
         """Return what is missing, for people; empty when nothing is."""

@@ -28,6 +28,7 @@ from lanekeeper.keeper.events import (
     require_text,
 )
 from lanekeeper.keeper.pool import Pool
+from lanekeeper.keeper.readoption import NAMED_MOST
 from lanekeeper.keeper.states import Daemon
 
 WAITERS_MAX: Final = 64
@@ -96,14 +97,35 @@ class Restarts:
             lane.waiting = [one for one in lane.waiting if one[0] != peer]
 
     def _keeper(self, number: int, message: Message) -> list[Action]:
+        reason = self._indispensable()
+        if reason:
+            raise RequestError("INVALID_TRANSITION", reason)
         nursery = self._daemons.get(NURSERY)
-        if nursery is None or nursery.state is not Daemon.READY or not self._continuity.complete:
-            raise RequestError(
-                "INVALID_TRANSITION", "the plane is not whole, and nobody would start the next one"
-            )
         note = Note("retiring: the nursery starts the next keeper", "warning")
-        told = [] if nursery.peer is None else [Send(nursery.peer, {"op": "retiring"})]
+        told = [Send(nursery.peer, {"op": "retiring"})] if nursery and nursery.peer else []
         return [note, *told, Send(number, answer(message, "restarting")), Retire()]
+
+    def _indispensable(self) -> str:
+        """Return what would be lost with this keeper, and what to do first; empty for nothing.
+
+        What only the vault has ends with it: the next keeper is given what others deposit again.
+        """
+        absent = [record.role for record in self._daemons if record.state is not Daemon.READY]
+        if absent:
+            return f"the plane is not whole, its {absent[0]} does not serve; see `lane status`"
+        if not self._continuity.complete:
+            return "the plane is not yet back under this keeper; try again in a moment"
+        stopped = [str(lane["lane_id"]) for lane in self._pool.stopped()]
+        if stopped:
+            named = ", ".join(stopped[:NAMED_MOST])
+            more = f" and {len(stopped) - NAMED_MOST} more" if len(stopped) > NAMED_MOST else ""
+            return (
+                f"only this keeper has what is left of {named}{more}, and their programs would "
+                "end with it; `lane recover` or `lane cleanup` first"
+            )
+        if self._pool.waiting:
+            return f"{self._pool.waiting} lanes wait for a worker; try again in a moment"
+        return ""
 
     def _worker(self, number: int, message: Message) -> list[Action]:
         lane_id = require_text(message, "lane_id")

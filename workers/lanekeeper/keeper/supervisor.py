@@ -253,8 +253,11 @@ class Supervisor:
 
     def _ready(self, number: int, _: Message, now: float) -> list[Action]:
         role = self._peers.role(number)
-        actions = self._daemons.ready(role)
         record = self._daemons.get(role)
+        came = record is not None and record.state is Daemon.READY and record.peer == number
+        if role == NURSERY and came and self._running():  # by another channel than before
+            return self._pool.nursery_ready(number, now)
+        actions = self._daemons.ready(role)
         if role == NURSERY and self._state is Plane.RUNNING:
             actions += self._pool.nursery_ready(number, now)
         if role == BROKER and record is not None and not record.adopted:
@@ -263,13 +266,12 @@ class Supervisor:
         return [*actions, *self._way_up.arrive(self._daemons)]
 
     def _beat(self, number: int, message: Message, now: float) -> list[Action]:
-        self._continuity.beat(number, message, now)
+        actions = self._continuity.beat(number, message, now)
         self._bulletin.beat(number, now)
-        return []
+        return actions
 
     def _ping(self, number: int, message: Message, now: float) -> list[Action]:
-        self._continuity.beat(number, message, now)
-        return [Send(number, answer(message, "pong"))]
+        return [*self._continuity.beat(number, message, now), Send(number, answer(message, "pong"))]
 
     def _fence(self, number: int, message: Message, _: float) -> list[Action]:
         return self._pool.fence(number, message)
@@ -329,7 +331,7 @@ class Supervisor:
         self._code = 128 + event.signal
         self._sweeping.force()
         actions: list[Action] = [Note("going down by force", "warning")]
-        actions += [*self._pool.kill(), *self._daemons.kill()]
+        actions += [*self._continuity.kill(), *self._pool.kill(), *self._daemons.kill()]
         return [*actions, Sweep(signal.SIGKILL)] if self._state is Plane.SWEEPING else actions
 
     def _on_tick(self, _: Tick, now: float) -> list[Action]:
@@ -345,9 +347,8 @@ class Supervisor:
 
     def _on_damaged(self, event: Damaged, _: float) -> list[Action]:
         nursery = self._daemons.get(NURSERY)
-        entrust = event.keeper and nursery is not None and nursery.peer is not None
-        given = [Entrust(nursery.peer)] if entrust and nursery and nursery.peer else []
-        return [*given, *self._peers.rebind()]
+        heir = nursery.peer if event.keeper and nursery is not None else None
+        return [*([] if heir is None else [Entrust(heir)]), *self._peers.rebind()]
 
     def _on_stalled(self, _: Stalled, now: float) -> list[Action]:
         return self._continuity.stalled(now)
@@ -358,11 +359,12 @@ class Supervisor:
         first = self._state is Plane.RUNNING
         self._state = follow(PLANE_TABLE, self._state, PlaneCause.DOWN)
         self._way_up.stop()
-        return [*self._continuity.abandon(), *self._pool.drain(now)] if first else []
+        return [*self._continuity.abandon(now), *self._pool.drain(now)] if first else []
 
     def _advance(self, now: float) -> list[Action]:
         actions: list[Action] = []
-        if self._state is Plane.DRAINING and self._pool.empty:
+        gone = self._pool.empty and not self._continuity.awaited
+        if self._state is Plane.DRAINING and gone:
             self._state = follow(PLANE_TABLE, self._state, PlaneCause.WORKERS_GONE)
             forced = self._sweeping.forced
             actions += self._daemons.kill() if forced else self._daemons.stop(now)

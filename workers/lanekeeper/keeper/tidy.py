@@ -65,8 +65,7 @@ def kill(processes: Iterable[Identity], patience: float = 0.0) -> int:
             if pidfd is None:
                 continue
             pidfds.append(pidfd)
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            identity.send(pidfd, signal.SIGKILL)
         _await(pidfds, patience)
         return len(pidfds)
     finally:

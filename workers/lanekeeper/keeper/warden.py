@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from lanekeeper.keeper import identity
 from lanekeeper.keeper.channel import Received
-from lanekeeper.keeper.daemons import backoff
+from lanekeeper.keeper.daemons import START_TIMEOUT, STEADY, backoff
 from lanekeeper.keeper.loop import Loop
 from lanekeeper.keeper.rundir import Rundir
 
@@ -41,8 +41,9 @@ class Warden:
         self._anew = False
         self._rundir = rundir
         self._loop = loop
-        self._hang_after = hang_after
+        self._hang_after = self._patience = hang_after
         self._pid = 0
+        self._since = 0.0
         self._pidfd = -1
         self._listener = -1
         self._argv: list[str] = []
@@ -61,7 +62,7 @@ class Warden:
         match message["op"]:
             case "welcome":
                 self._watch(int(message["keeper_pid"]))
-                self._failures = 0
+                self._late_at = math.inf
                 self._anew = False
                 self._ping_at = _next_ping(now, self._interval)
             case "listener" if received.fds:
@@ -70,7 +71,7 @@ class Warden:
                 self._listener = os.dup(received.fds[0])
                 self._argv = [str(word) for word in message["argv"]]
             case "retiring":
-                self._anew = True
+                self._anew, self._failures = True, 0
             case "pong":
                 self._late_at = math.inf
                 self._ping_at = _next_ping(now, self._interval)
@@ -80,21 +81,22 @@ class Warden:
         if now < self._ping_at:
             return False
         self._ping_at = math.inf
-        self._late_at = now + self._hang_after
+        self._patience = self._hang_after
+        self._late_at = now + self._patience
         return True
 
     def stalled(self, now: float) -> None:
         """Give the keeper the whole time again: it was us who stood still."""
         if self._late_at < math.inf:
-            self._late_at = now + self._hang_after
+            self._late_at = now + self._patience
 
     def due(self, now: float) -> None:
         """End a keeper that does not answer, and start one where there is none."""
         if now >= self._late_at:
             self._late_at = math.inf
-            _LOGGER.error("the keeper does not answer for %g s: ending it", self._hang_after)
+            _LOGGER.error("the keeper does not answer for %g s: ending it", self._patience)
             if self._pidfd >= 0:
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+                identity.send(self._pidfd, signal.SIGKILL)
         if now >= self._launch_at:
             self._launch_at = math.inf
             self._launch(now)
@@ -120,7 +122,7 @@ class Warden:
         except ProcessLookupError:
             self._ended()
             return
-        self._pid = pid
+        self._pid, self._since = pid, time.monotonic()
         self._loop.watch(self._pidfd, self._ended)
 
     def _unwatch(self) -> None:
@@ -136,6 +138,8 @@ class Warden:
             _LOGGER.warning("the keeper has ended, and no other is wanted; serving on")
             return
         now = time.monotonic()
+        if now - self._since >= STEADY:
+            self._failures = 0
         self._launch_at = now + backoff(self._failures)
         self.due(now)
 
@@ -147,6 +151,8 @@ class Warden:
             _LOGGER.exception("cannot start a keeper")
             self._launch_at = now + backoff(self._failures)
             return
+        self._patience = max(self._hang_after, START_TIMEOUT)
+        self._late_at = now + self._patience
         _LOGGER.warning("the keeper has ended: started another as pid %d", process.pid)
         self._watch(process.pid)
 

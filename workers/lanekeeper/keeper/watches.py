@@ -4,11 +4,9 @@ Owns the pidfds from their opening to the end of their processes. Refuses to tak
 because descriptors ran out: it is watched as soon as there is one. Called by the keeper's shell.
 """
 
-import contextlib
 import logging
 import math
 import os
-import signal
 from collections.abc import Callable
 from typing import Final
 
@@ -65,11 +63,10 @@ class Watches:
                 self._ended(process.pid)
 
     def kill(self, pid: int, number: int) -> None:
-        """Send a signal to a process that is watched; to no other."""
+        """Send a signal to a process that is watched, if it is ours to signal; to no other."""
         pidfd = self._pidfds.get(pid)
         if pidfd is not None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(pidfd, number)
+            identity.send(pidfd, number)
 
     def _over(self, pid: int) -> None:
         pidfd = self._pidfds.pop(pid)

@@ -67,6 +67,7 @@ def depth(marks: Marks, published: int, extent: tuple[int, int], last: Consumer 
     """
     tail, head = extent
     if last is None:
+        marks.after(published)  # or it would remember every message until somebody registers
         left = max(0, head - published)
         return Depth(-(-left // MAX_CHUNK), left, None)
     start = min(max(last.offset, tail), published)

@@ -15,6 +15,7 @@ from lanekeeper.wire.messages.session import SessionTerminate
 from lanekeeper.wire.messages.terminal import Close
 from lanekeeper.workers import session_commands, terminal_commands
 from lanekeeper.workers.actions import Cleared, End, Leave
+from lanekeeper.workers.records import Gone
 from lanekeeper.workers.turn import Pending, Turn
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def _finish_if_complete(lane: "LaneCore", turn: Turn, closing: Closing) -> None:
         turn.report("session.terminated", correlation, Happened(session=info, ended=result))
     _answer(lane, turn, closing, result)
     if closing.scope == "lane":
+        turn.put(Gone(closing.target))
         turn.do(Leave())
 
 

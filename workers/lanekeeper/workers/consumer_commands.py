@@ -48,8 +48,8 @@ def register(turn: Turn, terminal_id: str, body: Consume, offset: int) -> str:
     return consumer_id
 
 
-def acknowledge(_lane: "LaneCore", turn: Turn, pending: Pending, body: Ack) -> Nothing:
-    """Move a consumer's acknowledged offset on; its lease lives on too."""
+def acknowledge(lane: "LaneCore", turn: Turn, pending: Pending, body: Ack) -> Nothing:
+    """Move a consumer's acknowledged offset on; an ended terminal may be forgotten after that."""
     terminal = turn.state.terminal(pending.command.terminal_id)
     info = turn.current(terminal.info)
     consumers = turn.state.consumers[info.id]
@@ -58,6 +58,8 @@ def acknowledge(_lane: "LaneCore", turn: Turn, pending: Pending, body: Ack) -> N
     if offset != one.offset:
         turn.put(ConsumerIs(one.id, info.id, one.lease_id, one.policy, offset))
         turn.do(Changed(info.id))
+        if terminal.ended_at is not None:
+            lane.reckon()
     return Nothing()
 
 

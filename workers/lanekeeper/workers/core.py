@@ -21,6 +21,7 @@ from lanekeeper.wire.version import VERSION
 from lanekeeper.workers import (
     closing,
     consumer_commands,
+    keeping,
     life,
     recording_commands,
     resuming,
@@ -43,6 +44,7 @@ from lanekeeper.workers.actions import (
     Exited,
     Forked,
     Frame,
+    Leave,
     Located,
     Moment,
     Queried,
@@ -121,6 +123,10 @@ class LaneCore:
         """Return the actions by which a successor takes a lane over, in its new generation."""
         turn = Turn(self.state, moment, self._around)
         turn.put(LaneIs(self.state.assignment))
+        if self.state.ended:
+            # It has ended, but for the farewell: what is left is the keeper's, and to be asked of.
+            turn.do(Leave())
+            return turn.actions
         resuming.resume(self, turn, left)
         for command_id in left.done:
             self._input_done(turn, Delivered(command_id, self.state.inputs[command_id].size))
@@ -175,7 +181,7 @@ class LaneCore:
         times = [lease.expires for lease in self.state.leases.values()]
         waits_due = self.waits.deadline()
         times += [] if waits_due is None else [waits_due]
-        times += terminal_commands.kept_until(self.state)
+        times += keeping.kept_until(self, self._around)
         return min(times, default=None)
 
     def check_open(self, session_id: str, terminal_id: str = "") -> None:
@@ -191,6 +197,10 @@ class LaneCore:
         """Whether the lane, the session or the terminal is being ended."""
         targets = {c.target for c in self.closings.values()}
         return self.leaving or not targets.isdisjoint({session_id, terminal_id})
+
+    def reckon(self) -> None:
+        """Have the next deadline found anew after a command that leaves it as it is as a rule."""
+        self._steady = False
 
     def _frame(self, turn: Turn, frame: Frame) -> None:
         came = None if frame.route is None else turn.moment.now
@@ -280,7 +290,7 @@ class LaneCore:
         for lease_id in [i for i, lease in self.state.leases.items() if lease.expires <= now]:
             session_commands.end_lease(turn, lease_id, "the lease expired")
         self.waits.look(self, turn)
-        terminal_commands.drop_kept(turn)
+        keeping.drop_kept(self, turn)
 
     def _watch_own_stall(self, now: float) -> None:
         """Give every lease its full time again when this process was stopped itself."""

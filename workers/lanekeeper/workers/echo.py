@@ -8,6 +8,7 @@ only and bounded. Called by `waits` with a match, and by the shell with each inp
 """
 
 import re
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
@@ -93,8 +94,47 @@ class Typed:
         return (Verdict.UNDECIDED if undecided else Verdict.OUTPUT), end
 
 
+class Seen:
+    """Output without what is not seen of it, and where each byte that is seen lies in it."""
+
+    __slots__ = ("_raw", "_text", "text")
+
+    def __init__(self, raw: bytes) -> None:
+        """Leave escape sequences and line wraps out."""
+        # Pieces without a gap begin at the one in `text` and at the other in `raw`.
+        self._text: list[int] = []
+        self._raw: list[int] = []
+        text = bytearray()
+        position = 0
+        for unseen in (*_UNSEEN.finditer(raw), None):
+            end = len(raw) if unseen is None else unseen.start()
+            if end > position:
+                self._text.append(len(text))
+                self._raw.append(position)
+                text += raw[position:end]
+            position = end if unseen is None else unseen.end()
+        self.text = bytes(text)
+
+    def place(self, index: int) -> int:
+        """Return where the byte at `index` of the text lies."""
+        piece = bisect_right(self._text, index) - 1
+        return self._raw[piece] + index - self._text[piece]
+
+    def index(self, place: int) -> int:
+        """Return the index of the first byte that is seen at or after `place`."""
+        piece = bisect_right(self._raw, place) - 1
+        if piece < 0:
+            return 0
+        after = self._text[piece + 1] if piece + 1 < len(self._text) else len(self.text)
+        return min(self._text[piece] + place - self._raw[piece], after)
+
+
 class _Shown:
-    """The line of output around a match, as a person sees it."""
+    """The line of output around a match, as a person sees it.
+
+    However often what was typed is found in it, two of the places decide: how often it was shown
+    before does not get less from one to the next.
+    """
 
     def __init__(self, log: Log, start: int, end: int) -> None:
         self._log = log
@@ -104,62 +144,61 @@ class _Shown:
         after = log.read(end, AROUND)
         stop = after.find(b"\n")
         self._growing = stop < 0 and end + len(after) == log.head
-        raw = log.read(self._base, end + (stop if stop >= 0 else len(after)) - self._base)
-        self._text, self._places = seen(raw)
+        self._seen = Seen(
+            log.read(self._base, end + (stop if stop >= 0 else len(after)) - self._base)
+        )
+        self._text = self._seen.text
+        self._alone = len(self._text.rstrip())
         inside = log.read(start, end - start)
         last = start - self._base + len(inside.rstrip(b"\r\n"))
-        self._first = _index(self._places, start - self._base)
-        self._last = max(self._first, _index(self._places, last))
+        self._first = self._seen.index(start - self._base)
+        self._last = max(self._first, self._seen.index(last))
+        self._after: dict[int, Seen] = {}
 
     def judge(self, line: Line) -> tuple[Verdict, int]:
         """Say whether the match is the output's showing of a typed line."""
-        index = self._text.find(line.text)
-        while 0 <= index <= self._first:
-            past = index + len(line.text)
-            if self._first < past >= self._last and self._is_echo(line, index, past):
-                return Verdict.ECHO, self._base + self._places[past - 1] + 1
-            index = self._text.find(line.text, index + 1)
+        size = len(line.text)
+        least = max(0, self._first - size + 1, self._last - size)
+        index = self._find(line, least)
+        if index >= 0 and self._earlier(line, index) > 0:
+            # Shown once more behind a prompt, with nothing behind it.
+            index = self._find(line, max(1, least, self._alone - size))
+            if index >= 0 and self._earlier(line, index) > 1:
+                index = -1
+        if index >= 0:
+            return Verdict.ECHO, self._base + self._seen.place(index + size - 1) + 1
         if self._growing and self._begins(line):
             return Verdict.UNDECIDED, 0
         return Verdict.OUTPUT, 0
 
-    def _is_echo(self, line: Line, index: int, past: int) -> bool:
-        earlier = self._earlier(line, self._base + self._places[index])
-        if earlier == 0:
-            return True
-        alone = not self._text[past:].strip()
-        return earlier == 1 and index > 0 and alone
+    def _find(self, line: Line, least: int) -> int:
+        """Return the first place from `least` on where the line is, with the match in it, or -1."""
+        return self._text.find(line.text, least, self._first + len(line.text))
 
     def _begins(self, line: Line) -> bool:
         """Whether the line ends with a beginning of what was typed, with the match in it."""
+        index = self._beginning(line, 0)
+        if index < 0:
+            return False
+        earlier = self._earlier(line, index)
+        if earlier == 1 and index == 0:
+            index = self._beginning(line, 1)
+            earlier = self._earlier(line, index) if index > 0 else earlier
+        return earlier == 0 or (earlier == 1 and index > 0)
+
+    def _beginning(self, line: Line, least: int) -> int:
+        """Return the first place from `least` on from which on there is only a beginning, or -1."""
         last = min(self._first, len(self._text) - 1)
-        for index in range(max(0, len(self._text) - len(line.text) + 1), last + 1):
+        for index in range(max(least, len(self._text) - len(line.text) + 1), last + 1):
             if line.text.startswith(self._text[index:]):
-                earlier = self._earlier(line, self._base + self._places[index])
-                if earlier == 0 or (earlier == 1 and index > 0):
-                    return True
-        return False
+                return index
+        return -1
 
-    def _earlier(self, line: Line, before: int) -> int:
-        """How often the output showed a typed line between its typing and `before`."""
+    def _earlier(self, line: Line, index: int) -> int:
+        """How often the output showed a typed line between its typing and a place in this text."""
         start = max(line.offset, self._log.tail)
-        text, _ = seen(self._log.read(start, min(REACH, max(0, before - start))))
-        return text.count(line.text)
-
-
-def seen(raw: bytes) -> tuple[bytes, list[int]]:
-    """Return output without what is not seen of it, and the place in `raw` of each byte."""
-    text = bytearray()
-    places: list[int] = []
-    position = 0
-    for unseen in (*_UNSEEN.finditer(raw), None):
-        end = len(raw) if unseen is None else unseen.start()
-        text += raw[position:end]
-        places += range(position, end)
-        position = end if unseen is None else unseen.end()
-    return bytes(text), places
-
-
-def _index(places: list[int], place: int) -> int:
-    """Return the index of the first byte that is seen at or after `place`."""
-    return next((n for n, p in enumerate(places) if p >= place), len(places))
+        seen = self._after.get(start)
+        if seen is None:
+            seen = self._after[start] = Seen(self._log.read(start, REACH))
+        before = max(0, self._base + self._seen.place(index) - start)
+        return seen.text.count(line.text, 0, seen.index(before))

@@ -86,7 +86,7 @@ class Estate:
         inputs = [program.inputs for program in self.programs]
         return Left(
             done=tuple(e.command_id for one in inputs for e in one.done if e.command_id),
-            refused=tuple(e.command_id for one in inputs for e in one.refused if e.command_id),
+            refused=tuple(name for one in inputs for name in one.refused),
             lost=tuple(self.lost),
         )
 

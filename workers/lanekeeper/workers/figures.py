@@ -31,6 +31,7 @@ class Figures:
         """Measure a worker whose hands these are."""
         self._meter = meter
         self._effects = effects
+        self._told: LaneLoad | None = None
         self.deadline = meter.slot
 
     def touch(self) -> None:
@@ -60,9 +61,13 @@ class Figures:
         held = [io for io in self._effects.terminals.values() if self._throttled(io)]
         self._effects.tally.throttled_seconds += sum(io.charge(now) for io in held)
         self._gather(depths)
-        if last or self._meter.changed:
-            sample = self._meter.take(now, self._load(depths), last=last)
+        load = self._load(depths)
+        # Of a program that says nothing there is no count that grows: the load alone is news.
+        if last or self._meter.changed or load != self._told:
+            self._meter.changed = True
+            sample = self._meter.take(now, load, last=last)
             if sample is not None:
+                self._told = load
                 self._effects.sockets.sample(sample)
         self.deadline = max(self._meter.slot, now + SAMPLE_SECONDS) if held else math.inf
 
@@ -101,8 +106,10 @@ class Figures:
     def _load(self, depths: dict[str, Depth]) -> LaneLoad:
         """Return the figures of the lane, of those terminals that wrote last."""
         terminals = sorted(self._effects.terminals.values(), key=_last_output, reverse=True)
+        assignment = self._effects.state.assignment
         return LaneLoad(
-            lane_id=self._effects.state.assignment.lane_id,
+            lane_id=assignment.lane_id,
+            generation=assignment.generation,
             terminals=[self._of(io, depths[io.terminal_id]) for io in terminals[:TERMINALS_MAX]],
         )
 

@@ -26,6 +26,8 @@ _SEQUENCE: Final = re.compile(
 )
 _CLEARS_ENTRY: Final = 1049
 _SCREENFULS: Final = 2
+_DIGITS: Final = 16
+"""A longer number is no mode: what a program prints may have any number of digits."""
 _HOME: Final = frozenset({b"", b"1", b"1;1", b";", b"1;", b";1"})
 
 
@@ -95,7 +97,8 @@ class Knowledge:
             self._cleared |= parameters == b"2" or (at_home and parameters in {b"", b"0"})
             return found.end() if at_home else -1
         if final in {b"h", b"l"} and parameters[:1] == b"?":
-            numbers = {int(word) for word in parameters[1:].split(b";") if word.isdigit()}
+            words = parameters[1:].split(b";")
+            numbers = {int(word) for word in words if word.isdigit() and len(word) <= _DIGITS}
             if numbers & ALTERNATE:
                 self._switch(numbers, on=final == b"h")
         return -1

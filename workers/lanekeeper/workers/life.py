@@ -8,7 +8,7 @@ from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.messages.terminal import ExitStatus, Spawned
 from lanekeeper.wire.states import TerminalState
-from lanekeeper.workers import closing, terminal_commands
+from lanekeeper.workers import closing, keeping, terminal_commands
 from lanekeeper.workers.actions import (
     Announce,
     Demoted,
@@ -140,4 +140,4 @@ def _drained(lane: "LaneCore", turn: Turn, terminal: TerminalIs) -> None:
     turn.do(Announce(info.id, info.head, status))
     lane.waits.end(lane, turn, info)
     closing.ended(lane, turn, info.id)
-    terminal_commands.drop_kept(turn)
+    keeping.drop_kept(lane, turn)

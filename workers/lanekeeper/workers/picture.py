@@ -90,13 +90,13 @@ class Picture:
             EmulatorError: the emulator failed; this picture is of no use any more.
         """
         self.offset += len(data)
-        clean = tidy(data)
-        self.marks.feed(clean)
-        if self._unknown is not None:
-            self._unknown.feed(clean)
-            if self._unknown.complete:
-                self._unknown = None
         with Shielded():
+            clean = tidy(data)
+            self.marks.feed(clean)
+            if self._unknown is not None:
+                self._unknown.feed(clean)
+                if self._unknown.complete:
+                    self._unknown = None
             self._emulator.feed_str(text(clean))
 
     def resize(self, cols: int, rows: int) -> None:

@@ -82,6 +82,11 @@ class InputIs(Struct, tag="input", frozen=True):
     close: bool = False
     marked: bool = False
 
+    @property
+    def name(self) -> str:
+        """What it is known by; an answer to the program by its place."""
+        return self.command_id or f"{self.terminal_id}@{self.end}"
+
 
 class PasteIs(Struct, tag="paste", frozen=True):
     """The input that ends at `end` began, went on with or ended a paste."""
@@ -139,7 +144,7 @@ class Answered(Struct, tag="answered", frozen=True):
 
 
 class Gone(Struct, tag="gone", frozen=True):
-    """The session, terminal, lease, consumer or writer of this id is no more."""
+    """The lane, session, terminal, lease, consumer or writer of this id is no more."""
 
     id: str
 

@@ -33,7 +33,7 @@ class Left:
 
     Attributes:
         done: commands whose input was delivered and not answered.
-        refused: commands whose input was not accepted.
+        refused: inputs that were not accepted, by what the journal knows them by.
         lost: terminals whose program the vault did not have.
     """
 
@@ -44,8 +44,8 @@ class Left:
 
 def resume(lane: "LaneCore", turn: Turn, left: Left) -> None:
     """Go on with everything that was begun."""
-    for command_id in left.refused:
-        turn.put(Gone(command_id))
+    for name in left.refused:
+        turn.put(Gone(name))
     for terminal in list(turn.state.terminals.values()):
         if terminal.info.id in left.lost:
             _lose(lane, turn, terminal)

@@ -114,8 +114,9 @@ class Worker:
             self._poller.register(each, READ)
         self._poller.register(self._wake_read.fileno(), READ)
         self._begin()
-        self._register()
-        self._hear(said)
+        if not self.effects.leaving:
+            self._register()
+            self._hear(said)
         while not self.effects.leaving:
             self._turn()
         self._close()
@@ -150,6 +151,7 @@ class Worker:
         self._settle()
         self._stimuli += self.flow.due(time.monotonic())
         self._stimuli += self.effects.spawner.due(time.monotonic())
+        self._stimuli += self.effects.starter.due(time.monotonic())
         # What was asked about the cursor is known before more is drawn.
         self._settle()
         self._stimuli += self.effects.screens.turn(idle=not ready)
@@ -302,7 +304,7 @@ class Worker:
         if self.core.waits.behind() or self.effects.screens.behind:
             return 0
         due = [self._beat_at, self._custody.deadline, self._figures.deadline]
-        due.append(self.effects.spawner.deadline())
+        due += [self.effects.spawner.deadline(), self.effects.starter.deadline]
         due += self.flow.deadlines()
         core = self.core.deadline()
         if core is not None:

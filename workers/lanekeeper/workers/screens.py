@@ -17,7 +17,7 @@ from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import MAX_CHUNK, MAX_SCREEN_CELLS
 from lanekeeper.wire.messages.screen import Screen
 from lanekeeper.workers.actions import Draw, Drawn, Locate, Located, Stimulus
-from lanekeeper.workers.emulation import EmulatorError
+from lanekeeper.workers.emulation import EmulatorError, Shielded
 from lanekeeper.workers.knowledge import Knowledge
 from lanekeeper.workers.picture import Picture
 from lanekeeper.workers.sequences import HOLD, boundary, tidy
@@ -242,7 +242,8 @@ class Screens:
         recent = max(start, log.head - MAX_CHUNK)
         size = self._size(shown.terminal_id, recent)
         knowledge = Knowledge(size[1])
-        knowledge.feed(tidy(log.read(recent, MAX_CHUNK)))
+        with Shielded():
+            knowledge.feed(tidy(log.read(recent, MAX_CHUNK)))
         same = self._next_size(shown.terminal_id, recent, log.head) == log.head
         if knowledge.complete and same:
             start = recent

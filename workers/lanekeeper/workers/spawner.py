@@ -25,10 +25,17 @@ from lanekeeper.workers.pty import Pty
 
 _LOG: Final = logging.getLogger(__name__)
 _PLANE_NAMES: Final = ("LANEKEEPER_PLANE", "LANEKEEPER_ROLE")
+_PATIENCE: Final = 0.5
+"""Seconds for the nursery to have room for us: when it is replaced, all lanes come at once."""
+
 _NO_NURSERY: Final = (
     "no nursery answers, so no program can be started; try again in a second, "
     "and see lane status if it goes on"
 )
+
+
+class NoNurseryError(Exception):
+    """No nursery answers: it is being replaced, or there is none."""
 
 
 class Spawner:
@@ -53,7 +60,8 @@ class Spawner:
         """Ask for a child.
 
         Raises:
-            OSError: descriptors or PTYs ran out, or no nursery answers; nothing is left open then.
+            NoNurseryError: no nursery answers; nothing has been done then.
+            OSError: descriptors or PTYs ran out; nothing is left open then.
             ChannelError: the nursery does not read.
         """
         channel = self._connected()
@@ -123,7 +131,7 @@ class Spawner:
             self._next += 1
             who = {"pid": child.pid, "start_time": child.start_time}
             channel.send({"op": "claim", "id": self._next, **who})
-        except (OSError, ChannelError) as error:
+        except (NoNurseryError, ChannelError) as error:
             _LOG.warning("nobody speaks for pid %d: %s", child.pid, error)
             return
         child.nursery = channel
@@ -175,15 +183,19 @@ class Spawner:
         return [stimulus for child in late for stimulus in self._looked(child, now)]
 
     def told(self, message: dict[str, Any]) -> list[Stimulus]:
-        """Take the keeper's word on an end: with no nursery, the keeper is the parent."""
+        """Take the keeper's word on an end: with no nursery, the keeper is the parent.
+
+        It may come before we have seen that our nursery is dead.
+        """
         same = (message.get("pid"), message.get("start_time"))
         for child in self._children.values():
-            if child.lonely and (child.pid, child.start_time) == same:
+            running = child.pidfd >= 0 and not child.exited
+            if running and (child.pid, child.start_time) == same:
                 return self._ended(child, told(message))
         return []
 
     def receive(self) -> list[Stimulus]:
-        """Read what the nursery says; its death refuses what was being started."""
+        """Read what the nursery says; what it has not forked when it dies is to be started anew."""
         if self.channel is None:
             return []
         stimuli: list[Stimulus] = []
@@ -197,7 +209,7 @@ class Spawner:
             self.channel.close()
             self.channel = None
             _LOG.warning("nursery gone")
-            stimuli += [self._refuse(child, _NO_NURSERY) for child in self._requests.values()]
+            stimuli += [self._unforked(child) for child in self._requests.values()]
             self._requests.clear()
             self._claims.clear()
             for child in self._children.values():
@@ -220,10 +232,10 @@ class Spawner:
     def _connected(self) -> Channel:
         if self.channel is None or self.channel.closed:
             try:
-                self.channel = connect(self._rundir.nursery_sock)
+                self.channel = connect(self._rundir.nursery_sock, _PATIENCE)
             except OSError as error:
                 self.channel = None
-                raise OSError(error.errno, _NO_NURSERY) from error
+                raise NoNurseryError(_NO_NURSERY) from error
         return self.channel
 
     def _message(self, received: Received) -> list[Stimulus]:
@@ -252,6 +264,8 @@ class Spawner:
         child = next((c for c in self._children.values() if c.pid == message["pid"]), None)
         if child is None:  # it was refused, and forgotten before it ended
             self._send_reap(message["pid"])
+            return []
+        if child.exited:  # the nursery died behind this, and the keeper was faster
             return []
         return self._ended(child, told(message))
 
@@ -295,11 +309,19 @@ class Spawner:
             return Ungated(child.terminal_id)
         return self._refuse(child, why)
 
+    def _unforked(self, child: Child) -> Ungated:
+        """Give up a child that nobody told us of: without its gate it goes home, if it exists."""
+        self._let_go(child)
+        return Ungated(child.terminal_id)
+
     def _refuse(self, child: Child, reason: str) -> SpawnRefused:
+        self._let_go(child)
+        return SpawnRefused(child.terminal_id, reason)
+
+    def _let_go(self, child: Child) -> None:
         child.close("gate")
         child.said = True
         self._read.append(child)
-        return SpawnRefused(child.terminal_id, reason)
 
     def _describe(self, info: TerminalInfo, spec: Spawn) -> int:
         """Return a memfd with what the child is to run: larger than one message could be."""

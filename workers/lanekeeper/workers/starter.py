@@ -5,22 +5,39 @@ Refuses nothing by itself: what fails comes back as a stimulus. Called by `effec
 """
 
 import logging
+import math
 import time
+from dataclasses import dataclass
 from typing import Final
 
 from lanekeeper.keeper import hooks
 from lanekeeper.keeper.channel import ChannelError
 from lanekeeper.keeper.deposits import Deposits
 from lanekeeper.keeper.shortage import explain
+from lanekeeper.wire.states import TerminalState
 from lanekeeper.workers.actions import OpenGate, SpawnRefused, Start, Stimulus
 from lanekeeper.workers.children import Child
 from lanekeeper.workers.estate import JOURNAL, LANE, PROGRAM_KINDS, Program
-from lanekeeper.workers.spawner import Spawner
+from lanekeeper.workers.spawner import NoNurseryError, Spawner
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.terminal_input import Lost
 from lanekeeper.workers.terminal_io import TerminalIO
 
+NURSERY_SECONDS: Final = 4.0
+"""How long a start waits for a nursery that is being replaced: less than its answer may take."""
+AGAIN_SECONDS: Final = 0.05
+"""Between two attempts to reach the next nursery."""
+
 _LOG: Final = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A start that waits for a nursery: tried again at `due`, given up after `until`."""
+
+    action: Start
+    due: float
+    until: float
 
 
 class Starter:
@@ -39,9 +56,32 @@ class Starter:
         self._state = state
         self._terminals = terminals
         self._gates: set[str] = set()
+        self._waiting: dict[str, Waiting] = {}
 
     def start(self, action: Start) -> list[Stimulus]:
-        """Open a PTY and have a child forked for it, which waits at its gate."""
+        """Open a PTY and have a child forked for it, which waits at its gate.
+
+        Without a nursery it is tried again until there is one, for a while.
+        """
+        return self._start(action, time.monotonic() + NURSERY_SECONDS)
+
+    @property
+    def deadline(self) -> float:
+        """When `due` has something to do; infinite without a start that waits."""
+        return min((one.due for one in self._waiting.values()), default=math.inf)
+
+    def due(self, now: float) -> list[Stimulus]:
+        """Try again what waits for a nursery; what was ended meanwhile is forgotten."""
+        stimuli: list[Stimulus] = []
+        for terminal_id, one in [*self._waiting.items()]:
+            if one.due <= now:
+                del self._waiting[terminal_id]
+                record = self._state.terminals.get(terminal_id)
+                if record is not None and record.info.state == TerminalState.SPAWNING:
+                    stimuli += self._start(one.action, one.until)
+        return stimuli
+
+    def _start(self, action: Start, until: float) -> list[Stimulus]:
         terminal_id = action.info.id
         try:
             io = self._terminals.get(terminal_id)
@@ -54,6 +94,11 @@ class Starter:
             self._open(io, child)
             self._deposits.put(terminal_id, {**io.fds, "errors": child.errors})
             hooks.at("worker.terminal.deposited")
+        except NoNurseryError as error:
+            now = time.monotonic()
+            if now >= until:
+                return [SpawnRefused(terminal_id, str(error))]
+            self._waiting[terminal_id] = Waiting(action, now + AGAIN_SECONDS, until)
         except (OSError, ChannelError) as error:
             reason = explain(error) if isinstance(error, OSError) else str(error)
             _LOG.warning("no program started: %s", reason, extra={"stimulus": terminal_id})

@@ -47,7 +47,10 @@ class Lease:
 
 
 class LaneState:
-    """Sessions, terminals, leases, consumers, writers, inputs and answers of one lane."""
+    """Sessions, terminals, leases, consumers, writers, inputs and answers of one lane.
+
+    `ended` is set when all of it was ended and the lane is to be served no more.
+    """
 
     def __init__(self, assignment: Assignment) -> None:
         """Make the state of a lane in which nothing has happened yet."""
@@ -62,6 +65,7 @@ class LaneState:
         self.sizes: dict[str, list[Resized]] = {}
         self.queried: dict[str, int] = {}
         self.timelines: dict[str, Timeline] = {}
+        self.ended = False
         self.answers = Answers(ANSWERS_KEPT, ANSWER_SECONDS, TOMBSTONES_KEPT)
 
     def apply(self, record: Record, now: float) -> None:
@@ -108,6 +112,8 @@ class LaneState:
             yield Answered(kept.command_id, kept.response, kept.at)
         yield from self.inputs.values()
         yield from self.pastes.values()
+        if self.ended:
+            yield Gone(self.assignment.lane_id)
 
     def session(self, session_id: str | None) -> SessionInfo:
         """Return a session; WireError SESSION_NOT_FOUND."""
@@ -157,7 +163,10 @@ class LaneState:
     def _apply_terminal(self, record: TerminalIs) -> None:
         self.terminals[record.info.id] = record
         if record.info.state == TerminalState.SPAWNING:
+            # Its input log begins anew: what was left of the old one has no place in it.
             self.pastes.pop(record.info.id, None)
+            for one in self.inputs_of(record.info.id):
+                del self.inputs[one.name]
         if record.info.id not in self.consumers:
             self.consumers[record.info.id] = Consumers(record.spec.capacity)
 
@@ -185,7 +194,7 @@ class LaneState:
             ]
             for name in past:
                 del self.inputs[name]
-        self.inputs[record.command_id or f"{record.terminal_id}@{record.end}"] = record
+        self.inputs[record.name] = record
 
     def inputs_of(self, terminal_id: str) -> list[InputIs]:
         """Return the inputs of a terminal that are not answered, in their order."""
@@ -207,6 +216,7 @@ class LaneState:
             self.timelines.setdefault(record.terminal_id, Timeline()).add(record.samples)
 
     def _apply_gone(self, gone: str) -> None:
+        self.ended |= gone == self.assignment.lane_id
         self.sessions.pop(gone, None)
         self.leases.pop(gone, None)
         self.terminals.pop(gone, None)

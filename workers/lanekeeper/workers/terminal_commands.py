@@ -5,10 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from lanekeeper.wire.errors import WireError
-from lanekeeper.wire.limits import (
-    MAX_KEPT_TERMINALS,
-    MAX_TERMINALS_PER_LANE,
-)
+from lanekeeper.wire.limits import MAX_TERMINALS_PER_LANE
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.messages.plane import Nothing
 from lanekeeper.wire.messages.terminal import (
@@ -31,7 +28,6 @@ from lanekeeper.workers.actions import Deliver, Forget, SendSignal, SetSize, Sta
 from lanekeeper.workers.consumer_commands import register
 from lanekeeper.workers.programs import check_program, free_name, shown, signal_number
 from lanekeeper.workers.records import Gone, Resized, TerminalIs
-from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.turn import Pending, Starting, Turn
 
 if TYPE_CHECKING:
@@ -173,23 +169,6 @@ def read(_lane: "LaneCore", turn: Turn, pending: Pending, body: Read) -> ReadRes
         end=head if ended else None,
         exit=terminal.info.exit if ended else None,
     )
-
-
-def kept_until(state: LaneState) -> list[float]:
-    """When each ended terminal is to be forgotten (monotonic seconds)."""
-    return [t.ended_at + t.spec.keep_s for t in state.terminals.values() if t.ended_at is not None]
-
-
-def drop_kept(turn: Turn) -> None:
-    """Forget ended terminals whose time is over, and the oldest beyond the bound."""
-    kept = sorted(
-        (t.ended_at, t.info.id) for t in turn.state.terminals.values() if t.ended_at is not None
-    )
-    surplus = max(0, len(kept) - MAX_KEPT_TERMINALS)
-    for index, (ended_at, terminal_id) in enumerate(kept):
-        terminal = turn.state.terminals[terminal_id]
-        if index < surplus or ended_at + terminal.spec.keep_s <= turn.moment.now:
-            forget(turn, terminal, "its time to be kept is over")
 
 
 def forget(turn: Turn, terminal: TerminalIs, reason: str) -> None:

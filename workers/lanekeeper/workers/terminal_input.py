@@ -47,10 +47,13 @@ class Planned(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What became of a predecessor's inputs that were not answered: all there, or not accepted."""
+    """What became of a predecessor's inputs that were not answered: all there, or not accepted.
+
+    Those that were not are given by what the journal knows them by.
+    """
 
     done: list[Entry]
-    refused: list[Entry]
+    refused: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,9 @@ class TerminalInput:
         """
         self._pty, self._stdin = pty, fds.get("stdin", -1)
         self.log = InputLog(fds["input"])
-        done, waiting, refused = [], [], []
+        done: list[Entry] = []
+        waiting: list[Entry] = []
+        refused: list[str] = []
         unfinished: int | None = None
         for one in inputs:
             entry = Entry(one.command_id, one.length, one.size, one.marked, one.close)
@@ -111,7 +116,7 @@ class TerminalInput:
             elif one.end <= self.log.head:
                 waiting.append(entry)
             else:
-                refused.append(entry)
+                refused.append(one.name)
                 self.log.cut(max(one.end - one.length, self.log.cursor))
                 unfinished = one.end
         if pasting is not None:

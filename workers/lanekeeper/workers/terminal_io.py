@@ -125,9 +125,12 @@ class TerminalIO:
         return moved > 0
 
     def program_exited(self, now: float) -> None:
-        """Note the exit; from here on the end of the output is the end."""
-        self.exited = now
+        """Note the exit; from here on the end of the output is the end.
+
+        Told again after the end, it changes nothing.
+        """
         if self.pty is not None:
+            self.exited = now
             self.pty.close_slave()
 
     def next_chunk(self) -> tuple[int, bytes] | None:

@@ -13,17 +13,18 @@ from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.limits import DEFAULT_DEADLINE_MS, MAX_SEARCHES, MAX_WAITERS
 from lanekeeper.wire.messages.terminal import Gap, TerminalInfo
 from lanekeeper.wire.messages.waiting import Wait, WaitResult
-from lanekeeper.wire.states import TerminalState
 from lanekeeper.workers.echo import Verdict
 from lanekeeper.workers.search import STEP_WORK, Hit, Search, matched
+from lanekeeper.workers.terminal_commands import ENDED
 from lanekeeper.workers.turn import Log, Pending, Surroundings, Turn
 
 if TYPE_CHECKING:
     from lanekeeper.workers.core import LaneCore
 
-ENDED: Final = frozenset({TerminalState.STOPPED, TerminalState.ERRORED})
 TURN_WORK: Final = STEP_WORK
 """Work of one turn on all searches of the lane."""
+JUDGE_WORK: Final = STEP_WORK // 4
+"""What it takes to tell whether one match is an echo."""
 SKIPS: Final = 4
 """Echoes that one step passes over; the rest is for the next one."""
 UNDECIDED_SECONDS: Final = 0.25
@@ -73,10 +74,15 @@ class Waits:
         """Make a lane without waits."""
         self._around = around
         self._all: deque[tuple[str, Waiting]] = deque()
+        self._left = 0
 
     def __len__(self) -> int:
         """How many wait."""
         return len(self._all)
+
+    def on(self, terminal_id: str) -> bool:
+        """Whether somebody waits for something of a terminal."""
+        return any(name == terminal_id for name, _ in self._all)
 
     def searches(self) -> int:
         """How many of them have a pattern."""
@@ -98,30 +104,32 @@ class Waits:
         """Whether there is output to look at; asked once a turn."""
         for terminal_id, waiting in self._all:
             log = self._around.log(terminal_id)
-            if log is not None and waiting.behind(log.head):
+            if log is None or waiting.behind(log.head):
                 return True
         return False
 
     def look(self, lane: "LaneCore", turn: Turn) -> None:
         """Look at new output, as far as one turn may; answer what has come true or is too late."""
-        left = TURN_WORK
+        self._left = TURN_WORK
         for _ in range(len(self._all)):
             terminal_id, waiting = self._all.popleft()
             log = turn.around.log(terminal_id)
             result = None
-            if log is not None:
-                if left > 0 and _searchable(waiting, log, turn.moment.now):
-                    left -= 0 if waiting.search is None else waiting.search.cost
-                    result = self._found(terminal_id, waiting, log, turn.moment.now)
-                result = result or _silent(waiting, log, turn.moment.now)
-                result = result or _over(turn, terminal_id, waiting, log)
+            if log is None:
+                _gone(lane, turn, terminal_id, waiting)
+                continue
+            if self._left > 0 and _searchable(waiting, log, turn.moment.now):
+                self._left -= 0 if waiting.search is None else waiting.search.cost
+                result = self._found(terminal_id, waiting, log, turn.moment.now)
+            result = result or _silent(waiting, log, turn.moment.now)
+            result = result or _over(turn, terminal_id, waiting, log)
             if result is not None:
                 _answer(lane, turn, waiting, result)
             elif waiting.deadline <= turn.moment.now:
                 _late(lane, turn, waiting)
             else:
                 self._all.append((terminal_id, waiting))
-        if left <= 0:
+        if self._left <= 0:
             self._all.rotate(-1)
 
     def end(self, lane: "LaneCore", turn: Turn, info: TerminalInfo) -> None:
@@ -162,6 +170,7 @@ class Waits:
         typed = None if waiting.echo else self._around.typed(terminal_id)
         if typed is None:
             return Verdict.OUTPUT, hit.end
+        self._left -= JUDGE_WORK
         return typed.judge(log, hit.start, hit.end)
 
 
@@ -241,6 +250,17 @@ def _silent(waiting: Waiting, log: Log, now: float) -> WaitResult | None:
         return None
     gap = waiting.search.gap if waiting.search is not None else None
     return WaitResult(reason="idle", head=log.head, gap=gap)
+
+
+def _gone(lane: "LaneCore", turn: Turn, terminal_id: str, waiting: Waiting) -> None:
+    """Answer a wait on a terminal without a log: lost with its program, or forgotten."""
+    terminal = turn.state.terminals.get(terminal_id)
+    if terminal is not None and terminal.info.state in ENDED:
+        _answer(lane, turn, waiting, ended(terminal.info))
+        return
+    lane.pending.pop(waiting.pending.command.id, None)
+    error = WireError("TERMINAL_NOT_FOUND", "the terminal and its output are gone")
+    turn.refuse(waiting.pending, error.info)
 
 
 def _answer(lane: "LaneCore", turn: Turn, waiting: Waiting, result: WaitResult) -> None:

@@ -49,6 +49,9 @@ from lanekeeper.workers.spawner import Spawner
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.turn import Surroundings
 
+_PATIENCE: Final = 5.0
+"""Seconds for the keeper to have room for us; it ends a worker that takes twice as long."""
+
 _REHEARSED: Final = Assignment(
     lane_id=make_id("lane", bytes(RANDOM_BYTES)),
     workspace_id=DEFAULT_WORKSPACE_ID,
@@ -85,7 +88,7 @@ def main(directory: str) -> int:
     gc.enable()
     rundir = Rundir(Path(directory))
     try:
-        keeper = connect(rundir.keeper_sock)
+        keeper = connect(rundir.keeper_sock, _PATIENCE)
     except OSError:
         return 0
     me = current()

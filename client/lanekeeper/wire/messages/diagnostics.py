@@ -72,13 +72,18 @@ class Fault(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
 
 
 class ProcessLoad(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """The processes of one role together; `cpu_seconds` since they began."""
+    """The processes of one role together; `cpu_seconds` since they began.
+
+    `cpu` is in processors, over the collector's last interval; absent until it looked twice, as the
+    others are until it looked once.
+    """
 
     role: str
     count: int
-    resident_bytes: int
+    resident_bytes: int | None = None
     cpu_seconds: float
-    open_fds: int = 0
+    cpu: float | None = None
+    open_fds: int | None = None
     proportional_bytes: int | None = None
 
 

@@ -38,10 +38,17 @@ def figures(name: str, cpu: float = 0.0, memory: int = 0, output: float = 0.0) -
     )
 
 
-def diagnostics(*loads: LaneFigures, cpu_seconds: float = 1.0) -> Diagnostics:
+def diagnostics(
+    *loads: LaneFigures, cpu_seconds: float = 1.0, cpu: float | None = None
+) -> Diagnostics:
     """Return diagnostics in which all is well, with these figures of lanes."""
     broker = ProcessLoad(
-        role="broker", count=1, resident_bytes=80 << 20, cpu_seconds=cpu_seconds, open_fds=40
+        role="broker",
+        count=1,
+        resident_bytes=80 << 20,
+        cpu_seconds=cpu_seconds,
+        cpu=cpu,
+        open_fds=40,
     )
     return Diagnostics(
         status="pass",
@@ -69,10 +76,10 @@ class Desk:
         """Let the plane have lanes of these names."""
         self.board.listed(Listing([lane(name) for name in names], SPACES, complete), NOW)
 
-    def loads(self, at: float = 0.0, /, **cpu: float) -> None:
+    def loads(self, **cpu: float) -> None:
         """Let the collector know the processors that these lanes take."""
         found = diagnostics(*(figures(name, value) for name, value in cpu.items()))
-        self.board.diagnosed(found, at, NOW)
+        self.board.diagnosed(found, NOW)
 
     def keys(self, *keys: str) -> list[Action]:
         """Press keys and return what is to be done."""

@@ -7,6 +7,8 @@ import pytest
 from lanekeeper.cli.columns import BY_NAME, COLUMNS, fitting, percent, short_bytes
 from lanekeeper.cli.keyboard import Attach, LookNow, Mode, Quit, Repaint, Suspend
 from lanekeeper.cli.looks import Listing
+from lanekeeper.cli.summary import load_line
+from lanekeeper.wire.messages.diagnostics import ProcessLoad
 from unit.cli.top.desk import NOW, SPACES, Desk, diagnostics, figures, lane
 
 
@@ -145,17 +147,21 @@ def test_without_figures_old_ones_are_not_shown_as_new(desk: Desk) -> None:
     assert "the collector is away\\x1b[2J" in "\n".join(desk.shown())
 
 
-def test_processors_of_the_plane_come_from_two_looks(desk: Desk) -> None:
-    desk.lanes("a")
+def test_processors_of_the_plane_are_those_of_the_last_look_of_its_collector(desk: Desk) -> None:
     board = desk.board
-    board.diagnosed(diagnostics(cpu_seconds=10.0), 100.0, NOW)
-    assert board.load.cpu is None
-    board.diagnosed(diagnostics(cpu_seconds=11.0), 104.0, NOW)
-    assert board.load.cpu == pytest.approx(0.25)
-    board.diagnosed(diagnostics(cpu_seconds=11.0), 104.1, NOW)
-    assert board.load.cpu == pytest.approx(0.25)
-    board.diagnosed(diagnostics(cpu_seconds=0.5), 106.0, NOW)
-    assert board.load.cpu == 0.0
+    board.diagnosed(diagnostics(), NOW)
+    assert "CPU -," in load_line(board.load)
+    for seconds in (10.0, 80.0):
+        board.diagnosed(diagnostics(cpu_seconds=seconds, cpu=0.05), NOW)
+        assert "CPU 5.0 %" in load_line(board.load)
+
+
+def test_what_has_not_been_looked_at_is_a_dash(desk: Desk) -> None:
+    found = diagnostics()
+    found.processes = [ProcessLoad(role="broker", count=1, cpu_seconds=0.0)]
+    desk.board.diagnosed(found, NOW)
+    line = load_line(desk.board.load)
+    assert line == "plane: 1 process, - resident, CPU -, - descriptors"
 
 
 def test_ages_are_those_of_the_look(desk: Desk) -> None:
@@ -166,7 +172,7 @@ def test_ages_are_those_of_the_look(desk: Desk) -> None:
 def test_memory_and_output_are_sorted_by(desk: Desk) -> None:
     desk.lanes("a", "b")
     found = diagnostics(figures("a", memory=1, output=9.0), figures("b", memory=2, output=3.0))
-    desk.board.diagnosed(found, 0.0, NOW)
+    desk.board.diagnosed(found, NOW)
     desk.keys("s", "m")
     assert desk.order == ["b", "a"]
     desk.keys("s", "o")

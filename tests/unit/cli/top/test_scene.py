@@ -86,7 +86,7 @@ def test_findings_are_named(desk: Desk) -> None:
             metric="lanekeeper_x", count=1, judged="p95", p95=0.02, status=status, criteria=[]
         )
         found.metrics[key] = finding
-    desk.board.diagnosed(found, 0.0, NOW)
+    desk.board.diagnosed(found, NOW)
     line = desk.shown(120)[2]
     assert line.startswith("health: fail  open_fds p95 0.02; echo_latency p95 0.02; `lane diag`")
 
