@@ -16,7 +16,7 @@ from lanekeeper.keeper.rundir import resolve
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 60.0
 WARM: Final = 4
-"""Workers that wait for a lane, as in a plane that nobody has tuned."""
+"""Workers that wait for a lane in a plane that nobody has tuned: the keeper's default."""
 
 
 class PrivatePlane:
@@ -37,7 +37,6 @@ class PrivatePlane:
         """Start the plane and wait until it is ready; OSError with the reason when it does not."""
         read, write = os.pipe()
         arguments = ["--runtime-dir", self.directory, "--ready-fd", str(write), "--ephemeral"]
-        arguments += ["--warm", str(WARM)]
         self._keeper = subprocess.Popen(
             [sys.executable, "-m", "lanekeeper.keeper", *arguments],
             pass_fds=(write,),

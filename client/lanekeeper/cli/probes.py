@@ -110,7 +110,7 @@ def kernel() -> Iterator[Finding]:
     release = os.uname().release
     yield Finding(Grade.OK, "kernel", release)
     for name, probe, without in (
-        ("pidfd", _pidfd, "a plane cannot run: Linux 5.3 or newer is needed"),
+        ("pidfd", _pidfd, "a plane cannot run: Linux 5.4 or newer is needed"),
         ("memfd", _memfd, "a plane cannot run: allow memfd_create (seccomp?)"),
         ("pty", _pty, "a plane cannot run: mount devpts on /dev/pts"),
     ):
@@ -215,6 +215,8 @@ def _pidfd() -> None:
     descriptor = os.pidfd_open(os.getpid())
     try:
         signal.pidfd_send_signal(descriptor, 0)
+        with contextlib.suppress(ChildProcessError):  # the answer of a kernel that can wait by it
+            os.waitid(os.P_PIDFD, descriptor, os.WEXITED | os.WNOHANG)
     finally:
         os.close(descriptor)
 

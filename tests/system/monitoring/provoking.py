@@ -1,7 +1,7 @@
 """Makes a plane do everything that its metrics are about: work, pressure, faults, nonsense.
 
 Owns the order: what takes longest to show begins first, and faults come when there is something to
-lose. Every step waits for its effect. Called by the tests and by `deploy/portraits.py`.
+lose. Every step waits for its effect. Called by the tests and by `deploy/portrait.py`.
 """
 
 import contextlib
