@@ -103,7 +103,7 @@ class Figures:
     def _count(self) -> None:
         """Count over all lanes and terminals: only after an event or a registration."""
         registry, counts = self._desk.registry, Counter[tuple[str, str]]()
-        sessions = reserved = 0
+        sessions = 0
         for entry in registry.lanes.values():
             counts["lanes", str(entry.info.status)] += 1
             sessions += len(entry.live_sessions())

@@ -17,9 +17,9 @@ from typing import Any, Final
 import msgspec
 import zmq
 
-from lanekeeper.broker import errands
 from lanekeeper.broker import journal as journals
 from lanekeeper.broker.core import Core
+from lanekeeper.broker.errands import Errands
 from lanekeeper.broker.figures import Figures
 from lanekeeper.broker.heritage import SOCKETS, Heritage, take_over
 from lanekeeper.broker.stimuli import (
@@ -74,6 +74,7 @@ class Server:
         self._figures = Figures(identity.current(), self._core.desk, time.monotonic())
         self._keeper_owed = False
         self._core.desk.budget.limit = log_budget
+        self._errands = Errands(rundir)
         self._poller = zmq.Poller()
         self._polled: tuple[int, int] | None = None
         self._keeper_known = False
@@ -121,6 +122,9 @@ class Server:
         deadline = self._core.next_deadline()
         if deadline is not None and deadline <= now.monotonic:
             self._feed(Tick(), now)
+        done = self._errands.turn()
+        if done is not None:
+            self._feed(done, _now())
         self._beat(now.monotonic)
         if self._link.retry(now.monotonic):
             self._follow_link(now)
@@ -199,16 +203,9 @@ class Server:
                 case NeedKeeper():
                     self._open_link()
                 case Look() | Tidy():
-                    self._look_after(action)
+                    self._errands.begin(action)
                 case Note(level=level, text=text, lane=lane):
                     LOG.log(level, text, extra={"lane": lane})
-
-    def _look_after(self, action: Look | Tidy) -> None:
-        """Look for orphans or clean some: a pass over /proc, only when somebody asks for it."""
-        if isinstance(action, Look):
-            self._feed(errands.look(self._rundir), _now())
-        else:
-            self._feed(errands.clean(action), _now())
 
     def _reply(self, route: bytes, data: bytes) -> None:
         hooks.at("broker.answer")
@@ -297,6 +294,8 @@ class Server:
 
     def _timeout(self) -> int | None:
         """Return milliseconds until something is due, rounded up; None to wait for messages."""
+        if self._errands.busy:
+            return 0
         due = (
             self._core.next_deadline(),
             self._link.deadline(),
