@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from kit.waiting import WaitedTooLongError, remaining
 from lanekeeper.client import Data, Ended, ExitStatus, Gap, Item, Resized, Terminal
-from lanekeeper.client.programs import Policy
+from lanekeeper.client.starting import Policy
 
 PATIENCE_S: Final = 15.0
 _SHOWN: Final = 400

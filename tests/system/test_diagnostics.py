@@ -108,6 +108,20 @@ def test_a_worker_that_was_killed_is_a_fault_that_was_made_good(plane: Plane) ->
     assert (seen["before"], seen["finding"]["status"]) == ("pass", "warn")
 
 
+def test_a_keeper_that_was_to_be_replaced_is_no_death(plane: Plane) -> None:
+    restarts = 'lanekeeper_process_restarts_total{reason="%s",role="keeper"}'
+
+    def counted(reason: str) -> bool:
+        return Pages(plane.dir).figures()[restarts % reason] == 1
+
+    assert plane.lane("restart", "keeper").returncode == 0
+    wait_until(lambda: counted("asked"), SOON_S, "the restart that was asked for")
+    assert not counted("unknown")
+    plane.kill("keeper")
+    wait_until(lambda: counted("unknown"), SOON_S, "the death of the next one")
+    assert counted("asked")
+
+
 def _changes(plane: Plane) -> Any:
     lines = plane.lane("events", "--since", "0", "--json").stdout.splitlines()
     events = [json.loads(line) for line in lines]

@@ -3,11 +3,10 @@
 A terminal whose program runs counts with its log's capacity, which bounds it; one that has ended
 counts with the bytes that are kept, which only fall. A spawn on its way counts too, by its command
 id, so that a retry is not counted twice nor refused after it was let pass. Sans-IO; called by
-`routing` before a spawn is forwarded and by `workers` when it was answered.
+`routing` before a spawn is forwarded, and by it and the desk when it is on its way no longer.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -55,15 +54,11 @@ class Budget:
         limit: bytes that all logs may take together.
     """
 
-    def __init__(self, limit: int = LOG_BUDGET) -> None:
-        """Begin with no spawn on its way."""
+    def __init__(self, limit: int = LOG_BUDGET, admitted: Collection[str] = ()) -> None:
+        """Begin with no spawn on its way; the retries of those `admitted` pass, now and later."""
         self.limit = limit
+        self._admitted = admitted
         self._pending: dict[str, int] = {}
-        self._admitted: OrderedDict[str, None] = OrderedDict()
-
-    def restore(self, admitted: Iterable[str]) -> None:
-        """Let the retries of spawns pass that a predecessor has let pass, oldest first."""
-        self._admitted.update(dict.fromkeys(admitted))
 
     @staticmethod
     def counts(command: Command) -> bool:
@@ -80,7 +75,7 @@ class Budget:
         Raises:
             WireError: LIMIT_EXCEEDED, the log would not fit into the budget.
         """
-        if not self.counts(command) or command.id in self._admitted:
+        if not self.counts(command) or command.id in self._pending or command.id in self._admitted:
             return
         known = {info.id: info for info in terminals}
         again = known.get(command.terminal_id or "")
@@ -97,18 +92,9 @@ class Budget:
                 wanted=wanted,
             )
         self._pending[command.id] = max(0, wanted)
-        self._admitted[command.id] = None
-        if len(self._admitted) > ADMITTED_KEPT:
-            oldest, _ = self._admitted.popitem(last=False)
-            self._pending.pop(oldest, None)
-
-    def withdraw(self, command_id: str) -> None:
-        """Forget a spawn that was let pass and not sent."""
-        self._pending.pop(command_id, None)
-        self._admitted.pop(command_id, None)
 
     def settle(self, command_id: str) -> None:
-        """Count a spawn no longer: it was answered, and its terminal counts from now on."""
+        """Count a spawn no longer: it was not sent, or its terminal counts from now on."""
         self._pending.pop(command_id, None)
 
 

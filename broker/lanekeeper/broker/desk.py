@@ -84,8 +84,7 @@ class Desk:
         self.directory = directory
         self.events_endpoint = PlaneEndpoints(directory).events
         self.registry = state.registry
-        self.budget = Budget()
-        self.budget.restore(state.admitted)
+        self.budget = Budget(admitted=state.admitted)
         self.deadlines = Deadlines()
         self.story = Story()
         self.timings = Timings()
@@ -234,7 +233,7 @@ class Desk:
             WireError: BACKPRESSURE, too many are in flight.
         """
         lane.send(request, lasting=True)
-        self.record(Taken(lane.id, request.data))
+        self.record(Taken(lane.id, request.data, request.command.id))
         self.patience(lane.id, request.command)
 
     def admitted(self, command: Command) -> None:
@@ -261,7 +260,7 @@ class Desk:
         if pending is not None:
             self.deadlines.clear(Key(Due.COMMAND, lane.id, command_id))
             if pending.lasting:
-                self.record(Taken(lane.id, None))
+                self.record(Taken(lane.id, None, command_id))
         return pending
 
     def release(self, lane: Lane) -> None:
@@ -273,7 +272,7 @@ class Desk:
     def forget_lane(self, lane: Lane) -> None:
         """Drop a lane that has left the registry."""
         self.release(lane)
-        if lane.id in self.state.taken:
+        if any(lane_id == lane.id for lane_id, _ in self.state.taken):
             self.record(Taken(lane.id, None))
         self.expected.discard(lane.id)
         for command_id in lane.pending:

@@ -1,8 +1,9 @@
 """Events of workers that have not registered with this broker yet, until they have.
 
 What a worker reports while there is no broker waits in its socket and arrives before its
-registration. Bounded by routes and by events; what does not fit is dropped and counted: the
-registration tells the truth again, only the story has a hole. Sans-IO; owned by the desk.
+registration. Bounded by routes, of which the oldest gives way, and by events of each, of which the
+newest is refused: the registration tells the truth again, only the story has a hole. Sans-IO; owned
+by the desk.
 """
 
 from collections import OrderedDict
@@ -25,7 +26,7 @@ class Early:
         self._events: OrderedDict[bytes, list[Event]] = OrderedDict()
 
     def keep(self, route: bytes, event: Event) -> bool:
-        """Keep an event; return whether there was room for it."""
+        """Keep an event; return whether its route had room for it."""
         events = self._events.setdefault(route, [])
         if len(self._events) > ROUTES_KEPT:
             self._events.popitem(last=False)

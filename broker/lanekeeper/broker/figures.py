@@ -13,12 +13,10 @@ import msgspec
 
 from lanekeeper.broker.desk import Desk
 from lanekeeper.keeper.identity import Process
-from lanekeeper.wire.meter import Meter
+from lanekeeper.wire.meter import LAG_TOLD, Meter
 from lanekeeper.wire.sample import SAMPLE_VERSION, Sample, encode_sample
 
 ROLE: Final = "broker"
-LAG_TOLD: Final = 0.15
-"""A loop that is later than this is worth a sample of its own (seconds)."""
 _P: Final = "lanekeeper_"
 _NOT_INCIDENTS: Final = frozenset({"commands", "commands.forwarded", "samples.dropped"})
 _KEEPER_AWAY: Final = "keeper.away"
@@ -33,6 +31,7 @@ class Figures:
         self._meter = Meter(ROLE, me.pid, me.start_time, now)
         self._desk = desk
         self._touched = True
+        self._owed = False
         # Events before this process began are counted by the broker that published them.
         self._first = desk.state.history.last
         self._counted: tuple[int, int] | None = None
@@ -58,7 +57,11 @@ class Figures:
         self._desk.timings.take(now, self._meter.observe)
 
     def lag(self, seconds: float) -> None:
-        """Note how late the loop came to its beat; only much of it is worth a sample."""
+        """Note how late the loop came to its beat; only much of it is worth a sample.
+
+        One that was not taken is pushed again now: the beat has the process awake.
+        """
+        self._touched = self._touched or self._owed
         if seconds < LAG_TOLD:
             self._meter.note(_P + "loop_lag_seconds", seconds)
         else:
@@ -66,12 +69,21 @@ class Figures:
             self._touched = True
 
     def take(self, now: float, *, last: bool = False) -> bytes | None:
-        """Return the sample to push now, or None; the `last` one is due at once."""
+        """Return the sample to push now, or None; the `last` one is due at once.
+
+        `pushed` is to say what became of it.
+        """
         if not last and (not self._touched or now < self._meter.slot):
             return None
         self._touched = False
         self._gather()
         return self._meter.take(now, last=last)
+
+    def pushed(self, *, sent: bool) -> None:
+        """Note whether the sample just taken is on its way."""
+        self._owed = not sent
+        if sent:
+            self._meter.sent()
 
     def _gather(self) -> None:
         desk, put = self._desk, self._meter.put
@@ -91,7 +103,7 @@ class Figures:
     def _count(self) -> None:
         """Count over all lanes and terminals: only after an event or a registration."""
         registry, counts = self._desk.registry, Counter[tuple[str, str]]()
-        sessions = reserved = 0
+        sessions = 0
         for entry in registry.lanes.values():
             counts["lanes", str(entry.info.status)] += 1
             sessions += len(entry.live_sessions())

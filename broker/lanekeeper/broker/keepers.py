@@ -21,8 +21,6 @@ from lanekeeper.wire.states import LaneState
 class Welcome(Struct, tag_field="op", tag="welcome"):
     """The keeper has accepted our hello."""
 
-    plane: str = ""
-
 
 class Granted(Struct, tag_field="op", tag="granted"):
     """A worker has been told to serve the lane; its registration follows."""

@@ -51,10 +51,14 @@ class Answered(Struct, array_like=True, tag="answered", frozen=True):
 
 
 class Taken(Struct, array_like=True, tag="taken", frozen=True):
-    """The broker works on a command for a lane, until a `Taken` without one follows."""
+    """The broker works on a command for a lane, until one with this id and no command follows.
+
+    Without an id it is over with all commands of the lane.
+    """
 
     lane_id: str
     command: bytes | None
+    command_id: str = ""
 
 
 class Admitted(Struct, array_like=True, tag="admitted", frozen=True):

@@ -34,7 +34,7 @@ _GONE: Final = frozenset({LaneState.FAILED, LaneState.CLOSED})
 
 def begin(desk: Desk) -> None:
     """Take over the lanes and the unfinished commands of the journal."""
-    for lane_id, data in list(desk.state.taken.items()):
+    for (lane_id, _), data in list(desk.state.taken.items()):
         _take_over(desk, lane_id, data)
     for entry in desk.registry.lanes.values():
         if entry.state not in _GONE or desk.lanes[entry.info.id].reviving is not None:
@@ -100,11 +100,7 @@ def overdue(desk: Desk, entry: LaneEntry) -> None:
 
 def perhaps(desk: Desk, error: WireError) -> WireError:
     """Return what a refusal is while lanes are missing: what was not found may be in one."""
-    if desk.expected and error.code in {
-        "LANE_NOT_FOUND",
-        "SESSION_NOT_FOUND",
-        "TERMINAL_NOT_FOUND",
-    }:
+    if desk.expected and error.code in _NOT_FOUND:
         return coming(desk)
     return error
 

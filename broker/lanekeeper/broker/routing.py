@@ -38,7 +38,7 @@ def forward(desk: Desk, request: Request) -> None:
         try:
             lane.send(request)
         except WireError:
-            desk.budget.withdraw(command.id)
+            desk.budget.settle(command.id)
             raise
         desk.admitted(command)
         if not request.method.one_way:

@@ -17,9 +17,9 @@ from typing import Any, Final
 import msgspec
 import zmq
 
-from lanekeeper.broker import errands
 from lanekeeper.broker import journal as journals
 from lanekeeper.broker.core import Core
+from lanekeeper.broker.errands import Errands
 from lanekeeper.broker.figures import Figures
 from lanekeeper.broker.heritage import SOCKETS, Heritage, take_over
 from lanekeeper.broker.stimuli import (
@@ -72,7 +72,9 @@ class Server:
         self._keeping = journals.Keeping(heritage.journal, heritage.state)
         self._core = Core(heritage.state, os.urandom, str(rundir.path))
         self._figures = Figures(identity.current(), self._core.desk, time.monotonic())
+        self._keeper_owed = False
         self._core.desk.budget.limit = log_budget
+        self._errands = Errands(rundir)
         self._poller = zmq.Poller()
         self._polled: tuple[int, int] | None = None
         self._keeper_known = False
@@ -109,7 +111,7 @@ class Server:
                 self._rebind()
             elif message["op"] == "collector":
                 self._figures.again(now.monotonic)
-                self._push(*self._figures.keeper.again())
+                self._keeper_owed = not self._push(*self._figures.keeper.again())
             elif message["op"] == "figures":
                 self._pass_on(message)
             else:
@@ -120,6 +122,9 @@ class Server:
         deadline = self._core.next_deadline()
         if deadline is not None and deadline <= now.monotonic:
             self._feed(Tick(), now)
+        done = self._errands.turn()
+        if done is not None:
+            self._feed(done, _now())
         self._beat(now.monotonic)
         if self._link.retry(now.monotonic):
             self._follow_link(now)
@@ -129,6 +134,8 @@ class Server:
         due = self._link.deadline()
         if self._link.is_open and due is not None and due <= now:
             self._figures.lag(now - due)
+            if self._keeper_owed:
+                self._keeper_owed = not self._push(*self._figures.keeper.again())
         self._link.beat(now)
 
     def _rebind(self) -> None:
@@ -196,16 +203,9 @@ class Server:
                 case NeedKeeper():
                     self._open_link()
                 case Look() | Tidy():
-                    self._look_after(action)
+                    self._errands.begin(action)
                 case Note(level=level, text=text, lane=lane):
                     LOG.log(level, text, extra={"lane": lane})
-
-    def _look_after(self, action: Look | Tidy) -> None:
-        """Look for orphans or clean some: a pass over /proc, only when somebody asks for it."""
-        if isinstance(action, Look):
-            self._feed(errands.look(self._rundir), _now())
-        else:
-            self._feed(errands.clean(action), _now())
 
     def _reply(self, route: bytes, data: bytes) -> None:
         hooks.at("broker.answer")
@@ -244,19 +244,22 @@ class Server:
         """Push the figures to the collector when it is time to; never waits."""
         sample = self._figures.take(now, last=last)
         if sample is not None:
-            self._push(sample)
+            self._figures.pushed(sent=self._push(sample))
 
-    def _push(self, *samples: bytes) -> None:
+    def _push(self, *samples: bytes) -> bool:
+        """Return whether all are on their way."""
         for sample in samples:
             try:
                 self._sockets.samples.send(sample, zmq.NOBLOCK)
             except zmq.Again:
                 self._core.desk.counters["samples.dropped"] += 1
+                return False
+        return True
 
     def _pass_on(self, message: dict[str, Any]) -> None:
         """Push the keeper's figures, which has no socket of this kind."""
         try:
-            self._push(*self._figures.keeper.hear(message))
+            self._keeper_owed = not self._push(*self._figures.keeper.hear(message))
         except msgspec.ValidationError as error:
             self._core.desk.counters["keeper.unknown"] += 1
             LOG.warning("passed over the keeper's figures: %s", error)
@@ -291,6 +294,8 @@ class Server:
 
     def _timeout(self) -> int | None:
         """Return milliseconds until something is due, rounded up; None to wait for messages."""
+        if self._errands.busy:
+            return 0
         due = (
             self._core.next_deadline(),
             self._link.deadline(),

@@ -85,8 +85,9 @@ class Sockets:
             if path.exists():
                 continue
             again = True
+            listener = _listen(path)
             close_all((self.listeners[path.name],))
-            self.listeners[path.name] = _listen(path)
+            self.listeners[path.name] = listener
             sock.set(zmq.USE_FD, os.dup(self.listeners[path.name]))
             sock.bind(endpoint)
         return again

@@ -36,7 +36,7 @@ class State:
     """The fold of a journal.
 
     Attributes:
-        taken: the encoded command that the broker works on, by lane.
+        taken: the encoded commands that the broker works on, by lane and command id.
         admitted: ids of the spawns that the log budget has let pass.
     """
 
@@ -45,7 +45,7 @@ class State:
         self.registry = Registry()
         self.history = History()
         self.answers = Answers(ANSWERS_KEPT, ANSWER_SECONDS, TOMBSTONES_KEPT)
-        self.taken: dict[str, bytes] = {}
+        self.taken: dict[tuple[str, str], bytes] = {}
         self.admitted: OrderedDict[str, None] = OrderedDict()
 
     def happen(self, data: bytes, topic: str, happened: Happened) -> None:
@@ -67,10 +67,13 @@ class State:
                 self.registry.register(registration, workspace_id, ts)
             case Answered(command_id=command_id, response=response, at=at):
                 self.answers.restore(command_id, response, at)
-            case Taken(lane_id=lane_id, command=data):
-                self.taken.pop(lane_id, None)
+            case Taken(lane_id=lane_id, command=data, command_id=command_id):
                 if data is not None:
-                    self.taken[lane_id] = data
+                    self.taken[lane_id, command_id] = data
+                elif command_id:
+                    self.taken.pop((lane_id, command_id), None)
+                else:
+                    self.taken = {k: kept for k, kept in self.taken.items() if k[0] != lane_id}
             case Admitted(command_id=command_id):
                 self.admitted[command_id] = None
                 if len(self.admitted) > ADMITTED_KEPT:
@@ -91,7 +94,7 @@ class State:
         yield ContextIs(registry.context)
         for kept in self.answers.snapshot():
             yield Answered(kept.command_id, kept.response, kept.at)
-        yield from (Taken(lane_id, data) for lane_id, data in self.taken.items())
+        yield from (Taken(key[0], data, key[1]) for key, data in self.taken.items())
         yield from (Admitted(command_id) for command_id in self.admitted)
 
     def _place(self, record: Record) -> None:

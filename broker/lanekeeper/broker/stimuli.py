@@ -175,7 +175,6 @@ class Note:
     level: int
     text: str
     lane: str | None = None
-    request: str | None = None
 
 
 Action = Reply | ToWorker | Publish | ToKeeper | NeedKeeper | Look | Tidy | Write | Note

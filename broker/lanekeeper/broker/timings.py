@@ -10,11 +10,9 @@ from typing import Final
 
 from lanekeeper.broker.lane import Lane, Request
 from lanekeeper.wire.methods import METHODS
-from lanekeeper.wire.metrics import UNTIMED
+from lanekeeper.wire.metrics import COMMAND_SECONDS, UNKNOWN_METHOD, UNTIMED
 from lanekeeper.wire.states import LaneState
 
-UNKNOWN_METHOD: Final = "unknown"
-COMMAND: Final = "lanekeeper_command_seconds"
 CREATE: Final = "lanekeeper_lane_create_seconds"
 RESTORE: Final = "lanekeeper_session_restore_seconds"
 _ATTACH: Final = "session.attach"
@@ -39,13 +37,13 @@ class Timings:
         method, status = request.command.method, "ok" if ok else "error"
         if method not in UNTIMED:
             known = method if method in METHODS else UNKNOWN_METHOD
-            self._done.append((COMMAND, came, (known, status)))
+            self._done.append((COMMAND_SECONDS, came, (known, status)))
         if method == _ATTACH:
             self._done.append((RESTORE, came, ("reattach", status)))
 
     def refused(self, came: float) -> None:
         """Note that something was refused that is no command."""
-        self._done.append((COMMAND, came, (UNKNOWN_METHOD, "error")))
+        self._done.append((COMMAND_SECONDS, came, (UNKNOWN_METHOD, "error")))
 
     def created(self, request: Request, *, ok: bool) -> None:
         """Note that a lane was made for a command that is about to be answered, or was not."""

@@ -189,6 +189,8 @@ def _register(desk: Desk, route: bytes, event: Event) -> None:
         workspace_id = known_workspace or _make_workspace(desk, assignment, event.correlation_id)
     except WireError as error:
         _tell(desk, route, event, error.info)
+        if assignment.lane_id in desk.abandoned and desk.keeper:
+            lanes.ask_keeper(desk, "fence", assignment.lane_id)
         raise
     lane = desk.lanes.setdefault(assignment.lane_id, Lane(assignment.lane_id))
     was = _overtaken(desk, lane, assignment, route)

@@ -10,18 +10,17 @@ from itertools import product
 from typing import Final
 
 from lanekeeper.collector.model import Model
-from lanekeeper.wire.metrics import METRICS, Kind
+from lanekeeper.wire.metrics import DAEMONS, METRICS, Kind
 
 OUTCOMES: Final = ("ok", "error")
-REPLACED: Final = ("keeper", "nursery", "broker", "collector", "worker")
 REASONS: Final = ("signal", "exit", "hang", "asked", "unknown")
 
 NAMED: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
     "lanekeeper_lane_create_seconds": (OUTCOMES,),
     "lanekeeper_session_restore_seconds": (("reattach", "crash"), OUTCOMES),
     "lanekeeper_programs_ended_total": (("ok", "error", "signal", "unknown"),),
-    "lanekeeper_process_restarts_total": (REPLACED, REASONS),
-    "lanekeeper_recovery_seconds": (REPLACED,),
+    "lanekeeper_process_restarts_total": (DAEMONS, REASONS),
+    "lanekeeper_recovery_seconds": (("nursery", "broker", "collector", "worker"),),
     "lanekeeper_samples_dropped_total": (("broker", "worker"),),
 }
 """The values of each label, in the order of the table of metrics."""

@@ -14,7 +14,7 @@ from lanekeeper.collector.model import Feed
 from lanekeeper.collector.window import Weighed
 from lanekeeper.wire.messages.diagnostics import Fault
 from lanekeeper.wire.messages.events import Happened
-from lanekeeper.wire.metrics import Metric
+from lanekeeper.wire.metrics import KEEPER, Metric
 
 KEPT: Final = 200
 SHOWN: Final = 20
@@ -60,7 +60,8 @@ class Faults:
             return ()
 
         def died(_observed: Sequence[Weighed], _count: float, _now: float) -> None:
-            self._kept.append(Fault(ts=self.ts, role=role, reason=reason))
+            # It is the next keeper that counts the death of the one before.
+            self._kept.append(Fault(ts=self.ts, role=role, reason=reason, recovered=role == KEEPER))
 
         def recovered(observed: Sequence[Weighed], _count: float, _now: float) -> None:
             fault = self._open(role, None)

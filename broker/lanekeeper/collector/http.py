@@ -156,7 +156,6 @@ class Http:
         self._listener: socket.socket | None = None
         self._connections: dict[int, _Connection] = {}
         self.port = 0
-        self.evicted = 0
 
     def listen(self, port: int) -> None:
         """Listen on loopback; 0 takes any port.
@@ -211,7 +210,6 @@ class Http:
                 return
             sock.settimeout(0)
             if len(self._connections) >= CONNECTIONS_MOST:
-                self.evicted += 1
                 self._drop(min(self._connections, key=lambda fd: self._connections[fd].used))
             self._connections[sock.fileno()] = _Connection(sock, now)
             self._poller.register(sock.fileno(), zmq.POLLIN)

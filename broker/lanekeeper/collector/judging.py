@@ -61,8 +61,6 @@ PATIENT: Final = (
 )
 """Methods that wait for a program, its end or a search, however well the plane is."""
 
-_OVER_TIME: Final = "see which lanes with `lane diag --lanes 10`"
-
 RULES: Final[dict[str, Rule]] = {
     "lane_create_latency": Rule(
         "lanekeeper_lane_create_seconds",
@@ -72,7 +70,7 @@ RULES: Final[dict[str, Rule]] = {
         0.030,
         ("T026", "SC-001"),
         "The machine is short of processor time or warm workers are used up faster than they are "
-        "forked: create lanes more slowly, or raise `--warm` of the keeper.",
+        "forked: create lanes more slowly, or have more ready with `lane up --warm N`.",
         where=(("status", ("ok",)),),
     ),
     "session_restore_latency": Rule(
@@ -206,7 +204,7 @@ RULES: Final[dict[str, Rule]] = {
         None,
         ("NFR-001",),
         "Viewers used up their grace and hold nobody back any more: they read too slowly, and see "
-        f"gaps if they fall behind the log; {_OVER_TIME}.",
+        "gaps if they fall behind the log; `lane diag` names the slowest.",
     ),
     "output_gaps": Rule(
         "lanekeeper_output_gaps_total",
@@ -247,7 +245,7 @@ RULES: Final[dict[str, Rule]] = {
         0.9,
         ("SC-001",),
         "A process of the plane is short of descriptors: raise the hard limit (ulimit -Hn) before "
-        "`lane up`; `lane doctor` shows how many lanes it is enough for.",
+        "`lane up`; `lane doctor` shows it.",
     ),
     "samples_dropped": Rule(
         "lanekeeper_samples_dropped_total",

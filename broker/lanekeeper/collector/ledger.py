@@ -2,7 +2,7 @@
 
 Owns the form of the totals' file: sums of counters and histograms, and of each process what was
 last heard, so that what it says next is counted from there. Gauges are not in it. Refuses bytes of
-another form or version whole. Sans-IO. Called by `keeping`.
+another form or version whole. Sans-IO. Called by `gathering`.
 """
 
 from typing import Final

@@ -76,6 +76,7 @@ class Collector:
         self._link = Link(rundir, "collector")
         self._poller = zmq.Poller()
         self._http = Http(self._poller, self._page)
+        self._warned = False
         self._token = places.token(rundir)
         self._polled: int | None = None
         self._tick_at = now
@@ -93,7 +94,7 @@ class Collector:
         self._link.send({"op": "status", "id": ASKED})
         self._follow_link()
         self._tick_at = time.monotonic()
-        LOG.info("served; metrics at http://127.0.0.1:%d/metrics", self._http.port)
+        LOG.info("served")
         while True:
             ready = dict(self._poller.poll(self._timeout()))
             self._turn(ready)
@@ -126,20 +127,29 @@ class Collector:
         for change in self._gathering.changes(now):
             self._bus.changed(change, ts)
         self._save()
+        if not self._http.port:
+            self._listen()
         following = self._link.deadline() if self._link.is_open else None
         self._tick_at = now + BEAT_SECONDS if following is None else following
 
     def _listen(self) -> None:
-        """Listen where the collector before did, for the sake of those who scrape."""
+        """Listen where the collector before did, for the sake of those who scrape.
+
+        A port that is taken is tried again with every beat, and nobody is sent there meanwhile.
+        """
         tries = [self._port] if self._port else [places.last_port(self._rundir), 0]
         for port in tries:
             try:
                 self._http.listen(port)
             except OSError as error:
-                LOG.warning("cannot serve metrics on port %d: %s", port, error)
+                if not self._warned:
+                    LOG.warning("cannot serve metrics on port %d: %s", port, error)
                 continue
             places.announce(self._rundir, self._http.port)
+            LOG.info("metrics at http://127.0.0.1:%d/metrics", self._http.port)
             return
+        self._warned = True
+        self._rundir.metrics_endpoint.unlink(missing_ok=True)
 
     def _drain(self, now: float) -> None:
         for _ in range(BUDGET):
@@ -197,7 +207,7 @@ class Collector:
         try:
             if not self._rundir.collector_sock.exists():
                 bind(self._pull, self._rundir)
-            if not self._rundir.metrics_endpoint.exists():
+            if self._http.port and not self._rundir.metrics_endpoint.exists():
                 places.write(self._rundir.metrics_token, self._token.encode("ascii"))
                 places.announce(self._rundir, self._http.port)
         except (OSError, zmq.ZMQError):

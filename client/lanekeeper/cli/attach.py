@@ -6,7 +6,8 @@ from typing import Final, TypedDict, Unpack
 
 import click
 
-from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.ends import Ends, Outcome, Way
+from lanekeeper.cli.errors import SIGNAL_BASE, UNKNOWN, CliError
 from lanekeeper.cli.keys import DEFAULT, DetachKey, detach_key
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.note import Note
@@ -14,7 +15,7 @@ from lanekeeper.cli.options import address, pass_settings
 from lanekeeper.cli.painted import Painted
 from lanekeeper.cli.pen import Pen
 from lanekeeper.cli.plane import connected
-from lanekeeper.cli.relay import Ends, Outcome, Relay, Way
+from lanekeeper.cli.relay import Relay
 from lanekeeper.cli.render import History, Renderer
 from lanekeeper.cli.settings import QUIET, Settings
 from lanekeeper.cli.sizes import size_of
@@ -25,8 +26,6 @@ EXAMPLES = """lane attach build
 lane attach build --read-only
 lane attach build --take
 lane attach web/api:main.shell --detach-key ctrl-a"""
-UNKNOWN: Final = 1
-SIGNAL_BASE: Final = 128
 NO_SCREEN: Final = frozenset({"INTERNAL", "LIMIT_EXCEEDED", "TIMEOUT", "INVALID_TRANSITION"})
 """Refusals of a screen after which a person is still shown the output."""
 
@@ -138,7 +137,10 @@ def _renderer(terminal: Terminal, hint: str, rows: int) -> tuple[Renderer, int |
 
 
 def conclude(settings: Settings, address: str, outcome: Outcome) -> int:
-    """Say how it ended and return the exit status."""
+    """Say how it ended and return the exit status.
+
+    It is 0 after the detach key, 128 + N when signal N ended us, else the program's own.
+    """
     if outcome.way is Way.DETACHED:
         settings.notice(f"\ndetached; `lane attach {address}` comes back")
         return 0

@@ -28,6 +28,18 @@ class Subject(Struct, frozen=True):
     command: str
 
 
+def live_clock(
+    timeline: TimelineResult, wall_ns: int, monotonic_ns: Callable[[], int]
+) -> Callable[[], int]:
+    """Return a clock for live output: the wall clock as it is now, but not before the past.
+
+    It goes on as the monotonic clock does, whatever the wall clock is set to.
+    """
+    past = [time_ns for _, time_ns in timeline.times] + [size[1] for size in timeline.sizes]
+    base = max([wall_ns, *past]) - monotonic_ns()
+    return lambda: base + monotonic_ns()
+
+
 class Cast:
     """A renderer of the stream's items."""
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from lanekeeper.cli.board import Board
 from lanekeeper.cli.canvas import Canvas
-from lanekeeper.cli.errors import INTERRUPTED
+from lanekeeper.cli.errors import INTERRUPTED, SIGNAL_BASE
 from lanekeeper.cli.keyboard import Action, Attach, Keyboard, LookNow, Pace, Quit, Repaint, Suspend
 from lanekeeper.cli.looks import Listing, diagnosing, listing
 from lanekeeper.cli.scene import Scene
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 CAUGHT: Final = (*ENDING, signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
-SIGNAL_BASE: Final = 128
 ANSWER_SECONDS: Final = 3.0
 """Patience with one question; a plane that is away is asked again and again."""
 KEYS: Final = 4096

@@ -29,6 +29,10 @@ LOCAL: Final[dict[str, int]] = {
 }
 """Codes of the command line itself with their exit status; all others are the wire's."""
 
+SIGNAL_BASE: Final = 128
+"""A shell reports an end by signal N as 128 + N."""
+UNKNOWN: Final = 1
+"""Exit status when nobody knows the program's."""
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 BROKEN_PIPE: Final = 141

@@ -2,11 +2,10 @@
 
 from typing import Final
 
+from lanekeeper.cli.listing import sessions_of, terminals_of
 from lanekeeper.cli.orphans import look
 from lanekeeper.cli.plane import connected
 from lanekeeper.cli.settings import Settings
-from lanekeeper.wire.messages.session import SessionList
-from lanekeeper.wire.messages.terminal import TerminalList
 
 PATIENCE: Final = 1.0
 """Seconds a person waits for a completion."""
@@ -33,10 +32,10 @@ def addresses(settings: Settings, incomplete: str) -> list[str]:
         }
         found = list(lanes.values())
         if ":" in incomplete:
-            sessions = plane.call("session.list", result=SessionList).sessions
+            sessions = sessions_of(plane)
             found += [f"{lanes[s.lane_id]}:{s.name}" for s in sessions if s.lane_id in lanes]
         if "." in incomplete:
-            terminals = plane.call("terminal.list", result=TerminalList).terminals
+            terminals = terminals_of(plane)
             found += [f"{lanes[t.lane_id]}.{t.name}" for t in terminals if t.lane_id in lanes]
         return sorted(found)
 

@@ -91,7 +91,23 @@ def check_config(ctx: click.Context, settings: Settings) -> None:
 
 def main() -> NoReturn:
     """Run `lane` with the process's arguments, and exit."""
+    open_closed_streams()
     sys.exit(run(sys.argv[1:]))
+
+
+def open_closed_streams() -> None:
+    """Open the null device where a standard stream is closed: no socket of ours may get its number.
+
+    Python has no object for such a stream; it gets one.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def run(args: list[str]) -> int:

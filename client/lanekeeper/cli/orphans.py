@@ -177,7 +177,7 @@ def select(known: list[Orphan], ids: tuple[str, ...], directory: str) -> list[Or
     """Return what is to be cleaned.
 
     Raises:
-        CliError: ORPHAN_NOT_FOUND, or USAGE for one that only its remedy ends.
+        CliError: ORPHAN_NOT_FOUND, or INVALID_ARGUMENT for one that only its remedy ends.
     """
     if not ids:
         own = [one for one in known if one.directory == directory]
@@ -192,7 +192,9 @@ def select(known: list[Orphan], ids: tuple[str, ...], directory: str) -> list[Or
             )
         if not by_id[each].cleanable:
             raise CliError(
-                "USAGE", f"{each} cannot be cleaned away", hint=f"{by_id[each].remedy} instead"
+                "INVALID_ARGUMENT",
+                f"{each} cannot be cleaned away",
+                hint=f"{by_id[each].remedy} instead",
             )
     return [by_id[each] for each in dict.fromkeys(ids)]
 

@@ -146,9 +146,7 @@ def limits() -> Iterator[Finding]:
     if used is None or most is None:
         yield Finding(Grade.WARN, "terminals", "/proc/sys/kernel/pty cannot be read")
     else:
-        room = most - used >= FEW_PTYS
-        fix = "" if room else "sysctl -w kernel.pty.max=4096"
-        yield Finding(Grade.OK if room else Grade.WARN, "terminals", f"{used} of {most} used", fix)
+        yield terminals(used, most)
     pages = _number("/proc/sys/fs/pipe-user-pages-soft")
     enough = pages is None or pages == 0 or pages >= ENOUGH_PIPES
     fix = "" if enough else "sysctl -w fs.pipe-user-pages-soft=16384"
@@ -158,6 +156,13 @@ def limits() -> Iterator[Finding]:
         "unknown" if pages is None else str(pages),
         fix,
     )
+
+
+def terminals(used: int, most: int) -> Finding:
+    """Return whether there is room for more pseudo-terminals."""
+    room = most - used >= FEW_PTYS
+    fix = "" if room else f"sysctl -w kernel.pty.max={2 * most}"
+    return Finding(Grade.OK if room else Grade.WARN, "terminals", f"{used} of {most} used", fix)
 
 
 def directory(rundir: Rundir) -> Iterator[Finding]:

@@ -2,22 +2,22 @@
 
 import os
 import sys
-from typing import Final, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import click
 
+from lanekeeper.cli.ends import Ends, Way
+from lanekeeper.cli.errors import SIGNAL_BASE
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, json_option, pass_settings
 from lanekeeper.cli.plane import connected
-from lanekeeper.cli.relay import Ends, Relay, Way
+from lanekeeper.cli.relay import Relay
 from lanekeeper.cli.render import Bytes, Lines, Renderer, Words
 from lanekeeper.cli.settings import Settings
 
 EXAMPLES = """lane read build
 lane read build --follow | tee build.log
 lane read build --from 4096 --json"""
-SIGNAL_BASE: Final = 128
-
 
 Options = TypedDict("Options", {"from": int | None, "follow": bool, "raw": bool})
 """The options of the verb; one has the name of a keyword."""

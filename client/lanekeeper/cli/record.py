@@ -9,19 +9,19 @@ from typing import Final, TypedDict, Unpack
 
 import click
 
-from lanekeeper.cli.cast import Cast, Subject
-from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.cast import Cast, Subject, live_clock
+from lanekeeper.cli.ends import Ends, Way
+from lanekeeper.cli.errors import SIGNAL_BASE, CliError
 from lanekeeper.cli.lazy import Verb
 from lanekeeper.cli.options import address, pass_settings
 from lanekeeper.cli.plane import connected
-from lanekeeper.cli.relay import Ends, Relay, Way
+from lanekeeper.cli.relay import Relay
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import command_line
 
 EXAMPLES = """lane record build -o build.cast && asciinema play build.cast
 lane record agent --follow -o agent.cast
 lane record build --from 4096 > build.cast"""
-SIGNAL_BASE: Final = 128
 OWNER_ONLY: Final = 0o600
 """A recording may hold secrets that were shown."""
 
@@ -41,16 +41,19 @@ def record(settings: Settings, address: str, **options: Unpack[Options]) -> None
     What has been printed already is recorded as it came, from the oldest byte that is kept. Bytes
     that are gone are named in the header, in a marker and on stderr.
     """
-    with connected(settings) as plane, _target(options["output"]) as stdout:
+    with connected(settings) as plane:
         terminal = plane.terminal(address)
         info = terminal.info
         start = options["from"] or 0
         timeline = terminal.timeline(start)
         subject = Subject(start, f"{info.name} of {address}", command_line(info.argv))
-        cast = Cast(timeline, subject, time.time_ns)
+        cast = Cast(timeline, subject, live_clock(timeline, time.time_ns(), time.monotonic_ns))
         follow = options["follow"]
-        ends = Ends(stdin=None, stdout=stdout, forward=False, follow=follow)
-        with terminal.output(start, follow=follow, policy="drop") as stream:
+        with (
+            _target(options["output"]) as stdout,  # only now: a wrong address leaves no file
+            terminal.output(start, follow=follow, policy="drop") as stream,
+        ):
+            ends = Ends(stdin=None, stdout=stdout, forward=False, follow=follow)
             outcome = Relay(plane, terminal, stream, ends, cast).run()
     if outcome.lost:
         settings.notice(f"lane: {outcome.lost} bytes of this output are gone from the log")

@@ -9,15 +9,11 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import Final
 
+from lanekeeper.cli.ends import Ends, Outcome, Way
 from lanekeeper.cli.errors import CliError
-from lanekeeper.cli.keys import NONE, DetachKey
-from lanekeeper.cli.note import Note
-from lanekeeper.cli.pen import OURS_NO_MORE, TAKE_KEY, Pen
+from lanekeeper.cli.pen import OURS_NO_MORE, TAKE_KEY
 from lanekeeper.cli.render import Renderer
 from lanekeeper.cli.sink import Sink
 from lanekeeper.cli.sizes import size_of
@@ -35,55 +31,6 @@ LEAVE_SECONDS: Final = 1.0
 """How long a reader that stands still may keep us from leaving."""
 OVER: Final = frozenset({"INVALID_TRANSITION", "TERMINAL_NOT_FOUND", "CLOSED"})
 """Refusals of input that mean that the program has ended."""
-
-
-class Way(Enum):
-    """How a relay came to its end."""
-
-    ENDED = auto()
-    DETACHED = auto()
-    SIGNALLED = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a relay came to its end, with the program's status or the signal that ended us."""
-
-    way: Way
-    exit: ExitStatus | None = None
-    caught: signal.Signals | None = None
-    lost: int = 0
-
-
-@dataclass(slots=True)
-class Ends:
-    """The person's side.
-
-    Attributes:
-        stdin: the descriptor to read keys or input from; None for none.
-        stdout: the descriptor to write to.
-        raw: whether stdin is a terminal to be put in raw mode.
-        follow_size: the descriptor whose size the program's terminal follows; None for none.
-        forward: whether signals go to the program; otherwise they end the relay.
-        detach_key: what detaches.
-        pen: who writes; None where nobody else can.
-        notice: tells the person something.
-        note: tells it over a painted screen instead.
-        greet: called when keys go to the program from now on.
-        follow: whether the program's end is waited for; otherwise that of what is there now.
-    """
-
-    stdin: int | None
-    stdout: int
-    raw: bool = False
-    follow_size: int | None = None
-    forward: bool = True
-    detach_key: DetachKey = field(default_factory=lambda: DetachKey(NONE))
-    follow: bool = True
-    greet: Callable[[], None] | None = None
-    pen: Pen | None = None
-    notice: Callable[[str], None] | None = None
-    note: Note | None = None
 
 
 class Relay:
@@ -297,7 +244,9 @@ class Relay:
             if error.code not in OVER:
                 self._excuse(f"{number.name} was not sent", error)
             elif self._sink.waiting:  # it has ended, and its end waits behind this
-                self._outcome = Outcome(Way.SIGNALLED, caught=number, lost=self._lost)
+                self._outcome = Outcome(
+                    Way.SIGNALLED, ExitStatus(kind="unknown"), number, self._lost
+                )
 
     def _resize(self) -> None:
         if self._ends.follow_size is None or not self._writes:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from lanekeeper.cli.address import parse
-from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.ends import Ends, Outcome, Way
+from lanekeeper.cli.errors import SIGNAL_BASE, UNKNOWN, CliError
 from lanekeeper.cli.fields import fields
 from lanekeeper.cli.keys import NONE, DetachKey
 from lanekeeper.cli.pen import Pen
 from lanekeeper.cli.plane import Change
-from lanekeeper.cli.relay import Ends, Outcome, Relay, Way
+from lanekeeper.cli.relay import Relay
 from lanekeeper.cli.render import Bytes, Lines, Renderer
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.sizes import Size, size_of
@@ -28,9 +29,6 @@ from lanekeeper.wire.messages.lane import LaneCreate, LaneResult
 from lanekeeper.wire.messages.terminal import TerminalInfo
 
 CREATE_SECONDS: Final = 15.0
-UNKNOWN: Final = 1
-"""Exit status when nobody knows the program's."""
-SIGNAL_BASE: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +78,7 @@ def run_detached(settings: Settings, plane: Plane, request: Request) -> Terminal
 def run_attached(settings: Settings, plane: Plane, request: Request) -> int:
     """Run the command to its end with its output here; return the exit status to end with."""
     ends = choose_ends(request, as_json=settings.json)
+    ends.notice = settings.notice
     made = ensure(plane, request)
     options = spawn_options(request, made, interactive=ends.raw)
     options["stdin"] = "pipe" if ends.stdin is not None and not ends.raw else "tty"
@@ -91,7 +90,7 @@ def run_attached(settings: Settings, plane: Plane, request: Request) -> int:
         settings.emit({"event": "started", "terminal": fields(terminal.info)})
     settings.detail(f"terminal {terminal.id} in {made.lane.info.name}:{made.session}")
     if ends.stdin is not None:
-        ends.pen, ends.notice = Pen(terminal, tty=ends.raw), settings.notice
+        ends.pen = Pen(terminal, tty=ends.raw)
         if ends.raw:  # a pipe may have nothing to say: it takes the writing with its first byte
             ends.pen.take()
     outcome: Outcome | None = None
@@ -191,7 +190,7 @@ def tidy(made: Made, terminal: Terminal) -> None:
 def conclude(
     settings: Settings, made: Made, terminal: Terminal, outcome: Outcome, *, tidied: bool
 ) -> int:
-    """Say what is to be said at the end, and return the exit status."""
+    """Say what is to be said at the end, and return the exit status, as `attach.conclude` does."""
     where = f"{made.lane.info.name}:{made.session}.{terminal.info.name}"
     if outcome.lost:
         settings.notice(f"lane: {outcome.lost} bytes of output were lost: the lease had expired")

@@ -7,7 +7,7 @@ import click
 
 from lanekeeper.cli.address import parse
 from lanekeeper.cli.complete import addresses
-from lanekeeper.cli.errors import CliError
+from lanekeeper.cli.errors import SIGNAL_BASE, CliError
 from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import LazyGroup, Verb
 from lanekeeper.cli.listing import sessions_of
@@ -37,7 +37,6 @@ lane session ls build --json"""
 ATTACH_EXAMPLES = """lane session attach build:main
 lane session attach build:main --restore --json"""
 TERMINATE_EXAMPLES = """lane session terminate build:review --yes"""
-SIGNAL_BASE = 128
 
 
 class Session(LazyGroup):

@@ -44,11 +44,25 @@ class RawMode:
         self.leave()
 
     def enter(self) -> None:
-        """Switch to raw mode: every key is a byte to be read."""
-        if not self._wanted or self._before is not None:
+        """Switch to raw mode: every key is a byte to be read.
+
+        Again after a stop, in which the shell has set its own; `leave` brings back the first. In
+        the background the terminal is left to those in the foreground.
+        """
+        if not self._wanted or not self._in_foreground():
             return
-        self._before = termios.tcgetattr(self._descriptor)
-        tty.setraw(self._descriptor, termios.TCSADRAIN)
+        if self._before is None:
+            self._before = termios.tcgetattr(self._descriptor)
+            tty.setraw(self._descriptor, termios.TCSADRAIN)
+            return
+        with contextlib.suppress(termios.error):  # a window that is closed continues us, too
+            tty.setraw(self._descriptor, termios.TCSADRAIN)
+
+    def _in_foreground(self) -> bool:
+        try:
+            return os.tcgetpgrp(self._descriptor) == os.getpgrp()
+        except OSError:  # not the terminal of this session: nobody competes for it
+            return True
 
     def leave(self) -> None:
         """Switch back to what it was; a terminal that has gone needs nothing."""

@@ -24,8 +24,11 @@ EXAMPLES = """lane up --detach
 lane --runtime-dir /tmp/plane up
 lane up --log-budget 4G
 lane up --metrics-port 9464
+lane up --warm 16
 lane up --detach --json | jq .pid"""
 READY_SECONDS: Final = 15.0
+WARM_MOST: Final = 256
+"""Each takes memory and descriptors whether it is ever needed or not."""
 SECOND_KEEPER: Final = 5
 """Exit status of a keeper that finds the lock held."""
 
@@ -37,6 +40,7 @@ class Options(TypedDict):
     ephemeral: bool
     log_budget: int
     metrics_port: int
+    warm: int | None
     log_level: str
     log_format: str
 
@@ -59,6 +63,12 @@ class Options(TypedDict):
     help="Of the metrics on 127.0.0.1 [default: 0, any].",
 )
 @click.option(
+    "--warm",
+    type=click.IntRange(1, WARM_MOST),
+    metavar="N",
+    help="Workers kept ready for new lanes [default: 4].",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
@@ -78,6 +88,8 @@ def up(settings: Settings, **options: Unpack[Options]) -> None:
     words = ["--log-level", options["log_level"], "--log-format", options["log_format"]]
     words += ["--log-budget", str(options["log_budget"])]
     words += ["--metrics-port", str(options["metrics_port"])]
+    if options["warm"] is not None:
+        words += ["--warm", str(options["warm"])]
     if options["ephemeral"]:
         words.append("--ephemeral")
     if options["detach"]:

@@ -4,11 +4,11 @@ import signal
 import sys
 
 from lanekeeper.cli.attach import ends_of, stay
+from lanekeeper.cli.ends import Way
 from lanekeeper.cli.errors import CliError, translate
 from lanekeeper.cli.keys import DEFAULT, detach_key
 from lanekeeper.cli.pen import Pen
 from lanekeeper.cli.plane import connected
-from lanekeeper.cli.relay import Way
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import how
 from lanekeeper.client import LaneError

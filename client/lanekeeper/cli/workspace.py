@@ -6,7 +6,7 @@ from lanekeeper.cli.complete import workspaces
 from lanekeeper.cli.fields import fields
 from lanekeeper.cli.lazy import LazyGroup, Verb
 from lanekeeper.cli.options import idempotency_key, json_option, pass_settings
-from lanekeeper.cli.plane import Change, Target, connected
+from lanekeeper.cli.plane import Change, connected
 from lanekeeper.cli.settings import Settings
 from lanekeeper.cli.text import age, safe, table
 from lanekeeper.cli.verbs import WORKSPACE_VERBS
@@ -72,7 +72,7 @@ def open_workspace(settings: Settings, name: str, idempotency_key: str | None) -
     change = Change(settings, idempotency_key)
     with connected(settings) as plane:
         payload = WorkspaceOpen(name=name)
-        space = change.make(plane, "workspace.open", payload, WorkspaceResult, Target()).workspace
+        space = change.make(plane, "workspace.open", payload, WorkspaceResult).workspace
     change.done(f"opened workspace {space.name} ({space.id})", {"workspace": fields(space)})
 
 

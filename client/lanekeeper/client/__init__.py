@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lanekeeper.client.handles import Session, Terminal
     from lanekeeper.client.items import Completed, Data, Ended, Gap, Item, Resized, returncode
     from lanekeeper.client.joining import CallOptions
-    from lanekeeper.client.programs import RunOptions, SpawnOptions, StartOptions
+    from lanekeeper.client.starting import RunOptions, SpawnOptions, StartOptions
     from lanekeeper.client.writers import Writer
     from lanekeeper.wire.envelope import Actor, Event
     from lanekeeper.wire.messages.screen import Screen
@@ -99,12 +99,12 @@ _PLACES: Final = {
     "Plane": ("lanekeeper.client.blocking", "Plane"),
     "Refused": ("lanekeeper.client.errors", "RefusedError"),
     "Resized": ("lanekeeper.client.items", "Resized"),
-    "RunOptions": ("lanekeeper.client.programs", "RunOptions"),
+    "RunOptions": ("lanekeeper.client.starting", "RunOptions"),
     "Screen": ("lanekeeper.wire.messages.screen", "Screen"),
     "Session": ("lanekeeper.client.handles", "Session"),
     "SpawnFailed": ("lanekeeper.client.errors", "SpawnFailedError"),
-    "SpawnOptions": ("lanekeeper.client.programs", "SpawnOptions"),
-    "StartOptions": ("lanekeeper.client.programs", "StartOptions"),
+    "SpawnOptions": ("lanekeeper.client.starting", "SpawnOptions"),
+    "StartOptions": ("lanekeeper.client.starting", "StartOptions"),
     "Terminal": ("lanekeeper.client.handles", "Terminal"),
     "TimedOut": ("lanekeeper.client.errors", "TimedOutError"),
     "Unreachable": ("lanekeeper.client.errors", "UnreachableError"),

@@ -15,7 +15,7 @@ from typing import TypeVar, Unpack
 
 from msgspec import Struct
 
-from lanekeeper.client import joining, operations, programs
+from lanekeeper.client import joining, operations, programs, starting
 from lanekeeper.client.aioflows import AsyncAttachment, AsyncEventStream, AsyncOutputStream
 from lanekeeper.client.aiohandles import AsyncSession, AsyncTerminal
 from lanekeeper.client.aioshell import AsyncShell
@@ -25,7 +25,7 @@ from lanekeeper.client.environment import Word
 from lanekeeper.client.following import EventFlow, follow_events
 from lanekeeper.client.items import Completed
 from lanekeeper.client.joining import CallOptions, ConnectOptions, Place
-from lanekeeper.client.programs import RunOptions, StartOptions
+from lanekeeper.client.starting import RunOptions, StartOptions
 from lanekeeper.client.story import Story
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.messages.lane import Ended, LaneInfo
@@ -185,7 +185,7 @@ class AsyncLane:
 
     async def spawn(self, argv: Sequence[Word], **options: Unpack[StartOptions]) -> AsyncTerminal:
         """Start a program on a new terminal; see `SpawnOptions` and `StartOptions`."""
-        what = programs.program(argv, options, options.get("command_id"))
+        what = starting.program(argv, options, options.get("command_id"))
         launched = await self._shell.perform(programs.launch(self.info, what))
         place = Place(launched.spawned.terminal, launched.spawned.endpoints)
         return AsyncTerminal(self._shell, place, launched)
@@ -194,7 +194,7 @@ class AsyncLane:
         self, argv: Sequence[Word], **options: Unpack[RunOptions]
     ) -> Completed[AsyncTerminal]:
         """Run a program to its end and return its output and how it ended; as `Lane.run`."""
-        what, feeding = programs.to_run(argv, options)
+        what, feeding = starting.to_run(argv, options)
         operation = programs.run(self.info, what, feeding)
         done = await self._shell.perform(operation, options.get("timeout"))
         place = Place(done.spawned.terminal, done.spawned.endpoints)

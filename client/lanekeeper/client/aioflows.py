@@ -96,6 +96,7 @@ class AsyncAttachment(AsyncClosing):
         self._shell = shell
         self._lease = lease
         self.info = attached.session
+        self.attached = attached
 
     @property
     def lease_id(self) -> str:

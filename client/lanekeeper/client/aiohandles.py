@@ -17,8 +17,9 @@ from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.following import tend
 from lanekeeper.client.handles import INPUT_TIMEOUT, Form, Rows, Target
 from lanekeeper.client.joining import Patience, Place, SendOptions
-from lanekeeper.client.programs import Launched, Policy, output_flow
+from lanekeeper.client.programs import Launched, output_flow
 from lanekeeper.client.recording import timeline
+from lanekeeper.client.starting import Policy
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.lane import Ended
 from lanekeeper.wire.messages.recording import TimelineResult
@@ -114,7 +115,8 @@ class AsyncTerminal:
         if held is not None:
             await self._shell.perform(writing.watch(held, events))
             return AsyncWriter(self._shell, self._input, held)
-        operation = writing.hold_on(self._place, events, tty=tty, take_over=take)
+        link = self._place.endpoints.control
+        operation = writing.hold_on(self._place.ids, link, events, tty=tty, take_over=take)
         return AsyncWriter(self._shell, self._input, await self._shell.perform(operation))
 
     async def resize(self, cols: int, rows: int) -> TerminalInfo:

@@ -15,7 +15,7 @@ from typing import TypeVar, Unpack
 
 from msgspec import Struct
 
-from lanekeeper.client import joining, operations, programs
+from lanekeeper.client import joining, operations, programs, starting
 from lanekeeper.client.closing import Closing
 from lanekeeper.client.effects import Call, ask
 from lanekeeper.client.environment import Word
@@ -24,9 +24,9 @@ from lanekeeper.client.following import EventFlow, follow_events
 from lanekeeper.client.handles import Session, Terminal
 from lanekeeper.client.items import Completed
 from lanekeeper.client.joining import CallOptions, Place
-from lanekeeper.client.programs import RunOptions, StartOptions
 from lanekeeper.client.session import Observer
 from lanekeeper.client.shell import Shell
+from lanekeeper.client.starting import RunOptions, StartOptions
 from lanekeeper.client.story import Story
 from lanekeeper.keeper.rundir import Rundir
 from lanekeeper.wire.envelope import Actor
@@ -244,7 +244,7 @@ class Lane:
         Raises:
             SpawnFailedError: it could not be executed.
         """
-        what = programs.program(argv, options, options.get("command_id"))
+        what = starting.program(argv, options, options.get("command_id"))
         launched = self._shell.perform(programs.launch(self.info, what))
         place = Place(launched.spawned.terminal, launched.spawned.endpoints)
         return Terminal(self._shell, place, launched)
@@ -260,7 +260,7 @@ class Lane:
             BusyError: it wrote more than `max_output` bytes; it was ended.
             SpawnFailedError: it could not be executed.
         """
-        what, feeding = programs.to_run(argv, options)
+        what, feeding = starting.to_run(argv, options)
         done = self._shell.perform(programs.run(self.info, what, feeding), options.get("timeout"))
         place = Place(done.spawned.terminal, done.spawned.endpoints)
         return Completed(done.output, done.exit, Terminal(self._shell, place), done.gaps)

@@ -13,9 +13,10 @@ from lanekeeper.client.feeding import InputQueue
 from lanekeeper.client.flows import Attachment, OutputStream, Pending
 from lanekeeper.client.following import tend
 from lanekeeper.client.joining import Pasting, Place
-from lanekeeper.client.programs import Launched, Policy, output_flow
+from lanekeeper.client.programs import Launched, output_flow
 from lanekeeper.client.recording import timeline
 from lanekeeper.client.shell import Shell
+from lanekeeper.client.starting import Policy
 from lanekeeper.client.writers import Writer
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.lane import Ended
@@ -165,7 +166,8 @@ class Terminal:
         if held is not None:
             self._shell.perform(writing.watch(held, events))
             return Writer(self._shell, self._input, held)
-        operation = writing.hold_on(self._place, events, tty=tty, take_over=take)
+        link = self._place.endpoints.control
+        operation = writing.hold_on(self._place.ids, link, events, tty=tty, take_over=take)
         return Writer(self._shell, self._input, self._shell.perform(operation))
 
     def resize(self, cols: int, rows: int) -> TerminalInfo:

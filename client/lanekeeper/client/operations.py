@@ -227,19 +227,6 @@ def spawn(
     return (yield from ask(call))
 
 
-def is_consumed(terminal_id: str, lease_id: str, link: str) -> Operation[bool]:
-    """Return whether a terminal has a consumer of this lease."""
-    call = Call(
-        "terminal.consumers",
-        terminal.ConsumerList,
-        plane.Nothing(),
-        Ids(terminal_id=terminal_id),
-        link,
-    )
-    found = yield from ask(call)
-    return any(one.lease_id == lease_id for one in found.consumers)
-
-
 def simple(
     method: str, body: Struct | None, terminal_id: str, link: str | None = None
 ) -> Operation[terminal.TerminalInfo]:

@@ -27,7 +27,9 @@ RETRY_FIRST: Final = 0.02
 RETRY_MOST: Final = 0.5
 """Seconds before a command is sent again that was refused for now."""
 LOST_PATIENCE: Final = 2.0
-"""Seconds for which a lane may be without its worker; refusals further apart are of two losses."""
+"""Seconds for which a lane may go on being refused as without its worker."""
+LOST_ANEW: Final = 10.0
+"""Seconds after which a refusal is of another loss: the broker itself waits 2 s before each."""
 DOUBT: Final = 1.0
 """Seconds of silence on a hot path before the broker is asked what became of the lane."""
 DOUBT_AGAIN: Final = 5.0
@@ -239,7 +241,7 @@ class Requests:
         if not error.retryable:
             return False
         if error.code == "WORKER_LOST" and error.details.get("status") != "failed":
-            if request.lost_at is None or now - request.lost_at > LOST_PATIENCE:
+            if request.lost_at is None or now - request.lost_at > LOST_ANEW:
                 request.lost_since = now  # another worker than the one that was lost before
             request.lost_at = now
             return now - request.lost_since < LOST_PATIENCE

@@ -37,7 +37,6 @@ class Story:
         self.epoch: str | None = None
         self.finished = False
         self.token: str | None = None
-        self.joins = 0
         self.malformed = 0
         self._lenient = since == 0
         self._follow = follow
@@ -70,7 +69,6 @@ class Story:
 
     def joined(self, epoch: str, last: int) -> None:
         """Note that everything after `last` of `epoch` will be received."""
-        self.joins += 1
         if self.position is None:
             self.position, self.epoch = last, epoch
             self._stop = None if self._follow else last

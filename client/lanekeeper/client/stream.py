@@ -51,7 +51,6 @@ class Assembly:
         self.epoch = 0
         self.finished = False
         self.token: str | None = None
-        self.joins = 0
         self.heard = 0
         self.stale = 0
         self.malformed = 0
@@ -103,7 +102,6 @@ class Assembly:
             self._new_epoch(message.epoch)
         if message.kind is Kind.JOINED:
             if message.topic == self.token:
-                self.joins += 1
                 self._look = True
             return
         if message.kind is Kind.END:

@@ -10,7 +10,6 @@ from msgspec import Struct
 from lanekeeper.client import operations
 from lanekeeper.client.effects import Call, Feed, Ids, Operation, Unsubscribe, ask, subscribe
 from lanekeeper.client.errors import LaneError, error_for
-from lanekeeper.client.joining import Place
 from lanekeeper.client.leases import Lease
 from lanekeeper.wire.codec import decode_body, decode_event
 from lanekeeper.wire.errors import WireError
@@ -66,16 +65,18 @@ class Hold(Struct, eq=False):
             self.taken = error_for("NOT_WRITER", message, details={"who": who})
 
 
-def take(place: Place, *, tty: bool, take_over: bool) -> Operation[Hold]:
-    """Take a terminal's writer lease; NOT_WRITER when another client holds it."""
-    ids = place.ids
+def take(ids: Ids, link: str, *, tty: bool, take_over: bool) -> Operation[Hold]:
+    """Take a terminal's writer lease; NOT_WRITER when another client holds it.
+
+    `link` is the lane's hot path.
+    """
     lease, _ = yield from operations.attach_session(ids)
     call = Call(
         "terminal.lease",
         terminal.Writing,
         terminal.Write(lease_id=lease.lease_id, tty=tty, take=take_over),
         Ids(terminal_id=ids.terminal_id),
-        place.endpoints.control,
+        link,
     )
     try:
         writing = yield from ask(call)
@@ -90,9 +91,9 @@ def watch(hold: Hold, endpoint: str) -> Operation[None]:
     hold.feed = yield from subscribe(endpoint, (TOPIC,), hold)
 
 
-def hold_on(place: Place, endpoint: str, *, tty: bool, take_over: bool) -> Operation[Hold]:
-    """Take a terminal's writer lease and watch over it."""
-    hold = yield from take(place, tty=tty, take_over=take_over)
+def hold_on(ids: Ids, link: str, endpoint: str, *, tty: bool, take_over: bool) -> Operation[Hold]:
+    """Take a terminal's writer lease and watch over it by the events at `endpoint`."""
+    hold = yield from take(ids, link, tty=tty, take_over=take_over)
     yield from watch(hold, endpoint)
     return hold
 

@@ -25,6 +25,9 @@ from lanekeeper.wire.sample import (
 FIRST_WITHIN: Final = 1.0
 """Seconds within which the first sample, or one that is wanted again, is pushed."""
 
+LAG_TOLD: Final = 0.15
+"""A loop that is later than this is worth a sample of its own (seconds)."""
+
 _Key = tuple[str, tuple[str, ...]]
 
 
@@ -129,10 +132,12 @@ class Meter:
         return self._due if self.changed else None
 
     def take(self, now: float, lane: LaneLoad | None = None, *, last: bool = False) -> bytes | None:
-        """Return the sample to push now, or None; the `last` one is due at once."""
+        """Return the sample to push now, or None; the `last` one is due at once.
+
+        It stays due after a pause until `sent` says that it has been taken.
+        """
         if not last and (not self.changed or now < self._due):
             return None
-        self.changed = False
         self._due = now + SAMPLE_SECONDS
         values = [
             Value(name, list(labels), value) for (name, labels), value in self._values.items()
@@ -142,8 +147,6 @@ class Meter:
             for (name, labels), each in self._histograms.items()
             if any(each.counts)
         ]
-        for each in self._histograms.values():
-            each.recent.clear()
         return encode_sample(
             Sample(
                 v=SAMPLE_VERSION,
@@ -156,6 +159,12 @@ class Meter:
                 last=last,
             )
         )
+
+    def sent(self) -> None:
+        """Note that the sample just taken is on its way: what it showed is not shown again."""
+        self.changed = False
+        for each in self._histograms.values():
+            each.recent.clear()
 
     def _histogram(self, name: str, labels: tuple[str, ...]) -> _Histogram:
         key = (name, labels)

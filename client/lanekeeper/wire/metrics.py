@@ -42,6 +42,10 @@ class Metric:
     buckets: tuple[float, ...] = ()
 
 
+COMMAND_SECONDS: Final = "lanekeeper_command_seconds"
+UNKNOWN_METHOD: Final = "unknown"
+"""The method of a command that names none there is: names of callers are no labels."""
+
 UNTIMED: Final = frozenset({"terminal.wait"})
 """Methods that take as long as their caller wants: how long says nothing about the plane."""
 
@@ -94,7 +98,7 @@ _TABLE: Final = (
         "status",
     ),
     _spread(
-        "lanekeeper_command_seconds",
+        COMMAND_SECONDS,
         (BROKER, WORKER),
         _COMMANDS,
         "From the receipt of a command to its answer, at the process that took it from a client; "

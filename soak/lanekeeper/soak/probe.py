@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from lanekeeper.client import Data, OutputStream, Plane, connect
-from lanekeeper.client.programs import Policy
+from lanekeeper.client.starting import Policy
 from lanekeeper.soak import oracle
 from lanekeeper.soak.stream import Judge
 from lanekeeper.soak.subject import command, environment

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,18 +166,28 @@ def test_a_token_that_others_could_read_is_replaced(directory: Path, mode: int) 
         assert collector.stop() == 0
 
 
-def test_a_port_that_is_taken_leaves_everything_else(directory: Path, pages: Pages) -> None:
-    with Bus(directory) as bus:
-        other = directory / "other"
-        other.mkdir(mode=0o700)
-        port = str(pages.port)
-        daemon = Daemon(other, "collector", options=("--metrics-port", port))
-        assert not (other / "metrics" / "endpoint.json").exists()
-        assert (
-            f"cannot serve metrics on port {port}" in (other / "log" / "collector.log").read_text()
-        )
-        assert bus.directory == directory
-        assert daemon.stop() == 0
+def test_a_port_that_is_taken_leaves_everything_else_and_is_served_when_it_is_free(
+    directory: Path,
+) -> None:
+    endpoint = directory / "metrics" / "endpoint.json"
+    endpoint.parent.mkdir(mode=0o700)
+    endpoint.write_text('{"of": "a collector before"}')
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        daemon = Daemon(directory, "collector", options=("--metrics-port", str(port)))
+        assert not endpoint.exists()
+        with Bus(directory) as bus:
+            push = bus.open(zmq.PUSH, "collector")
+            push.send(sample(5))
+            wait_until((directory / "metrics" / "totals").exists, 10.0, "the first beat")
+            assert not endpoint.exists()
+            taken.close()
+            pages = Pages(directory)
+            assert pages.port == port
+            shows(pages, OUTPUT, 5)
+    assert daemon.stop() == 0
+    log = (directory / "log" / "collector.log").read_text()
+    assert log.count(f"cannot serve metrics on port {port}") == 1
 
 
 def test_it_says_hello_and_beats_and_asks_who_there_is(directory: Path) -> None:

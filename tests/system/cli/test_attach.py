@@ -120,6 +120,21 @@ def test_a_closed_window_leaves_the_program(shared_plane: Plane) -> None:
     assert shown["terminal"]["exit"] is None
 
 
+def test_a_program_whose_input_has_ended_is_left_by_the_key(shared_plane: Plane) -> None:
+    with shared_plane.start_lane("run", "fed", "--", "sh", "-c", "cat; echo over; sleep 60") as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        run.stdin.close()
+        assert run.stdout.readline() == b"over\n"
+        with Typist([LANE, "attach", "fed"], env=shared_plane.env) as person:
+            person.expect_bytes(b"detaches")
+            person.type("nobody reads this")
+            person.press("ctrl-]")
+            assert person.expect_exit() == 0
+        run.terminate()
+        assert run.wait(10) == 143
+
+
 def test_without_a_terminal_it_says_what_to_use(shared_plane: Plane) -> None:
     start(shared_plane, "pipe", "cat")
     done = shared_plane.lane("attach", "pipe")

@@ -14,6 +14,7 @@ import pytest
 
 from kit.cluster import LANE, Plane
 from kit.typist import Typist
+from kit.viewers import stays
 from kit.waiting import wait_line, wait_until
 
 
@@ -27,6 +28,20 @@ def idle() -> Iterator[Plane]:
     for path in sorted(place.base.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     place.base.rmdir()
+
+
+def test_as_many_workers_are_ready_as_were_asked_for(idle: Plane) -> None:
+    for wrong in ("0", "257", "many"):
+        assert idle.lane("up", "--detach", "--warm", wrong).returncode == 2
+    up = idle.lane("up", "--detach", "--warm", "2")
+    assert up.returncode == 0, up.stderr
+
+    def ready() -> int:
+        found = json.loads(idle.lane("status", "--json").stdout)["processes"]
+        return sum(one["role"] == "worker" for one in found)
+
+    wait_until(lambda: ready() == 2, 15, "two workers")
+    stays(lambda: ready() == 2, 1.0, "no more of them")
 
 
 def test_up_detached_then_a_second_one_then_down(idle: Plane) -> None:

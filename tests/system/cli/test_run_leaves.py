@@ -1,6 +1,7 @@
 """What a `lane run` leaves behind, and what is there for one that is repeated."""
 
 import json
+import signal
 
 from kit.cluster import Plane
 
@@ -38,3 +39,14 @@ def test_a_repeated_key_joins_a_program_that_still_runs(shared_plane: Plane) -> 
             assert output is not None
             assert output.readline() == b"over\n"
         assert (first.wait(10), second.wait(10)) == (0, 0)
+
+
+def test_a_signal_ends_a_run_whose_program_has_ended_and_whose_reader_stands_still(
+    shared_plane: Plane,
+) -> None:
+    with shared_plane.start_lane("run", "stuck", "--", "seq", "300000") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"1\n"
+        assert shared_plane.lane("wait", "stuck", "--timeout", "20").returncode == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 143

@@ -16,7 +16,7 @@ from kit.waiting import wait_until
 from kit.wire_client import WireClient
 from lanekeeper.client import Data, Ended, Gap, Item, Terminal
 from lanekeeper.client import Plane as Connected
-from lanekeeper.client.programs import Policy
+from lanekeeper.client.starting import Policy
 
 SEED = 6
 BEFORE = 4096

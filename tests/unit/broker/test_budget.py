@@ -68,10 +68,12 @@ def test_a_spawn_on_its_way_counts_until_it_is_answered() -> None:
 
 
 def test_a_retry_is_counted_once_and_never_refused() -> None:
-    budget = Budget(LOG_CAPACITY)
+    admitted: set[str] = set()
+    budget = Budget(LOG_CAPACITY, admitted)
     assert code_of(budget, spawn("a")) == "ok"
     assert code_of(budget, spawn("a")) == "ok"
     assert budget.used([]) == LOG_CAPACITY
+    admitted.add("a")
     budget.settle("a")
     assert code_of(budget, spawn("a"), RUNS) == "ok"
     assert budget.used([]) == 0
@@ -80,7 +82,7 @@ def test_a_retry_is_counted_once_and_never_refused() -> None:
 def test_what_was_not_sent_is_not_counted() -> None:
     budget = Budget(LOG_CAPACITY)
     assert code_of(budget, spawn("a")) == "ok"
-    budget.withdraw("a")
+    budget.settle("a")
     assert code_of(budget, spawn("b")) == "ok"
     assert code_of(budget, spawn("a")) == "LIMIT_EXCEEDED"
 

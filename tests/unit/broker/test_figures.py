@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
-from lanekeeper.broker.figures import LAG_TOLD, Figures
+from lanekeeper.broker.figures import Figures
 from lanekeeper.keeper.identity import Process
 from lanekeeper.wire.limits import LOG_BUDGET
 from lanekeeper.wire.messages.events import Happened
+from lanekeeper.wire.meter import LAG_TOLD
 from lanekeeper.wire.sample import Sample, decode_sample
 
 from .bench import Bench, a_terminal
@@ -26,6 +27,7 @@ def sample(figures: Figures, bench: Bench) -> Sample:
     figures.again(bench.now)
     data = figures.take(bench.now + 1)
     assert data is not None
+    figures.pushed(sent=True)
     return decode_sample(data)
 
 
@@ -104,6 +106,26 @@ def test_nothing_is_pushed_while_nothing_has_changed(bench: Bench, figures: Figu
     assert due is not None
     (spread,) = decode_sample(figures.take(due) or b"").spreads
     assert spread.recent == [LAG_TOLD / 2, LAG_TOLD]
+
+
+def test_what_the_collector_did_not_take_is_pushed_again_after_the_next_beat(
+    bench: Bench, figures: Figures
+) -> None:
+    sample(figures, bench)
+    figures.touch()
+    figures.lag(LAG_TOLD)
+    refused = figures.take(figures.due() or 0.0)
+    figures.pushed(sent=False)
+    assert refused is not None
+    assert figures.due() is None
+    figures.lag(0.0)
+    due = figures.due()
+    assert due is not None
+    (spread,) = decode_sample(figures.take(due) or b"").spreads
+    assert spread.recent == [LAG_TOLD, 0.0]
+    figures.pushed(sent=True)
+    figures.lag(0.0)
+    assert figures.due() is None
 
 
 def told(**fields: object) -> dict[str, object]:

@@ -13,6 +13,7 @@ from lanekeeper.broker.records import (
     Answered,
     Genesis,
     RecordError,
+    Taken,
     decode_record,
     encode_record,
 )
@@ -55,6 +56,16 @@ def test_cleared_deadlines_do_not_pile_up() -> None:
         deadlines.clear(_key(number))
     assert len(deadlines) == 0
     assert deadlines.next() is None
+
+
+def test_a_command_that_was_taken_is_over_by_its_id_or_with_its_lane() -> None:
+    state = State()
+    for lane_id, command_id in (("a", "1"), ("a", "2"), ("b", "3")):
+        state.apply(Taken(lane_id, command_id.encode(), command_id))
+    state.apply(Taken("a", None, "1"))
+    assert state.taken == {("a", "2"): b"2", ("b", "3"): b"3"}
+    state.apply(Taken("a", None))
+    assert state.taken == {("b", "3"): b"3"}
 
 
 def test_history_is_bounded_by_count_and_by_size() -> None:

@@ -222,6 +222,22 @@ def test_a_lane_that_was_given_up_without_a_broker_is_kept(bench: Bench) -> None
     assert bench.send(command)[0].error is None
 
 
+def test_a_cleanup_that_overtook_a_recovery_is_answered_by_the_next_broker(bench: Bench) -> None:
+    lane, _ = _busy(bench)
+    lane_id = lane["lane_id"]
+    _dies(bench, lane, recovering=False, kept=True, signal=11, reason="crash loop")
+    recover = bench.command("lane.recover", lane_id=lane_id, deadline_ms=60_000)
+    bench.send(recover)
+    cleanup = bench.command("lane.cleanup", lane_id=lane_id, deadline_ms=60_000)
+    bench.send(cleanup)
+    bench.wait(10.1)
+    assert [(one.id, _error(one)) for _, one in bench.replies[-1:]] == [(recover.id, "WORKER_LOST")]
+    bench.restart()
+    assert not bench.send(cleanup)
+    bench.keeper(op="swept", id=f"sweep:{lane_id}", killed=1)
+    assert (bench.replies[-1][1].id, bench.replies[-1][1].error) == (cleanup.id, None)
+
+
 def test_what_cannot_be_recovered_is_refused(bench: Bench) -> None:
     lane, _ = _busy(bench)
     fields = {"lane_id": lane["lane_id"]}

@@ -153,6 +153,15 @@ def test_a_lane_whose_making_was_given_up_is_ended_by_the_next_keeper(bench: Ben
     bench.lane("build")
 
 
+def test_a_worker_that_comes_for_a_lane_that_was_given_up_is_ended(bench: Bench) -> None:
+    lane = bench.grant()
+    bench.feed(KeeperDown())
+    bench.keeper_comes()
+    bench.register(lane)
+    assert (bench.asked[-1]["op"], bench.asked[-1]["lane_id"]) == ("fence", lane["lane_id"])
+    assert "LANE_NOT_FOUND" in bench.notes[-1]
+
+
 def test_a_lane_that_nobody_knows_is_not_waited_for_without_end(bench: Bench) -> None:
     stranger = _assignment(bench) | {"lane_id": "lane_" + "z" * 16, "name": "other"}
     bench.keeper_comes(stranger)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from kit.waiting import is_readable, wait_until
+from lanekeeper.cli.ends import Ends, Outcome
 from lanekeeper.cli.keys import DEFAULT, detach_key
-from lanekeeper.cli.relay import Ends, Outcome, Relay
+from lanekeeper.cli.relay import Relay
 from lanekeeper.cli.render import Bytes
 from lanekeeper.client import OutputStream, Plane, Terminal
 

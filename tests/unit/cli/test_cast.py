@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lanekeeper.cli.cast import Cast, Subject
+from lanekeeper.cli.cast import Cast, Subject, live_clock
 from lanekeeper.client import Data, Gap, Item, Resized
 from lanekeeper.wire.messages.recording import TimelineResult
 
@@ -82,3 +82,21 @@ def test_a_late_beginning_has_the_size_of_then_and_says_what_is_lost(
     assert (header["width"], header["height"]) == (60, 10)
     assert header["lanekeeper"].get("lost") == lost
     assert [event[1] for event in events] == (["m", "o"] if lost else ["o"])
+
+
+def test_live_time_goes_on_from_the_past_when_the_clock_was_set_back() -> None:
+    known = TimelineResult(
+        times=[(0, 5000 * SECOND)],
+        sizes=[(0, 0, 80, 24), (3, 5001 * SECOND, 90, 24)],
+        head=4,
+        tail=0,
+    )
+    ticks = iter((0, 2 * SECOND, 3 * SECOND))
+    clock = live_clock(known, 1000 * SECOND, lambda: next(ticks))
+    assert [clock(), clock()] == [5003 * SECOND, 5004 * SECOND]
+
+
+def test_live_time_is_the_wall_clocks() -> None:
+    known = TimelineResult(times=[(0, 5000 * SECOND)], sizes=[(0, 0, 80, 24)], head=4, tail=0)
+    ticks = iter((7, 7 + SECOND))
+    assert live_clock(known, 6000 * SECOND, lambda: next(ticks))() == 6001 * SECOND

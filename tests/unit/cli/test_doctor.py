@@ -144,3 +144,9 @@ def test_a_port_that_nobody_listens_on_is_told(rundir: Rundir, endpoint: type[Gu
     rundir.metrics_endpoint.write_text(json.dumps(told))
     (finding,) = checkup.metrics(rundir)
     assert "does not answer" in finding.text
+
+
+@pytest.mark.parametrize(("most", "fix"), [(4096, "8192"), (65_536, "131072")])
+def test_the_fix_for_few_terminals_is_more_than_there_may_be_now(most: int, fix: str) -> None:
+    assert probes.terminals(most - 1, most).fix == f"sysctl -w kernel.pty.max={fix}"
+    assert probes.terminals(1, most).fix == ""

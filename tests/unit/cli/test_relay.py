@@ -2,13 +2,14 @@
 
 import os
 import signal
+import termios
 
 import pytest
 
 from kit.waiting import wait_until
 from lanekeeper.cli import relay
+from lanekeeper.cli.ends import Way
 from lanekeeper.cli.pen import Pen
-from lanekeeper.cli.relay import Way
 from lanekeeper.cli.sink import HIGH_WATER
 from lanekeeper.client import NotFound, Plane, following
 from unit.cli.desk import PATIENCE_S, Desk, at_pipe, at_terminal, relayed
@@ -170,3 +171,22 @@ def test_input_that_cannot_be_taken_as_it_is_is_said(fake: FakePlane, plane: Pla
 
         assert relayed(plane, terminal, desk, person).way is Way.DETACHED
     assert "terminal.input refused" in "".join(desk.said)
+
+
+def test_a_person_who_comes_back_after_a_stop_types_raw_again(plane: Plane) -> None:
+    terminal = plane.lane("build").spawn(["cat"])
+    with at_terminal() as desk:
+        before = termios.tcgetattr(desk.ours)
+
+        def raw() -> bool:
+            return not termios.tcgetattr(desk.ours)[3] & termios.ICANON
+
+        def person() -> None:
+            wait_until(raw, PATIENCE_S, "raw mode")
+            termios.tcsetattr(desk.ours, termios.TCSANOW, before)  # as a shell does meanwhile
+            os.kill(os.getpid(), signal.SIGCONT)
+            wait_until(raw, PATIENCE_S, "raw mode again")
+            desk.type(DETACH)
+
+        assert relayed(plane, terminal, desk, person).way is Way.DETACHED
+        assert termios.tcgetattr(desk.ours) == before

@@ -1,6 +1,7 @@
 """`lane run` with a key: the first bytes are safe, and a repeated one joins the program."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +20,12 @@ def unconfigured(fake: FakePlane, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lane_run(fake: FakePlane, *words: str) -> int:
     options = ("run", "build", "--stdin", "none", "--idempotency-key", KEY, "--")
-    with open(os.devnull, encoding="ascii") as nothing, pytest.MonkeyPatch.context() as patch:
+    with Path(os.devnull).open() as nothing, pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdin", nothing)
-        try:
-            return run(["--runtime-dir", str(fake.directory), *options, *words])
-        except SystemExit as end:
-            assert isinstance(end.code, int)
-            return end.code
+        with pytest.raises(SystemExit) as ended:
+            run(["--runtime-dir", str(fake.directory), *options, *words])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
 
 
 def payloads(fake: FakePlane, method: str) -> list[dict[str, Any]]:

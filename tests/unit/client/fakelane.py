@@ -82,6 +82,9 @@ class FakeLane:
         if word == "echo":
             self.write(terminal, " ".join(rest).encode() + b"\n")
             self.end(terminal, {"kind": "exited", "code": 0})
+        elif word == "both":
+            self.write(terminal, " ".join(rest).encode() + b"\n")
+            self.end(terminal, {"kind": "exited", "code": 7})
         elif word == "exit":
             self.end(terminal, {"kind": "exited", "code": int(rest[0])})
         elif word == "flood":
@@ -201,6 +204,16 @@ class FakeLane:
             "created": NOW,
             "updated": NOW,
         }
+
+    def _on_session_list(self, _: object, __: object) -> dict[str, Any]:
+        return {"sessions": [self._session()]}
+
+    def _on_terminal_list(self, _: object, payload: dict[str, Any]) -> dict[str, Any]:
+        """Return pages of one terminal each."""
+        after = payload.get("after", "")
+        found = [self._info(one) for name, one in self.terminals.items() if name > after]
+        more = {"next": found[0]["id"]} if len(found) > 1 else {}
+        return {"terminals": found[:1], **more}
 
     def _on_session_create(self, _: object, __: object) -> dict[str, Any]:
         return {"session": self._session(), "created": True}

@@ -57,6 +57,7 @@ def test_every_verb_is_there(fake: FakePlane) -> None:
         session = await lane.session()
         async with await session.attach() as attachment:
             assert attachment.lease_id.startswith("lease_")
+            assert attachment.attached.session == attachment.info
         assert session.info.id == SESSION
         terminal = await lane.spawn(["cat"])
         await terminal.resize(90, 30)

@@ -137,6 +137,17 @@ def test_a_second_worker_that_is_lost_later_has_the_same_patience() -> None:
     assert isinstance(request.error, WorkerLostError)
 
 
+def test_a_broker_that_waits_before_it_refuses_does_not_make_the_patience_endless() -> None:
+    requests, request = submitted(deadline=600.0)
+    now = 0.0
+    for _ in range(3):
+        now += LOST_PATIENCE + 0.2  # what it keeps a command for a lane without worker, and more
+        if not request.done:
+            requests.receive(refusal("WORKER_LOST"), now)
+            requests.outgoing(now + 0.1)
+    assert isinstance(request.error, WorkerLostError)
+
+
 def test_a_recovered_worker_answers_the_same_command() -> None:
     requests, request = submitted(deadline=60.0)
     requests.receive(refusal("WORKER_LOST"), 1.0)

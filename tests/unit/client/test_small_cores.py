@@ -23,7 +23,7 @@ from lanekeeper.client.errors import (
 from lanekeeper.client.feeding import QUEUE_BYTES, InputQueue
 from lanekeeper.client.items import Completed, returncode
 from lanekeeper.client.leases import Lease, Leases
-from lanekeeper.client.programs import program, to_run
+from lanekeeper.client.starting import program, to_run
 from lanekeeper.wire.errors import CODES, WireError
 from lanekeeper.wire.limits import MAX_CHUNK
 from lanekeeper.wire.messages.terminal import ExitStatus

@@ -67,3 +67,12 @@ def test_only_the_newest_are_kept_and_shown() -> None:
     shown = faults.newest()
     assert len(shown) == SHOWN
     assert shown[0].lane_id == f"lane_{2 * KEPT - 1}"
+
+
+def test_a_keeper_that_died_is_counted_by_the_one_that_made_it_good() -> None:
+    faults = Faults()
+    model = Model(faults.feeds)
+    restarts = "lanekeeper_process_restarts_total"
+    model.feed(sample(1, "keeper", values=[value(restarts, 1, "keeper", "unknown")]), 1.0)
+    (fault,) = faults.newest()
+    assert (fault.role, fault.recovered, fault.seconds) == ("keeper", True, None)

@@ -208,6 +208,21 @@ def test_a_lane_that_is_given_up_is_counted() -> None:
     assert values(figures, RESTARTS) == {("worker", "signal"): 4}
 
 
+def test_a_lane_that_is_recovered_long_after_it_was_given_up_was_not_awaited_meanwhile() -> None:
+    run = Told(warm=1)
+    peers = run.up()
+    deposit(run, granted(run, peers))
+    for death in range(5):
+        run.do(events.Ended(501 + death, None, 9))
+        run.worker(peers["nursery"], f"fork-{death + 2}", 502 + death)
+    run.now += 7200
+    run.say(peers["broker"], "recover", id="r", lane_id="lane_a")
+    deposit(run, run.peers)
+    run.say(run.peers, "beat")
+    run.news(peers)
+    assert run.observed(RECOVERY) == {}
+
+
 def test_a_lane_that_is_not_wanted_any_more_is_not_awaited() -> None:
     run = Told(warm=1)
     peers = run.up()
@@ -230,6 +245,14 @@ def test_a_new_broker_is_told_everything_again() -> None:
     _, actions = run.serve("broker", 201)
     assert sent(actions, "figures")
     assert values(run.told[-1], RESTARTS) == {("collector", "signal"): 1, ("broker", "signal"): 1}
+
+
+@pytest.mark.parametrize(("asked", "reason"), [(True, "asked"), (False, "unknown")])
+def test_a_keeper_that_was_to_be_replaced_is_no_fault(*, asked: bool, reason: str) -> None:
+    run = Told()
+    run.do(events.Started((events.Found("nursery", 100, 100),), asked=asked))
+    peer, _ = run.serve("broker", 200)
+    assert values(run.news({"nursery": peer}), RESTARTS) == {("keeper", reason): 1}
 
 
 def test_a_new_keeper_counts_the_one_before_and_how_long_it_took_to_be_whole() -> None:

@@ -25,11 +25,12 @@ class Plane:
     def __init__(self, rundir: Rundir) -> None:
         """Start the first keeper."""
         self.started: list[tuple[subprocess.Popen[bytes], bool]] = []
+        self.argv: list[list[str]] = []
         self.loop = Loop(16)
         self.warden = Warden(rundir, self.loop, HANG_AFTER, self.start)
         self.start([], 0, anew=False)
         with Path("/dev/null").open("rb") as listener:
-            self.hear({"op": "listener", "argv": []}, (listener.fileno(),))
+            self.hear({"op": "listener", "argv": ["keeper"]}, (listener.fileno(),))
         self.welcome()
 
     @property
@@ -39,7 +40,8 @@ class Plane:
 
     def start(self, argv: list[str], listener: int, *, anew: bool) -> identity.Process:
         """Start a keeper."""
-        del argv, listener
+        del listener
+        self.argv.append(argv)
         process = subprocess.Popen(["sleep", "600"])
         self.started.append((process, anew))
         return identity.Process(process.pid, identity.start_time(process.pid) or 0)
@@ -114,3 +116,14 @@ def test_keeper_that_was_to_retire_has_not_failed(plane: Plane) -> None:
         plane.end()
         assert len(plane.started) == count + 1, "at once"
         plane.welcome()
+
+
+def test_the_keeper_after_one_that_was_to_retire_alone_is_told_so(plane: Plane) -> None:
+    plane.hear({"op": "retiring"})
+    plane.end()
+    plane.end()
+    plane.warden.due(time.monotonic() + 60)
+    plane.welcome()
+    plane.end()
+    plane.warden.due(time.monotonic() + 60)
+    assert plane.argv[1:] == [["keeper", "--asked"], ["keeper"], ["keeper"]]

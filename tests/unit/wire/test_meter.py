@@ -27,6 +27,7 @@ def _meter(pid: int = 64) -> Meter:
 def _taken(meter: Meter, now: float = NOW + 1000, *, last: bool = False) -> Sample:
     data = meter.take(now, last=last)
     assert data is not None
+    meter.sent()
     return decode_sample(data)
 
 
@@ -58,6 +59,17 @@ def test_a_change_is_pushed_and_the_next_after_the_pause() -> None:
     assert meter.due() == meter.slot == NOW + SAMPLE_SECONDS
     assert meter.take(NOW + SAMPLE_SECONDS - 0.1) is None
     assert _taken(meter, NOW + SAMPLE_SECONDS).values == [Value(EVENTS, [], 1.0)]
+    assert meter.due() is None
+
+
+def test_a_sample_that_was_not_sent_is_due_again_with_everything_it_showed() -> None:
+    meter = _meter()
+    meter.observe(CREATE, 0.004, "ok")
+    refused = decode_sample(meter.take(NOW) or b"")
+    assert meter.due() == NOW + SAMPLE_SECONDS
+    meter.observe(CREATE, 0.008, "ok")
+    (spread,) = _taken(meter, NOW + SAMPLE_SECONDS).spreads
+    assert spread.recent == [*refused.spreads[0].recent, 0.008] == [0.004, 0.008]
     assert meter.due() is None
 
 

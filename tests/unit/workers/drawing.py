@@ -21,6 +21,8 @@ class Written:
     tail: int = 0
     content: bytearray = field(default_factory=bytearray)
     head: int = 0
+    taken: int = 0
+    """Bytes that were read of it."""
 
     def __post_init__(self) -> None:
         """Let the log end where the content does."""
@@ -33,7 +35,9 @@ class Written:
 
     def read(self, offset: int, count: int) -> bytes:
         """Return a range that is kept."""
-        return b"" if offset < self.tail else bytes(self.content[offset : offset + count])
+        data = b"" if offset < self.tail else bytes(self.content[offset : offset + count])
+        self.taken += len(data)
+        return data
 
 
 class Drawer:

@@ -29,7 +29,7 @@ from .lanes import LANE, WORKSPACE, as_data
 WHICH = st.integers(min_value=0, max_value=1000)
 ACTIVE = frozenset({TerminalState.ACTIVE})
 ROUNDS = 3
-"""Rounds for each command in which nobody dies: then every one must have its answer."""
+"""Rounds for each command in which nobody dies: then all must have their answers."""
 
 
 class World(RuleBasedStateMachine):

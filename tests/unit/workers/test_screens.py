@@ -17,10 +17,10 @@ def drawer() -> Drawer:
 
 
 def test_nothing_is_drawn_before_somebody_asks(drawer: Drawer) -> None:
-    drawer.terminal(b"output")
+    terminal = drawer.terminal(b"output")
     drawer.turn(idle=True)
     assert not drawer.screens.behind
-    assert drawer.screens.drawn_bytes == 0
+    assert drawer.logs[terminal].taken == 0
 
 
 def test_a_request_is_answered_with_all_there_was(drawer: Drawer) -> None:
@@ -85,7 +85,7 @@ def test_a_flood_of_lines_is_drawn_from_near_its_end_and_exact(drawer: Drawer) -
     screen = drawer.draw(terminal)
     assert screen.exact
     assert screen.lines == ["line of a flood"] * 4 + [""]
-    assert drawer.screens.drawn_bytes <= 64 * 1024
+    assert log.taken <= 2 * 64 * 1024
 
 
 def test_a_screen_that_was_asked_for_keeps_up_in_idle_turns(drawer: Drawer) -> None:
@@ -93,9 +93,9 @@ def test_a_screen_that_was_asked_for_keeps_up_in_idle_turns(drawer: Drawer) -> N
     drawer.draw(terminal)
     drawer.logs[terminal].write(b"bcd")
     drawer.turn()
-    assert drawer.screens.drawn_bytes == 1
+    assert drawer.logs[terminal].taken == 1
     drawer.turn(idle=True)
-    assert drawer.screens.drawn_bytes == 4
+    assert drawer.logs[terminal].taken == 4
     assert not drawer.screens.behind
 
 
@@ -178,9 +178,9 @@ def test_screens_that_nobody_asks_for_any_more_are_given_up(
         drawer.draw(terminal)
     for terminal in terminals:
         drawer.logs[terminal].write(b"y")
-    before = drawer.screens.drawn_bytes
+    before = sum(log.taken for log in drawer.logs.values())
     drawer.turn(idle=True)
-    assert drawer.screens.drawn_bytes - before <= WARM_MAX
+    assert sum(log.taken for log in drawer.logs.values()) - before <= WARM_MAX
     monkeypatch.setattr(screens, "WARM_SECONDS", -1.0)
     drawer.turn(idle=True)
     assert not drawer.screens.behind

@@ -6,11 +6,12 @@ import pytest
 
 from lanekeeper.wire.messages.lane import Endpoints
 from lanekeeper.wire.messages.terminal import ExitStatus
+from lanekeeper.wire.metrics import COMMAND_SECONDS, UNKNOWN_METHOD
 from lanekeeper.workers.actions import Delivered, Drained, Exited, Queried
 from lanekeeper.workers.core import LaneCore
 from lanekeeper.workers.queries import Kind, Question
 from lanekeeper.workers.resuming import Left
-from lanekeeper.workers.tally import COMMAND, UNKNOWN_METHOD, Tally
+from lanekeeper.workers.tally import Tally
 from lanekeeper.workers.turn import Surroundings
 
 from .lanes import WORKSPACE, FakeLog, Lane
@@ -26,7 +27,7 @@ class Timed(Lane):
         seen: list[tuple[float, str, str]] = []
 
         def spread(name: str, method: str, status: str) -> Callable[[float], None]:
-            assert name == COMMAND
+            assert name == COMMAND_SECONDS
             return lambda seconds: seen.append((round(seconds, 9), method, status))
 
         heard = Tally(spread, answered=list(self.tally.answered))

@@ -7,6 +7,8 @@ import pytest
 
 from kit.waiting import wait_readable
 from lanekeeper.workers.pty import Pty
+from lanekeeper.workers.records import InputIs
+from lanekeeper.workers.terminal_input import TerminalInput
 from lanekeeper.workers.terminal_io import TerminalIO
 
 CAPACITY = 64 * 1024
@@ -19,6 +21,20 @@ def terminal() -> Iterator[TerminalIO]:
     io.open(Pty.open(80, 24, raw_output=False), -1)
     yield io
     io.close()
+
+
+def test_an_input_that_was_noted_and_not_accepted_is_refused(terminal: TerminalIO) -> None:
+    assert terminal.pty is not None
+    assert terminal.input.log is not None
+    terminal.input.log.append(b"typed")
+    heir = TerminalInput("heir")
+    fds = {"input": os.dup(terminal.input.log.fd)}
+    noted = [InputIs("in-1", "term_a", 5, 5, 5, 0, 0), InputIs("", "term_a", 9, 4, 4, 0, 0)]
+    left = heir.inherit(fds, terminal.pty, noted, None)
+    assert (left.done, left.refused) == ([], ["term_a@9"])
+    assert heir.log is not None
+    assert heir.log.peek() == b"typed"
+    heir.close()
 
 
 def test_an_exit_that_is_told_again_ends_nothing_twice(terminal: TerminalIO) -> None:

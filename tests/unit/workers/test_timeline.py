@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lanekeeper.workers import actions
-from lanekeeper.workers.timeline import ENTRIES_MAX, Timeline
+from lanekeeper.workers.timeline import ENTRIES_MAX, STEP_NS, Sampler, Timeline
 
 from .lanes import Lane, as_data
 
@@ -64,3 +64,30 @@ def test_a_lane_tells_times_and_sizes_after_a_replay_too() -> None:
     assert state.timelines[terminal].samples() == [(0, 5 * SECOND), (20, 6 * SECOND)]
     lane.give(actions.Timed("term_gone", [(0, 1)]))
     assert "term_gone" not in lane.core.state.timelines
+
+
+def taken(sampler: Sampler, *looks: tuple[float, int]) -> list[int | None]:
+    """Return the time of each look that is sampled; looks are in seconds of both clocks."""
+    found = [sampler.take(now, wall * SECOND) for now, wall in looks]
+    return [None if one is None else one // SECOND for one in found]
+
+
+def test_output_is_sampled_once_in_a_step() -> None:
+    sampler = Sampler()
+    assert sampler.take(1.0, 50 * SECOND) == 50 * SECOND
+    assert sampler.take(1.001, 50 * SECOND + STEP_NS // 2) is None
+    assert sampler.take(1.02, 50 * SECOND + STEP_NS) == 50 * SECOND + STEP_NS
+
+
+def test_time_goes_on_when_the_clock_is_set_back() -> None:
+    looks = ((10.0, 5000), (11.0, 1001), (13.0, 1003), (14.0, 9000))
+    assert taken(Sampler(), *looks) == [5000, 5001, 5003, 9000]
+
+
+def test_time_goes_on_under_the_next_worker_too() -> None:
+    timeline = Timeline()
+    assert timeline.newest == 0
+    timeline.add([(0, 5000 * SECOND)])
+    sampler = Sampler()
+    sampler.go_on(timeline.newest, 100.0)
+    assert taken(sampler, (101.0, 1000), (103.0, 1002)) == [5001, 5003]

@@ -26,6 +26,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--ephemeral", action="store_true")
     parser.add_argument("--hang-after", type=float, default=HANG_AFTER)
     parser.add_argument("--listen-fd", type=int, default=None)
+    parser.add_argument("--asked", action="store_true")
     parser.add_argument("--umask", type=lambda text: int(text, 8), default=None)
     parser.add_argument("--nofile", type=int, nargs=2, default=None, metavar=("SOFT", "HARD"))
     parser.add_argument("--command", type=json.loads, action="append", default=[])
@@ -57,6 +58,7 @@ def main(argv: Sequence[str]) -> int:
         commands={role: argv for role, *argv in given.command},
         hang_after=given.hang_after,
         listen_fd=given.listen_fd,
+        asked=given.asked,
         inherited=inherited,
     )
     return entry.main(where, options)

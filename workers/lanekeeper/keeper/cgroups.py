@@ -170,6 +170,11 @@ def remove(path: Path, patience: float = 0.0) -> bool:
 
 def trees() -> Iterator[Tree]:
     """Yield the cgroups of planes of this uid, wherever they are."""
+    return (tree for tree in search() if tree is not None)
+
+
+def search() -> Iterator[Tree | None]:
+    """Yield the same, and None after each directory that was looked into."""
     top = mount()
     if top is None:
         return
@@ -185,6 +190,7 @@ def trees() -> Iterator[Tree]:
                     pending.append(Path(entry.path))
                 elif entry.stat(follow_symlinks=False).st_uid == os.getuid():
                     yield Tree(Path(entry.path), _directory(entry.path))
+        yield None
 
 
 def children(path: Path) -> list[Path]:

@@ -32,9 +32,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The keeper serves; the plane may be brought up, or taken over as it was found."""
+    """The keeper serves; the plane may be brought up, or taken over as it was found.
+
+    `asked` says that the keeper before was to be replaced.
+    """
 
     found: tuple[Found, ...] | None = None
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,9 +76,9 @@ class Figures:
             reason = "unknown" if code is None else "exit"
         self._restarts[role, reason] += 1
 
-    def took_over(self) -> None:
-        """Count the keeper before this one, of which nobody knows how it ended."""
-        self._restarts[KEEPER, "unknown"] += 1
+    def took_over(self, *, asked: bool) -> None:
+        """Count the keeper before this one; nobody knows how one ended that was not to."""
+        self._restarts[KEEPER, "asked" if asked else "unknown"] += 1
 
     def died(self, who: str, now: float) -> None:
         """Note a death, by role or lane; from the first one on until somebody serves again."""

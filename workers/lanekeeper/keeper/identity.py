@@ -11,7 +11,7 @@ import os
 import select
 import signal
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -171,7 +171,7 @@ def current() -> Process:
 
 def every_stat() -> Iterator[Stat]:
     """Yield the stat of every process there is, ended ones that are not reaped included."""
-    for pid in _pids():
+    for pid in pids():
         found = read_stat(pid)
         if found is not None:
             yield found
@@ -270,7 +270,7 @@ def _marked(name: str, value: str) -> Iterator[tuple[Stat, bytes]]:
     read and a search.
     """
     uid, wanted = os.getuid(), b"\0" + os.fsencode(f"{name}={value}") + b"\0"
-    for pid in _pids():
+    for pid in pids():
         raw = _contents(f"/proc/{pid}/environ")
         if raw is None or wanted not in b"\0" + raw + b"\0":
             continue
@@ -282,10 +282,13 @@ def _marked(name: str, value: str) -> Iterator[tuple[Stat, bytes]]:
                 yield found, raw
 
 
-def owned() -> Iterator[tuple[Process, dict[str, str]]]:
-    """Yield the live processes of this uid with the environment each was started with."""
+def owned(among: Iterable[int] | None = None) -> Iterator[tuple[Process, dict[str, str]]]:
+    """Yield the live processes of this uid with the environment each was started with.
+
+    Looks at all pids there are, unless it is told `among` which.
+    """
     uid = os.getuid()
-    for pid in _pids():
+    for pid in pids() if among is None else among:
         with contextlib.suppress(OSError):
             if Path(f"/proc/{pid}").stat().st_uid != uid:
                 continue
@@ -319,7 +322,9 @@ def _contents(path: str) -> bytes | None:
     return b"".join(parts)
 
 
-def _pids() -> Iterator[int]:
-    for entry in os.scandir("/proc"):
-        if entry.name.isdecimal():
-            yield int(entry.name)
+def pids() -> Iterator[int]:
+    """Yield the pids there are."""
+    with os.scandir("/proc") as entries:
+        for entry in entries:
+            if entry.name.isdecimal():
+                yield int(entry.name)

@@ -73,6 +73,7 @@ class Keeper:
         self._cleansings = Cleansings(self._survivors)
         self._surroundings = surroundings
         self._ready_fd = options.ready_fd
+        self._asked = options.asked
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         vault = Vault(limit // 2)
         self._core = Supervisor(info, options.warm, vault, options.hang_after)
@@ -127,7 +128,7 @@ class Keeper:
     def begin(self) -> None:
         """Listen, and start what is to run; `turn` goes on from there."""
         self._loop.listen(self._listener, self._on_connect)
-        self._feed(events.Started(self._found()))
+        self._feed(events.Started(self._found(), asked=self._asked))
 
     def release(self) -> None:
         """Close what was opened to listen and to look."""

@@ -70,6 +70,9 @@ class Options:
     listen_fd: int | None = None
     """The listening socket of a keeper that is dead: its plane lives on and is taken over."""
 
+    asked: bool = False
+    """Whether the keeper before this one was to be replaced; of this one alone."""
+
     inherited: Inherited | None = None
     """What the first keeper of the plane found; None for what this one finds."""
 

@@ -367,6 +367,7 @@ class Pool(Lookups):
         record.verdict = self._succession.died(lane, now, asked=record.replaced)
         if not record.verdict.recovering:
             self.figures.crash_loops += 1
+            self.figures.forget(lane["lane_id"])
             return []
         self.figures.died(lane["lane_id"], now)
         who = {"lane_id": lane["lane_id"], "pid": record.pid, "generation": record.generation}

@@ -183,7 +183,7 @@ class Supervisor:
     def _on_started(self, event: Started, now: float) -> list[Action]:
         if event.found is not None:
             self._way_up.skip()
-            self._pool.figures.took_over()
+            self._pool.figures.took_over(asked=event.asked)
             return self._continuity.take_over(event.found, now)
         self._way_up.begin(now)
         return self._daemons.start()

@@ -9,12 +9,13 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from lanekeeper.keeper import brand, cgroups, identity, lock
 from lanekeeper.keeper.facts import Facts, Group, Place, Seen
+from lanekeeper.keeper.identity import Process
 from lanekeeper.keeper.rundir import Rundir, RundirError, resolve
 
 PLACES_MAX: Final = 1000
@@ -32,13 +33,37 @@ _LOOK: Final = 0.05
 
 def look(rundir: Rundir) -> Facts:
     """Return what there is, seen from the plane of `rundir`, which need not exist."""
-    processes = tuple(_processes())
+    under_way = steps(rundir)
+    while True:
+        try:
+            next(under_way)
+        except StopIteration as done:
+            facts: Facts = done.value
+            return facts
+
+
+def steps(rundir: Rundir) -> Generator[None, None, Facts]:
+    """Look, and pause after each process, place and cgroup there is; see `look`."""
+    processes: list[Seen] = []
+    for seen in _processes():
+        processes += [] if seen is None else [seen]
+        yield
     listening = _listening()
-    trees = list(cgroups.trees())
-    places = tuple(_places(rundir, processes, listening, trees))
+    yield
+    trees: list[cgroups.Tree] = []
+    for tree in cgroups.search():
+        trees += [] if tree is None else [tree]
+        yield
+    places: list[Place] = []
+    for place in _places(rundir, processes, listening, trees):
+        places.append(place)
+        yield
     names = {cgroups.name(place.directory): place.directory for place in places}
-    groups = tuple(_groups(trees, names))
-    return Facts(str(rundir.path), processes, places, groups)
+    groups: list[Group] = []
+    for group in _groups(trees, names):
+        groups.append(group)
+        yield
+    return Facts(str(rundir.path), tuple(processes), tuple(places), tuple(groups))
 
 
 def look_twice(rundir: Rundir, seconds: float) -> Facts:
@@ -61,33 +86,39 @@ def look_twice(rundir: Rundir, seconds: float) -> Facts:
 
 def still(identities: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     """Return those of these processes that live now."""
-    return tuple(one for one in identities if identity.Process(*one).alive())
+    return tuple(one for one in identities if Process(*one).alive())
 
 
-def _processes() -> Iterator[Seen]:
-    own, clock = os.getpid(), os.sysconf("SC_CLK_TCK")
+def _processes() -> Iterator[Seen | None]:
+    """Look at every process there is; those that have nothing to do with planes are None."""
     uptime = float(Path("/proc/uptime").read_text(encoding="ascii").split()[0])
-    for process, environ in identity.owned():
-        mark = brand.read(process.pid)
-        group = cgroups.of_process(process.pid)
-        role = environ.get(identity.ROLE_MARKER, "")
-        terminal = environ.get(identity.TERMINAL_MARKER, "")
-        stat = identity.read_stat(process.pid)
-        if process.pid == own or stat is None or not (role or terminal or group or mark):
-            continue
-        where = identity.PLANE_MARKER if role else identity.DIR_MARKER
-        yield Seen(
-            (process.pid, process.start_time),
-            stat.ppid,
-            stat.comm,
-            uptime - process.start_time / clock,
-            role="worker" if role and stat.comm == identity.WORKER_COMM else role,
-            directory=environ.get(where, ""),
-            lane_id="" if role else environ.get(identity.LANE_MARKER, ""),
-            terminal_id="" if role else terminal,
-            brand=mark,
-            cgroup=group,
-        )
+    for pid in identity.pids():
+        found = next(identity.owned((pid,)), None)
+        yield None if found is None else _seen(*found, uptime)
+
+
+def _seen(process: Process, environ: Mapping[str, str], uptime: float) -> Seen | None:
+    own, clock = os.getpid(), os.sysconf("SC_CLK_TCK")
+    mark = brand.read(process.pid)
+    group = cgroups.of_process(process.pid)
+    role = environ.get(identity.ROLE_MARKER, "")
+    terminal = environ.get(identity.TERMINAL_MARKER, "")
+    stat = identity.read_stat(process.pid)
+    if process.pid == own or stat is None or not (role or terminal or group or mark):
+        return None
+    where = identity.PLANE_MARKER if role else identity.DIR_MARKER
+    return Seen(
+        (process.pid, process.start_time),
+        stat.ppid,
+        stat.comm,
+        uptime - process.start_time / clock,
+        role="worker" if role and stat.comm == identity.WORKER_COMM else role,
+        directory=environ.get(where, ""),
+        lane_id="" if role else environ.get(identity.LANE_MARKER, ""),
+        terminal_id="" if role else terminal,
+        brand=mark,
+        cgroup=group,
+    )
 
 
 def _listening() -> frozenset[str]:
@@ -110,7 +141,7 @@ def _listening() -> frozenset[str]:
 
 def _places(
     rundir: Rundir,
-    processes: tuple[Seen, ...],
+    processes: Sequence[Seen],
     listening: frozenset[str],
     trees: list[cgroups.Tree],
 ) -> Iterator[Place]:

@@ -25,15 +25,24 @@ GROUP_PATIENCE: Final = 0.2
 
 def clean(finding: Finding, patience: float = 0.0) -> Outcome:
     """Kill its processes, then remove its files; wait up to `patience` seconds for their ends."""
+    return remove(finding, strike(finding, patience), max(patience, GROUP_PATIENCE))
+
+
+def strike(finding: Finding, patience: float = 0.0) -> int:
+    """Kill its processes, and wait up to `patience` seconds; return how many there were."""
     inside = {one for path in finding.groups for one in identity.in_group(Path(path))}
     for path in finding.groups:
         cgroups.kill(Path(path))
     among = {*finding.processes, *((one.pid, one.start_time) for one in inside)}
-    killed = kill(among, patience)
+    return kill(among, patience)
+
+
+def remove(finding: Finding, killed: int, patience: float = 0.0) -> Outcome:
+    """Remove its cgroups and files, after its processes; wait up to `patience` for each cgroup."""
     removed = 0
     error = ""
     for path in finding.groups:
-        if cgroups.remove(Path(path), max(patience, GROUP_PATIENCE)):
+        if cgroups.remove(Path(path), patience):
             removed += 1
         else:
             error = f"cgroup {path} is not empty yet"

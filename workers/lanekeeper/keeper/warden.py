@@ -38,7 +38,7 @@ class Warden:
     def __init__(self, rundir: Rundir, loop: Loop, hang_after: float, start: Start) -> None:
         """Take a ping that is unanswered for `hang_after` seconds for a hang."""
         self._start = start
-        self._anew = False
+        self._anew = self._asked = False
         self._rundir = rundir
         self._loop = loop
         self._hang_after = self._patience = hang_after
@@ -71,7 +71,7 @@ class Warden:
                 self._listener = os.dup(received.fds[0])
                 self._argv = [str(word) for word in message["argv"]]
             case "retiring":
-                self._anew, self._failures = True, 0
+                self._anew, self._asked, self._failures = True, True, 0
             case "pong":
                 self._late_at = math.inf
                 self._ping_at = _next_ping(now, self._interval)
@@ -145,12 +145,14 @@ class Warden:
 
     def _launch(self, now: float) -> None:
         self._failures += 1
+        argv = [*self._argv, "--asked"] if self._asked else self._argv
         try:
-            process = self._start(self._argv, self._listener, anew=self._anew or self._failures > 1)
+            process = self._start(argv, self._listener, anew=self._anew or self._failures > 1)
         except OSError:
             _LOGGER.exception("cannot start a keeper")
             self._launch_at = now + backoff(self._failures)
             return
+        self._asked = False
         self._patience = max(self._hang_after, START_TIMEOUT)
         self._late_at = now + self._patience
         _LOGGER.warning("the keeper has ended: started another as pid %d", process.pid)

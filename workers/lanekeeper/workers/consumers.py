@@ -82,7 +82,6 @@ class Consumers:
         self._leases: dict[str, Charged] = {}
         self._together = Charged()
         self._blocking: set[str] = set()
-        self.demotions = 0
 
     def __len__(self) -> int:
         """Return how many are registered."""
@@ -237,7 +236,6 @@ class Consumers:
         for consumer in spent:
             consumer.policy = "drop"
             self._penalties[consumer.lease_id] = now + PENALTY
-        self.demotions += len(spent)
         return spent
 
     def _forget(self, now: float) -> None:

@@ -84,18 +84,18 @@ class Custody:
         """Tell the keeper that the lane has ended: nothing is to be kept."""
         self._send({"op": "closed"}, math.inf)
 
-    def reconnect(self, now: float) -> bool:
-        """Try to reach a keeper, if it is time to; return whether there is a new one."""
+    def reconnect(self, now: float) -> None:
+        """Try to reach a keeper, if it is time to."""
         if self._channel is not None and self._channel.closed:
             self._lost(now)
         if now < self._retry_at:
-            return False
+            return
         try:
             channel = connect(self._rundir.keeper_sock)
         except (OSError, ChannelError):
             self._retry_at = now + self._retry
             self._retry = min(2 * self._retry, RETRY_MOST)
-            return False
+            return
         self._channel = channel
         self._retry_at, self._retry = math.inf, min(2 * self._retry, RETRY_MOST)
         identity = {"pid": self._me.pid, "start_time": self._me.start_time}
@@ -103,7 +103,6 @@ class Custody:
         self._send({"op": "hello", "role": "worker", **identity, **told}, now)
         self.deposits.open(channel)
         _LOG.info("deposited %d descriptors with a new keeper", self.deposits.held)
-        return True
 
     def close(self) -> None:
         """Close the channel."""

@@ -29,9 +29,6 @@ from lanekeeper.workers.terminal_io import TerminalIO
 JOURNAL: Final = "journal"
 """Name of the entry that is no terminal's: the journal, and what the lane listens on."""
 
-LANE: Final = "lane"
-"""Name of the entry in which older workers have what the lane listens on."""
-
 PROGRAM_KINDS: Final = ("master", "input", "stdin", "errors", "pidfd")
 """Kinds of a terminal's entry that go with its program; the log stays."""
 
@@ -113,7 +110,7 @@ def inherit(assignment: Assignment, entries: Entries, now: float) -> Estate:
     left = {name: dict(entry) for name, entry in entries.items()}
     try:
         journal = Journal.open(left[JOURNAL][JOURNAL])
-        listeners = Listeners(left[LANE if LANE in left else JOURNAL])
+        listeners = Listeners(left[JOURNAL])
     except KeyError as error:
         raise InheritanceError(f"the vault has no {error} of lane {assignment.name}") from error
     state = LaneState(assignment)
@@ -126,7 +123,7 @@ def inherit(assignment: Assignment, entries: Entries, now: float) -> Estate:
     estate = Estate(state, journal, listeners, left)
     for terminal in list(state.terminals.values()):
         _inherit_terminal(estate, terminal, now)
-    for name in [n for n in left if n not in {JOURNAL, LANE, *state.terminals}]:
+    for name in [n for n in left if n not in {JOURNAL, *state.terminals}]:
         _close(estate, name, tuple(left[name]))
     return estate
 
@@ -144,6 +141,8 @@ def _inherit_terminal(estate: Estate, terminal: TerminalIs, now: float) -> None:
         estate.lost += [info.id] if runs else []
         return
     io = estate.terminals[info.id] = TerminalIO.inherit(info.id, terminal.spec.capacity, entry)
+    if info.id in estate.state.timelines:
+        io.sampler.go_on(estate.state.timelines[info.id].newest, now)
     io.questions.position = estate.state.queried.get(info.id, 0)
     if not runs or "master" not in entry or "input" not in entry:
         estate.lost += [info.id] if runs else []

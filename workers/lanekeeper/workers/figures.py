@@ -8,15 +8,13 @@ has come.
 import math
 from typing import Final
 
-from lanekeeper.wire.meter import Meter
+from lanekeeper.wire.meter import LAG_TOLD, Meter
 from lanekeeper.wire.sample import SAMPLE_SECONDS, TERMINALS_MAX, LaneLoad, TerminalLoad
 from lanekeeper.workers.backlog import Depth
 from lanekeeper.workers.effects import Effects
 from lanekeeper.workers.terminal_io import TerminalIO
 
 ROLE: Final = "worker"
-LAG_TOLD: Final = 0.15
-"""A loop that is later than this is worth a sample of its own (seconds)."""
 _P: Final = "lanekeeper_"
 
 
@@ -32,6 +30,7 @@ class Figures:
         self._meter = meter
         self._effects = effects
         self._told: LaneLoad | None = None
+        self._owed = False
         self.deadline = meter.slot
 
     def touch(self) -> None:
@@ -44,7 +43,12 @@ class Figures:
         self.touch()
 
     def lag(self, seconds: float) -> None:
-        """Note how late the loop came to its beat; only much of it is worth a sample."""
+        """Note how late the loop came to its beat; only much of it is worth a sample.
+
+        One that was not taken is pushed again now: the beat has the process awake.
+        """
+        if self._owed:
+            self.touch()
         if seconds < LAG_TOLD:
             self._meter.note(_P + "loop_lag_seconds", seconds)
         else:
@@ -67,8 +71,10 @@ class Figures:
             self._meter.changed = True
             sample = self._meter.take(now, load, last=last)
             if sample is not None:
-                self._told = load
-                self._effects.sockets.sample(sample)
+                self._owed = not self._effects.sockets.sample(sample)
+                if not self._owed:
+                    self._told = load
+                    self._meter.sent()
         self.deadline = max(self._meter.slot, now + SAMPLE_SECONDS) if held else math.inf
 
     def _gather(self, depths: dict[str, Depth]) -> None:

@@ -5,8 +5,10 @@ retires what nobody needs, and tells the core about ends, throttling and demotio
 """
 
 import time
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
+from lanekeeper.keeper.identity import Process
 from lanekeeper.wire.output import Kind
 from lanekeeper.workers.actions import (
     Cleared,
@@ -83,8 +85,15 @@ class Flow:
         for sweep in list(self._effects.sweeps):
             if sweep.step(now):
                 self._effects.sweeps.remove(sweep)
+                stimuli += self._left_behind(sweep.beyond)
                 stimuli.append(Cleared(sweep.ending_id, sweep.processes, sweep.killed))
         return stimuli
+
+    def _left_behind(self, beyond: AbstractSet[Process]) -> list[Stimulus]:
+        """Return that the terminals have ended whose programs will not: nothing more is read."""
+        left = {(process.pid, process.start_time) for process in beyond}
+        infos = [one.info for one in self._effects.state.terminals.values()]
+        return [Drained(info.id) for info in infos if (info.pid, info.start_time) in left]
 
     def deadlines(self) -> list[float]:
         """Return when `due` must be called although no descriptor is ready."""

@@ -8,18 +8,15 @@ Offsets count from 0 for ever; what has left is erased, so a typed password does
 One writer at a time. Called by `terminal_io`.
 """
 
-import ctypes
 import mmap
 import os
 from typing import Final
 
 from lanekeeper.wire.limits import MAX_CHUNK
+from lanekeeper.workers.holes import punch
 
 ERASE_STEP: Final = 256 * 1024
 """Bytes that have left and are erased while others still wait: one system call per step."""
-_KEEP_SIZE_PUNCH_HOLE: Final = 0x01 | 0x02
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
-_LIBC.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
 
 
 class InputLog:
@@ -94,7 +91,5 @@ class InputLog:
             return
         start = self._erased - self._erased % mmap.PAGESIZE
         end = self.cursor - self.cursor % mmap.PAGESIZE
-        if _LIBC.fallocate(self.fd, _KEEP_SIZE_PUNCH_HOLE, start, end - start) != 0:
-            error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error))
+        punch(self.fd, start, end)
         self._erased = end

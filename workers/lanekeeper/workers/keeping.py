@@ -34,8 +34,9 @@ def drop_kept(lane: "LaneCore", turn: Turn) -> None:
 
 def _free(lane: "LaneCore", around: Surroundings) -> Iterator[tuple[float, TerminalIs]]:
     """Yield when each program ended whose terminal nobody needs, with the terminal."""
+    awaited = lane.waits.terminals()
     for terminal_id, terminal in lane.state.terminals.items():
-        if terminal.ended_at is None or lane.waits.on(terminal_id):
+        if terminal.ended_at is None or terminal_id in awaited:
             continue
         if not _owed(lane, around, terminal_id):
             yield terminal.ended_at, terminal

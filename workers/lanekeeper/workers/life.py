@@ -41,6 +41,8 @@ def handle(
     """Take one step in the life of a program; a terminal that is gone is ignored."""
     terminal = turn.state.terminals.get(stimulus.terminal_id)
     if terminal is None:
+        if isinstance(stimulus, Exited):
+            turn.do(Reap(stimulus.terminal_id))  # it was left behind when the others were ended
         return
     match stimulus:
         case Forked() if lane.ending(terminal.info.session_id, terminal.info.id):
@@ -59,11 +61,8 @@ def handle(
         case SpawnRefused():
             reason = f"{terminal.info.argv[0]}: {stimulus.reason}"
             _refused(lane, turn, terminal, reason, stimulus.code)
-        case Exited() if terminal.info.exit not in {None, UNKNOWN}:
-            turn.do(Reap(terminal.info.id))  # told once more to a successor, or not known any more
         case Exited():
-            turn.put(replace(terminal, info=replace(terminal.info, exit=stimulus.status)))
-            turn.do(Reap(terminal.info.id))
+            _exited(turn, terminal, stimulus.status)
         case Drained():
             _drained(lane, turn, terminal)
 
@@ -131,7 +130,15 @@ def _refused(
     closing.ended(lane, turn, terminal.info.id)
 
 
+def _exited(turn: Turn, terminal: TerminalIs, status: ExitStatus) -> None:
+    if terminal.info.exit in {None, UNKNOWN}:  # else told once more to a successor, or unknown now
+        turn.put(replace(terminal, info=replace(terminal.info, exit=status)))
+    turn.do(Reap(terminal.info.id))
+
+
 def _drained(lane: "LaneCore", turn: Turn, terminal: TerminalIs) -> None:
+    if terminal.info.state in terminal_commands.ENDED:
+        return
     status = terminal.info.exit or UNKNOWN
     stopped = turn.move(terminal, "exit", exit=status)
     turn.around.tally.program_ended(status)

@@ -8,7 +8,6 @@ are given back by punching holes.
 One writer at a time. Readers re-check `tail` after copying, because punched pages read as zeros.
 """
 
-import ctypes
 import errno
 import fcntl
 import mmap
@@ -18,6 +17,7 @@ from typing import Final
 
 from lanekeeper.keeper import hooks
 from lanekeeper.wire.limits import MAX_CHUNK
+from lanekeeper.workers.holes import punch
 
 PIPE_BYTES: Final = 8 * 1024
 """Two reads of a line discipline fit; default pipes exhaust a user's budget at 1,000 lanes."""
@@ -27,10 +27,7 @@ SHORT: Final = 2048
 """A read this short has emptied the line discipline; asking again would only cost a system call."""
 KINDS: Final = ("log", "drain", "fill")
 """The file, and the two ends of the pipe into it."""
-_KEEP_SIZE_PUNCH_HOLE: Final = 0x01 | 0x02
 _NONBLOCK: Final = 2
-_LIBC: Final = ctypes.CDLL(None, use_errno=True)
-_LIBC.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
 
 
 class OutputLog:
@@ -167,7 +164,4 @@ class OutputLog:
         # The tail moves first: a reader must never take punched pages for output.
         start, self.tail = self.tail, limit
         hooks.at("worker.output.punch")
-        done = _LIBC.fallocate(self.fd, _KEEP_SIZE_PUNCH_HOLE, start, limit - start)
-        if done != 0:
-            error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error))
+        punch(self.fd, start, limit)

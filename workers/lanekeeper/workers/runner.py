@@ -35,7 +35,7 @@ from lanekeeper.workers.book import Book
 from lanekeeper.workers.core import LaneCore
 from lanekeeper.workers.custody import Custody
 from lanekeeper.workers.effects import Effects
-from lanekeeper.workers.estate import JOURNAL, LANE, Estate
+from lanekeeper.workers.estate import JOURNAL, Estate
 from lanekeeper.workers.figures import ROLE, Figures
 from lanekeeper.workers.flow import Flow
 from lanekeeper.workers.listeners import KINDS, Listeners
@@ -276,7 +276,6 @@ class Worker:
         except (OSError, zmq.ZMQError):
             _LOG.exception("could not listen anew")
         self._custody.deposits.put(JOURNAL, self._estate.root)
-        self._custody.deposits.drop(LANE)
         if before is not self._estate.listeners:
             before.close()
 

@@ -66,7 +66,6 @@ class Screens:
         self._until = until
         self._shown: dict[str, Shown] = {}
         self._waiting = 0
-        self.drawn_bytes = 0
         self.failures = 0
 
     def ask(self, action: Draw | Locate) -> list[Stimulus]:
@@ -181,7 +180,6 @@ class Screens:
             began = time.perf_counter()
             picture.feed(data[:cut])
             self._pace(shown, time.perf_counter() - began)
-            self.drawn_bytes += cut
 
     def _stops(self, shown: Shown) -> list[int]:
         """Return where the cursor is or will be sought next."""

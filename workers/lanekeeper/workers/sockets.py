@@ -151,12 +151,14 @@ class Sockets:
         except zmq.Again:  # the registration after the broker's return tells the truth again
             self.dropped_reports += 1
 
-    def sample(self, data: bytes) -> None:
-        """Push a sample; never waits."""
+    def sample(self, data: bytes) -> bool:
+        """Push a sample and return whether it is on its way; never waits."""
         try:
             self.metrics.send(data, zmq.NOBLOCK)
         except zmq.Again:
             self.dropped_samples += 1
+            return False
+        return True
 
     def close(self) -> None:
         """Close everything; replies and events on their way get a second to leave."""

@@ -17,16 +17,18 @@ from lanekeeper.keeper.shortage import explain
 from lanekeeper.wire.states import TerminalState
 from lanekeeper.workers.actions import OpenGate, SpawnRefused, Start, Stimulus
 from lanekeeper.workers.children import Child
-from lanekeeper.workers.estate import JOURNAL, LANE, PROGRAM_KINDS, Program
+from lanekeeper.workers.estate import JOURNAL, PROGRAM_KINDS, Program
 from lanekeeper.workers.spawner import NoNurseryError, Spawner
 from lanekeeper.workers.state import LaneState
 from lanekeeper.workers.terminal_input import Lost
-from lanekeeper.workers.terminal_io import TerminalIO
+from lanekeeper.workers.terminal_io import TURN_BYTES, TerminalIO
 
 NURSERY_SECONDS: Final = 4.0
 """How long a start waits for a nursery that is being replaced: less than its answer may take."""
 AGAIN_SECONDS: Final = 0.05
 """Between two attempts to reach the next nursery."""
+LOOK_BACK: Final = 2 * TURN_BYTES
+"""Bytes of output in which there may be a question that a dead worker has not looked at."""
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -127,7 +129,7 @@ class Starter:
 
     def open_gates(self) -> None:
         """Let the programs run whose terminals are in the vault."""
-        if not all(self._deposits.sure(name) for name in (JOURNAL, LANE)):
+        if not self._deposits.sure(JOURNAL):
             return
         for terminal_id in [name for name in self._gates if self._deposits.sure(name)]:
             self._gates.discard(terminal_id)
@@ -157,6 +159,10 @@ class Starter:
             program.pty.resize(info.cols, info.rows)
         if info.exit is not None:
             io.program_exited(now)
+        # What it asked just before the death, and nobody took note of: who noted it answers it.
+        asked = io.questions
+        asked.position = max(asked.position, program.terminal.begin, io.log.head - LOOK_BACK)
+        io.look()
         io.consumers_changed = True
         return io
 

@@ -2,21 +2,26 @@
 
 A process belongs to an ending when it is the program of a terminal, a descendant of a member, in
 the session of a program, in the cgroup of a terminal, or carries the ending's marker in the
-environment it was started with or the brand of a terminal.
+environment it was started with or the brand of a terminal. What has become another user's, so that
+it may not be killed, is left where it is, and said so in the log.
 Each step of `Ending` scans anew and signals through pidfds, whose readiness tells the runner at
 once when a process has gone.
 """
 
 import contextlib
+import logging
 import os
 import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from lanekeeper.keeper import brand, cgroups, scopes
 from lanekeeper.keeper.identity import Process, Stat, environment, every_stat
 from lanekeeper.workers.ending import Ending
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +66,18 @@ class Sweep:
         self.processes = 0
         self.killed = 0
         self._programs = {p.pid: p.start_time for p in programs}
+        self._sessions = self._programs
         self._origin = origin
         self._ending = Ending(grace)
         self._seen: set[Process] = set()
         self._killed: set[Process] = set()
+        self._beyond: set[Process] = set()
         self._watched: dict[int, Process] = {}
+
+    @property
+    def beyond(self) -> frozenset[Process]:
+        """What may not be killed, as it has become another user's: it is left."""
+        return frozenset(self._beyond)
 
     @property
     def deadline(self) -> float:
@@ -116,26 +128,44 @@ class Sweep:
                 return
             self._watched[pidfd] = process
         for number in signals:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                signal.pidfd_send_signal(pidfd, number)
+            try:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(pidfd, number)
+            except PermissionError:
+                if number == signal.SIGKILL:
+                    self._leave(process, pidfd)
+                continue
             if number == signal.SIGKILL and process not in self._killed:
                 self._killed.add(process)
                 self.killed += 1
 
+    def _leave(self, process: Process, pidfd: int) -> None:
+        """Wait no longer for what may not be killed."""
+        _LOG.warning("pid %d may not be signalled: it is left", process.pid)
+        self._beyond.add(process)
+        self.gone(pidfd)
+
     def _scan(self) -> list[Process]:
         table = {stat.pid: stat for stat in every_stat()}
+        # Who has the pid of a program that has gone may lead a session: it is not ours.
+        self._sessions = {
+            pid: started
+            for pid, started in self._programs.items()
+            if pid not in table or table[pid].start_time == started
+        }
         members = {pid for pid, stat in table.items() if self._is_member(stat)}
         members |= self._origin.inside() & table.keys()
         members |= _descending(table, members)
         members.discard(os.getpid())
-        return [
+        left = (
             Process(pid, table[pid].start_time) for pid in sorted(members) if not table[pid].gone
-        ]
+        )
+        return [process for process in left if process not in self._beyond]
 
     def _is_member(self, stat: Stat) -> bool:
         if self._programs.get(stat.pid) == stat.start_time:
             return True
-        started = self._programs.get(stat.session)
+        started = self._sessions.get(stat.session)
         if started is not None and stat.start_time >= started:
             return True
         return self._may_be_ours(stat) and self._origin.claims(stat.pid)

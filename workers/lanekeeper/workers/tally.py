@@ -12,15 +12,11 @@ from typing import Final
 
 from lanekeeper.wire.messages.terminal import ExitStatus
 from lanekeeper.wire.methods import METHODS
-from lanekeeper.wire.metrics import UNTIMED
+from lanekeeper.wire.metrics import COMMAND_SECONDS, UNKNOWN_METHOD, UNTIMED
 
 ECHO_SECONDS: Final = 1.0
 """Output that comes later than this after an input is not its echo."""
 
-UNKNOWN_METHOD: Final = "unknown"
-
-
-COMMAND: Final = "lanekeeper_command_seconds"
 ECHO: Final = "lanekeeper_echo_seconds"
 CHUNKS: Final = "lanekeeper_output_backlog_chunks"
 
@@ -90,7 +86,7 @@ class Tally:
     def timed(self, now: float) -> None:
         """Observe how long the commands took that have been answered."""
         for labels, came in self.answered:
-            self.observe(now - came, COMMAND, *labels)
+            self.observe(now - came, COMMAND_SECONDS, *labels)
         self.answered.clear()
 
     def observe(self, value: float, *series: str) -> None:

@@ -71,7 +71,6 @@ class TerminalInput:
         """Make one that leads nowhere; `name` shows in /proc/PID/fd."""
         self.queue = InputQueue()
         self.log: InputLog | None = None
-        self.bytes_in = 0
         self._name = name
         self._pty: Pty | None = None
         self._stdin = -1
@@ -210,7 +209,6 @@ class TerminalInput:
                 self._close_stdin()
                 return done, [*lost, *self._abandon()]
             hooks.at("worker.input.written")
-            self.bytes_in += count
             ended = self.queue.taken(count)
             done += ended
             if any(entry.close for entry in ended):

@@ -16,7 +16,7 @@ from lanekeeper.workers.pty import Pty
 from lanekeeper.workers.queries import Questions
 from lanekeeper.workers.tally import ECHO_SECONDS
 from lanekeeper.workers.terminal_input import Lost, TerminalInput
-from lanekeeper.workers.timeline import STEP_NS
+from lanekeeper.workers.timeline import Sampler
 
 TURN_BYTES: Final = 128 * 1024
 """Output taken from one terminal in one turn: a flood never starves input or other terminals."""
@@ -53,7 +53,7 @@ class TerminalIO:
         self.typed = Typed()
         self.questions = Questions()
         self.samples: list[tuple[int, int]] = []
-        self._sampled = 0
+        self.sampler = Sampler()
         self.published = 0
         self.reading = False
         self.exited: float | None = None
@@ -116,9 +116,9 @@ class TerminalIO:
         moved, ended = self.log.fill(self.master, TURN_BYTES)
         if moved:
             self.last_output = now
-            if time_ns - self._sampled >= STEP_NS:
-                self._sampled = time_ns
-                self.samples.append((head, time_ns))
+            sample = self.sampler.take(now, time_ns)
+            if sample is not None:
+                self.samples.append((head, sample))
         if ended and not self._comes_back():
             self._hung_up = True
             self.reading = False

@@ -80,9 +80,9 @@ class Waits:
         """How many wait."""
         return len(self._all)
 
-    def on(self, terminal_id: str) -> bool:
-        """Whether somebody waits for something of a terminal."""
-        return any(name == terminal_id for name, _ in self._all)
+    def terminals(self) -> set[str]:
+        """Return the terminals of which somebody waits for something."""
+        return {terminal_id for terminal_id, _ in self._all}
 
     def searches(self) -> int:
         """How many of them have a pattern."""
