@@ -14,7 +14,9 @@ from lanekeeper.wire.messages.terminal import TerminalResult
 from lanekeeper.wire.messages.waiting import Wait, WaitResult
 
 WAIT_SLICE: Final = 3600.0
-"""Seconds of one `terminal.wait` of a caller who waits for ever, at least."""
+"""Seconds of one `terminal.wait` of a caller who waits for longer."""
+SEARCH_SLICE: Final = 30.0
+"""Of one that searches: the search of a client that was killed ends by then, and makes room."""
 LONGEST_SLICE: Final = MAX_DEADLINE_MS / 1000
 
 
@@ -55,16 +57,20 @@ def wait_for(
     if body.pattern is not None and body.offset is None:
         call = Call("terminal.get", TerminalResult, Nothing(), ids, link)
         body.offset = (yield from ask(call)).terminal.head
+    idle, left = until.get("idle", 0.0), timeout
     # Every wait counts silence anew: what is asked for must fit into one.
-    slice_s = min(max(WAIT_SLICE, 2 * until.get("idle", 0.0)), LONGEST_SLICE)
+    least = WAIT_SLICE if body.pattern is None else SEARCH_SLICE
+    slice_s = min(max(least, 2 * idle), LONGEST_SLICE)
     while True:
-        seconds = slice_s if timeout is None else timeout
+        whole = body.pattern is None or idle > 0
+        seconds = slice_s if left is None else left if whole else min(left, slice_s)
         try:
             wait = Call("terminal.wait", WaitResult, body, ids, link, seconds)
             return (yield from ask(wait))
         except TimedOutError as error:
             searched = (error.details or {}).get("searched")
-            if timeout is not None:
+            left = None if left is None else left - seconds
+            if left is not None and left <= 0:
                 raise error_for(
                     "TIMEOUT",
                     f"terminal {terminal_id}: nothing of it within {timeout:g} s; wait again "

@@ -6,7 +6,8 @@ from lanekeeper.cli.main import run
 from lanekeeper.client import Plane
 from lanekeeper.client.awaiting import Until, wait_for
 from lanekeeper.client.effects import Call
-from lanekeeper.wire.messages.waiting import WaitResult
+from lanekeeper.client.errors import TimedOutError
+from lanekeeper.wire.messages.waiting import Wait, WaitResult
 from unit.client.fakeplane import FakePlane
 
 HOUR = 3600.0
@@ -58,3 +59,15 @@ def test_a_silence_fits_into_one_of_the_waits(until: Until, seconds: float) -> N
     assert isinstance(asked, Call)
     assert asked.result is WaitResult
     assert asked.timeout == seconds
+
+
+def test_a_search_is_asked_in_short_turns_and_goes_on_where_it_was() -> None:
+    waiting = wait_for("term_x", None, Until(match="done", offset=5), 70.0)
+    over = [TimedOutError("TIMEOUT", "", details={"searched": place}) for place in (100, 200, 300)]
+    asked = [next(waiting), *(waiting.throw(one) for one in over[:2])]
+    with pytest.raises(TimedOutError, match="within 70 s"):
+        waiting.throw(over[2])
+    calls = [one for one in asked if isinstance(one, Call)]
+    assert [one.timeout for one in calls] == [30.0, 30.0, 10.0]
+    assert isinstance(calls[-1].payload, Wait)
+    assert calls[-1].payload.offset == 200
