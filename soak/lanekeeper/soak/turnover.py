@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from lanekeeper.client import Lane, LaneError, connect
+from lanekeeper.client import LaneError, connect
+from lanekeeper.client.errors import TimedOutError
 from lanekeeper.soak.ledger import Ledger
 from lanekeeper.soak.oracle import Finding
 
@@ -91,16 +92,12 @@ class Turnover:
             self.findings.append(Finding("I1", f"lane {self._name}-{number}: {error}"))
 
     def _visit(self, name: str) -> None:
-        lane = self._create(name)
+        lane = self._until("create", lambda: self._plane.lane(name))
         terminal = self._until("spawn", lambda: lane.spawn(list(PROGRAM)))
         self._exited("first", self._until("wait", lambda: terminal.wait(PATIENCE)).code)
-        self._until("respawn", terminal.respawn)
+        self._until("respawn", lambda: _once_more(terminal.respawn, "INVALID_TRANSITION"))
         self._exited("second", self._until("wait again", lambda: terminal.wait(PATIENCE)).code)
-        self._until("cleanup", lambda: lane.cleanup(0.0))
-
-    def _create(self, name: str) -> Lane:
-        """Create a lane; what was refused is not there, so that another name is not needed."""
-        return self._until("create", lambda: self._plane.create_lane(name))
+        self._until("cleanup", lambda: _once_more(lambda: lane.cleanup(0.0), "LANE_NOT_FOUND"))
 
     def _exited(self, which: str, code: int | None) -> None:
         self._ledger.check("I6")
@@ -129,3 +126,15 @@ class Turnover:
                 if not error.retryable or time.monotonic() > deadline:
                     raise StuckError(f"{step}: {error}") from error
             self._over.wait(AGAIN)
+
+
+def _once_more(attempt: Callable[[], object], done: str) -> None:
+    """Attempt a change, and again when its answer is late: refused as `done` it was carried out."""
+    try:
+        attempt()
+    except TimedOutError:
+        try:
+            attempt()
+        except LaneError as error:
+            if error.code != done:
+                raise
