@@ -222,6 +222,7 @@ class Succession(RuleBasedStateMachine):
         """A broker that comes back hears of every lane that is served, or will be."""
         peer, actions = self.run.join("broker", 200)
         self.peers["broker"] = peer
+        self.note(actions)  # what was given up since the last word on it is known by these
         listed = {
             str(lane["lane"]["lane_id"])
             for _, message in sent(actions, "workers")
@@ -235,7 +236,6 @@ class Succession(RuleBasedStateMachine):
             if message["kept"] and not message["recovering"]
         }
         assert given_up == {lane: self.served[lane] for lane in self.crashed}
-        self.note(actions)
 
 
 TestSuccession = Succession.TestCase
