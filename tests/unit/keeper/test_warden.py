@@ -104,7 +104,7 @@ def test_keepers_that_die_after_their_welcome_come_ever_later_and_anew(plane: Pl
         plane.end()
         delays.append(max(0.0, plane.warden.deadline - now))
         plane.warden.due(now + 60)
-    assert [anew for _, anew in plane.started[2:]] == [True] * 4
+    assert [anew for _, anew in plane.started] == [False] * 4 + [True] * 2
     assert delays[1:] == sorted(delays[1:])
     assert 0.3 < delays[4] < 1.0
 
@@ -127,3 +127,12 @@ def test_the_keeper_after_one_that_was_to_retire_alone_is_told_so(plane: Plane) 
     plane.end()
     plane.warden.due(time.monotonic() + 60)
     assert plane.argv[1:] == [["keeper", "--asked"], ["keeper"], ["keeper"]]
+
+
+def test_keeper_that_died_before_its_welcome_is_followed_by_one_that_is_executed(
+    plane: Plane,
+) -> None:
+    plane.end()
+    plane.end()
+    plane.warden.due(time.monotonic() + 60)
+    assert [anew for _, anew in plane.started] == [False, False, True]

@@ -22,6 +22,9 @@ from lanekeeper.keeper.rundir import Rundir
 PING_SECONDS: Final = 10.0
 """Between two pings; they fall on multiples of it, as other beats do, to wake the keeper once."""
 
+FORKS_MOST: Final = 3
+"""Keepers in a row that may die young until one is executed: the nursery may be the cause."""
+
 _LOGGER: Final = logging.getLogger(__name__)
 
 
@@ -48,6 +51,11 @@ class Warden:
         self._listener = -1
         self._argv: list[str] = []
         self._failures = 0
+        """Keepers in a row that did not live for long."""
+
+        self._unheard = 0
+        """Keepers in a row that did not say welcome."""
+
         self._launch_at = math.inf
         self._ping_at = math.inf
         self._late_at = math.inf
@@ -63,7 +71,7 @@ class Warden:
             case "welcome":
                 self._watch(int(message["keeper_pid"]))
                 self._late_at = math.inf
-                self._anew = False
+                self._anew, self._unheard = False, 0
                 self._ping_at = _next_ping(now, self._interval)
             case "listener" if received.fds:
                 if self._listener >= 0:
@@ -145,9 +153,11 @@ class Warden:
 
     def _launch(self, now: float) -> None:
         self._failures += 1
+        self._unheard += 1
+        anew = self._anew or self._unheard > 1 or self._failures > FORKS_MOST
         argv = [*self._argv, "--asked"] if self._asked else self._argv
         try:
-            process = self._start(argv, self._listener, anew=self._anew or self._failures > 1)
+            process = self._start(argv, self._listener, anew=anew)
         except OSError:
             _LOGGER.exception("cannot start a keeper")
             self._launch_at = now + backoff(self._failures)
