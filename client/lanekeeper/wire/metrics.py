@@ -115,9 +115,9 @@ _TABLE: Final = (
     ),
     _spread(
         "lanekeeper_loop_lag_seconds",
-        (BROKER, WORKER, COLLECTOR),
+        _EVERY,
         _FAST,
-        "How late an event loop came back to its heartbeat.",
+        "How late an event loop came back to its heartbeat; the keeper tells the nursery's, too.",
         "role",
     ),
     # output

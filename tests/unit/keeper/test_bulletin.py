@@ -6,13 +6,14 @@ import pytest
 
 from lanekeeper.keeper import events
 from lanekeeper.keeper.bulletin import PAUSE
-from lanekeeper.keeper.figures import BOUNDS, RECENT_MAX, Figures
+from lanekeeper.keeper.figures import BOUNDS, LAG_BOUNDS, RECENT_MAX, Figures
 from lanekeeper.wire.metrics import METRICS
 from lanekeeper.wire.sample import RECENT_MAX as SAMPLE_RECENT
 from unit.keeper.supervised import Run, grant, granted, of, sent
 
 RESTARTS = "lanekeeper_process_restarts_total"
 RECOVERY = "lanekeeper_recovery_seconds"
+LAG = "lanekeeper_loop_lag_seconds"
 
 
 class Told(Run):
@@ -67,7 +68,19 @@ def succeeded(run: Run, peers: dict[str, int], pid: int, after: float) -> None:
 def test_buckets_are_those_of_the_table() -> None:
     for name in (RECOVERY, "lanekeeper_keeper_redeposit_seconds"):
         assert METRICS[name].buckets == BOUNDS
+    assert METRICS[LAG].buckets == LAG_BOUNDS
     assert RECENT_MAX == SAMPLE_RECENT
+
+
+def test_how_late_keeper_and_nursery_are_is_told_with_the_next_news() -> None:
+    run = Told(warm=1)
+    peers = run.up()
+    for lag in (0.002, "long", float("inf"), -1.0):
+        run.say(peers["nursery"], "ping", lag=lag)
+    run.do(events.Tick(0.004))
+    run.say(peers["nursery"], "failed", id="fork-1", message="EAGAIN")
+    run.news(peers)
+    assert run.observed(LAG) == {("nursery",): [0.002], ("keeper",): [0.004]}
 
 
 def test_everything_that_is_told_is_in_the_table() -> None:

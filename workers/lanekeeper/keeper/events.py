@@ -110,7 +110,9 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed; deadlines may be due."""
+    """Time has passed; deadlines may be due. `late` is by how many seconds the loop came late."""
+
+    late: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

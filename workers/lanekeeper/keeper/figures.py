@@ -5,6 +5,7 @@ them on to the collector. Refuses to know what a sample is: the standard library
 here. Sans-IO: written by the parts of the supervisor, read by `bulletin`.
 """
 
+import math
 from bisect import bisect_left
 from collections import Counter, deque
 from typing import Any, Final
@@ -13,6 +14,12 @@ from lanekeeper.keeper.events import KEEPER
 
 BOUNDS: Final = (0.005, 0.01, 0.025, 0.035, 0.1, 0.3, 0.5, 1.0, 2.0, 5.0, 15.0)
 """Upper bounds of the buckets of a recovery, as the table of metrics has them (seconds)."""
+
+LAG_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.03, 0.06, 0.15, 0.5, 2.0, 5.0)
+"""Those of a loop's lag."""
+
+LAG_TOLD: Final = 0.15
+"""A lag below this is counted, and is no news by itself."""
 
 RECENT_MAX: Final = 64
 """Observations that are shown one by one."""
@@ -24,15 +31,16 @@ _Labels = tuple[str, ...]
 class Spread:
     """One histogram: how many per bucket, their sum, and the newest of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: tuple[float, ...] = BOUNDS) -> None:
         """Start with none."""
-        self.counts = [0] * (len(BOUNDS) + 1)
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
         self.recent: deque[float] = deque(maxlen=RECENT_MAX)
 
     def observe(self, seconds: float) -> None:
         """Note one observation."""
-        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.counts[bisect_left(self._bounds, seconds)] += 1
         self.sum += seconds
         self.recent.append(seconds)
 
@@ -102,6 +110,13 @@ class Figures:
     def redeposited(self, seconds: float) -> None:
         """Note how long it took until all had deposited again with this keeper."""
         self._observe("keeper_redeposit_seconds", seconds)
+
+    def lag(self, role: str, seconds: object) -> None:
+        """Note by how much a loop came late to its heartbeat; what is no time is nothing."""
+        if isinstance(seconds, float) and 0 <= seconds < math.inf:
+            key = ("loop_lag_seconds", (role,))
+            self._spreads.setdefault(key, Spread(LAG_BOUNDS)).observe(seconds)
+            self.observed += seconds >= LAG_TOLD
 
     def values(self) -> list[list[Any]]:
         """Return name, labels and value of everything that is counted."""

@@ -171,7 +171,7 @@ class Keeper:
         if self._clock.check():
             self._feed(events.Stalled())
         elif due is not None and due <= now:
-            self._feed(events.Tick(), now)
+            self._feed(events.Tick(now - due), now)
 
     def _repair(self) -> None:
         """Bind again what somebody deleted, and let the others do so."""

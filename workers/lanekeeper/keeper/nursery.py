@@ -118,7 +118,7 @@ class Nursery:
         self._warden.due(now)
         self._warmth.due(now)
         if self._warden.ping(now):
-            self._loop.send(self._keeper, {"op": "ping"})
+            self._loop.send(self._keeper, {"op": "ping", "lag": self._warden.lag})
         if now >= self._rejoin_at:
             self._rejoin(now)
 

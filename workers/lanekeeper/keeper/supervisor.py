@@ -23,6 +23,7 @@ from lanekeeper.keeper.depository import DEPOSITORS, Depository, refuse_descript
 from lanekeeper.keeper.events import (
     BROKER,
     DAEMONS,
+    KEEPER,
     NURSERY,
     PEER_ROLES,
     WORKER,
@@ -113,7 +114,7 @@ class Supervisor:
             Tick: self._on_tick,
             Damaged: self._on_damaged,
             Stalled: lambda _, now: self._continuity.stalled(now),
-            Orphaned: self._on_orphaned,
+            Orphaned: lambda event, _: self._continuity.orphaned(event),
         }
 
     def _operation_table(self) -> dict[str, tuple[frozenset[str], "_Operation"]]:
@@ -279,6 +280,7 @@ class Supervisor:
         return actions
 
     def _ping(self, number: int, message: Message, now: float) -> list[Action]:
+        self._pool.figures.lag(NURSERY, message.get("lag"))
         return [*self._continuity.beat(number, message, now), Send(number, answer(message, "pong"))]
 
     def _fence(self, number: int, message: Message, _: float) -> list[Action]:
@@ -342,16 +344,14 @@ class Supervisor:
         actions += [*self._continuity.kill(), *self._pool.kill(), *self._daemons.kill()]
         return [*actions, Sweep(signal.SIGKILL)] if self._state is Plane.SWEEPING else actions
 
-    def _on_tick(self, _: Tick, now: float) -> list[Action]:
+    def _on_tick(self, event: Tick, now: float) -> list[Action]:
+        self._pool.figures.lag(KEEPER, event.late)
         actions = [*self._daemons.due(now), *self._pool.due(now), *self._give_up(now)]
         actions += [*self._peers.late(now), *self._continuity.due(now), *self._births.due(now)]
         if self._sweeping.deadline <= now:
             more = self._sweeping.late(now)
             actions += self._abandon() if more is None else more
         return actions
-
-    def _on_orphaned(self, event: Orphaned, _: float) -> list[Action]:
-        return self._continuity.orphaned(event)
 
     def _on_damaged(self, event: Damaged, _: float) -> list[Action]:
         nursery = self._daemons.get(NURSERY)

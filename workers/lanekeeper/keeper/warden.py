@@ -56,6 +56,9 @@ class Warden:
         self._unheard = 0
         """Keepers in a row that did not say welcome."""
 
+        self.lag = 0.0
+        """By how many seconds the last ping was late: the loop had something else to do."""
+
         self._launch_at = math.inf
         self._ping_at = math.inf
         self._late_at = math.inf
@@ -88,6 +91,7 @@ class Warden:
         """Return whether a ping is to be sent now."""
         if now < self._ping_at:
             return False
+        self.lag = now - self._ping_at
         self._ping_at = math.inf
         self._patience = self._hang_after
         self._late_at = now + self._patience
