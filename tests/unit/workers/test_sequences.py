@@ -1,8 +1,18 @@
 """Where output may be cut for an emulator, and what it gets for what it would draw wrongly."""
 
+import re
+import time
+from typing import Final
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lanekeeper.workers.sequences import HOLD, boundary, text, tidy
+
+CHUNK: Final = 64 * 1024
+AT_ONCE: Final = 1.0
+"""Seconds for one chunk: a hundred times what it takes, a small part of what trying again costs."""
 
 
 @pytest.mark.parametrize(
@@ -55,6 +65,28 @@ def test_a_sequence_that_is_too_long_waits_no_more() -> None:
 )
 def test_what_emulators_draw_differently_is_put_plainly(given: bytes, drawn: bytes) -> None:
     assert tidy(given) == drawn
+
+
+@pytest.mark.parametrize("beginning", [b"4:", b"0", b"21", b"58;", b"9", b"\0001", b"1:", b"9;"])
+def test_parameters_without_end_take_no_longer_than_any_output(beginning: bytes) -> None:
+    data = (b"\x1b[" + beginning * CHUNK)[:CHUNK]
+    began = time.process_time()
+    assert len(tidy(data)) == CHUNK
+    assert time.process_time() - began < AT_ONCE
+
+
+@given(
+    pieces=st.lists(
+        st.sampled_from([b"\x1b[", *(b"%c" % c for c in b"0124589:;mbx"), b"58", b"21", b"4:3"]),
+        max_size=40,
+    )
+)
+def test_attributes_and_repetitions_are_found_as_trying_everything_finds_them(
+    pieces: list[bytes],
+) -> None:
+    data = b"".join(pieces)
+    slowly = re.compile(rb"\x1b\[[0-9;:]*[mb]").sub(lambda found: tidy(found[0]), data)
+    assert tidy(data) == slowly
 
 
 @pytest.mark.parametrize(

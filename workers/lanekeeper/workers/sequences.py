@@ -22,9 +22,12 @@ _WHOLE: Final = re.compile(
 )
 _STRING: Final = re.compile(rb"\x1b[\]PX^_]")
 _C1: Final = re.compile(rb"\xc2([\x80-\x9f])")
-_REPEAT: Final = re.compile(rb"\x1b\[0*[0-9]{4,}b")
-_UNDERLINES: Final = re.compile(rb"\x1b\[([0-9;:]*(?:4:|21|58)[0-9;:]*)m")
-"""Attributes that may have kinds and colours of underlines, which an emulator may not know."""
+_REPEAT: Final = re.compile(rb"\x1b\[[0-9]{4,}+b")
+_UNDERLINES: Final = re.compile(rb"\x1b\[(?=[0-9;:]*+m)([0-9;:]*(?:4:|21|58)[0-9;:]*)m")
+"""Attributes that may have kinds and colours of underlines, which an emulator may not know.
+
+Both give up at the first byte that does not fit: a program may send parameters without end.
+"""
 _UNDERLINE_COLOR: Final = b"58"
 _COLOR_LENGTHS: Final = {b"5": 3, b"2": 5}
 """Parameters of a colour: `58;5;N` and `58;2;R;G;B`; `38` and `48` have the same."""
