@@ -22,7 +22,10 @@ _WHOLE: Final = re.compile(
 )
 _STRING: Final = re.compile(rb"\x1b[\]PX^_]")
 _C1: Final = re.compile(rb"\xc2([\x80-\x9f])")
-_REPEAT: Final = re.compile(rb"\x1b\[[0-9]{4,}+b")
+_REPEAT: Final = re.compile(rb"\x1b\[([\x00-\x17\x19\x1c-\x1f0-9:;]*+)b")
+_PARAMETERS: Final = b"0123456789:;"
+_CONTROLS: Final = bytes(range(0x20))
+"""What a terminal acts on in the middle of a control sequence, and then goes on with it."""
 _UNDERLINES: Final = re.compile(rb"\x1b\[(?=[0-9;:]*+m)([0-9;:]*(?:4:|21|58)[0-9;:]*)m")
 """Attributes that may have kinds and colours of underlines, which an emulator may not know.
 
@@ -78,7 +81,7 @@ def tidy(data: bytes) -> bytes:
     if b"\x7f" in data:
         data = data.replace(b"\x7f", b"")
     data = _UNDERLINES.sub(_plain_underlines, data)
-    return _REPEAT.sub(b"\x1b[%db" % REPEAT_MAX, data)
+    return _REPEAT.sub(_bounded_repeat, data)
 
 
 def text(data: bytes) -> str:
@@ -89,6 +92,15 @@ def text(data: bytes) -> str:
     """
     decoded = data.decode("utf-8", "replace")
     return decoded if decoded.isascii() else _CLUSTER.sub(_composed, decoded)
+
+
+def _bounded_repeat(found: re.Match[bytes]) -> bytes:
+    first = found[1].translate(None, _CONTROLS).replace(b":", b";").partition(b";")[0]
+    count = first.lstrip(b"0")
+    # Digits without end are no number that Python reads.
+    if len(count) <= len(str(REPEAT_MAX)) and int(count or b"0") <= REPEAT_MAX:
+        return found[0]
+    return b"\x1b[%b%db" % (found[1].translate(None, _PARAMETERS), REPEAT_MAX)
 
 
 def _plain_underlines(found: re.Match[bytes]) -> bytes:
