@@ -107,9 +107,19 @@ def test_attributes_and_repetitions_are_found_as_trying_everything_finds_them(
         ("x\u0301\u0302y".encode(), "xy"),
         ("\u0301y".encode(), "y"),
         ("\n\u200by".encode(), "\ny"),
+        ("x\u061cy".encode(), "xy"),
+        ("x\u2066y\u2067z\u2068\u2069!".encode(), "xyz!"),
+        ("x\U000e0001\U000e0067\U000e007f!".encode(), "x!"),
         (b"a\xffb", "a�b"),
         (b"plain", "plain"),
     ],
 )
 def test_every_character_has_a_cell_of_its_own(data: bytes, seen: str) -> None:
     assert text(data) == seen
+
+
+def test_marks_on_one_character_without_end_take_no_longer_than_any_output() -> None:
+    data = ("e" + "\u0301" * (CHUNK // 4) + "\u0316" * (CHUNK // 4)).encode()
+    began = time.process_time()
+    assert text(data) == "é"
+    assert time.process_time() - began < AT_ONCE

@@ -35,12 +35,14 @@ _UNDERLINE_COLOR: Final = b"58"
 _COLOR_LENGTHS: Final = {b"5": 3, b"2": 5}
 """Parameters of a colour: `58;5;N` and `58;2;R;G;B`; `38` and `48` have the same."""
 _JOINED: Final = (
-    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u0610-\u061a"
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u0610-\u061a\u061c"
     "\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200f"
-    "\u202a-\u202e\u2060-\u2064\u20d0-\u20ff\u302a-\u302d\u3099\u309a\ufe00-\ufe0f"
-    "\ufe20-\ufe2f\ufeff\U000e0100-\U000e01ef"
+    "\u202a-\u202e\u2060-\u2064\u2066-\u2069\u20d0-\u20ff\u302a-\u302d\u3099\u309a\ufe00-\ufe0f"
+    "\ufe20-\ufe2f\ufeff\U000e0001-\U000e007f\U000e0100-\U000e01ef"
 )
 """Characters that take no column of their own: they join the one before them."""
+_JOINED_MAX: Final = 30
+"""Characters that join one and are composed with it: Unicode's own bound for text in a stream."""
 _CLUSTER: Final = re.compile(f"([^\x00-\x1f\x7f]?)([{_JOINED}]+)")
 _LEAD: Final = 0xC0
 """The first byte of a character of several is at least this; one of ASCII is below 0x80."""
@@ -123,4 +125,4 @@ def _plain_underlines(found: re.Match[bytes]) -> bytes:
 
 def _composed(found: re.Match[str]) -> str:
     base, joined = found[1], found[2]
-    return unicodedata.normalize("NFC", base + joined)[:1] if base else ""
+    return unicodedata.normalize("NFC", base + joined[:_JOINED_MAX])[:1] if base else ""
