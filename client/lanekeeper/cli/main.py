@@ -15,6 +15,7 @@ from lanekeeper.cli.config import PREFIX, find, load
 from lanekeeper.cli.errors import BROKEN_PIPE, INTERRUPTED, CliError, ReaderGoneError, translate
 from lanekeeper.cli.lazy import Root, refuse_unknown
 from lanekeeper.cli.settings import QUIET, Settings
+from lanekeeper.cli.text import safe
 
 CONTEXT: Final = {
     "help_option_names": ["-h", "--help"],
@@ -187,10 +188,20 @@ def report(failure: CliError, settings: Settings, args: list[str]) -> int:
         return failure.exit_status
     colored = settings.colored(sys.stderr)
     head = click.style("lane:", fg="red", bold=True) if colored else "lane:"
-    click.echo(f"{head} {failure.message} [{failure.code}]", err=True, color=colored)
+    click.echo(f"{head} {_shown(failure)} [{failure.code}]", err=True, color=colored)
     if failure.hint:
-        click.echo(f"      {failure.hint}", err=True)
+        click.echo(f"      {safe(failure.hint)}", err=True)
     return failure.exit_status
+
+
+def _shown(failure: CliError) -> str:
+    """Return what a terminal may be given of a message, which may hold what others are called.
+
+    Only a mistake on the command line has lines, with tabs: the choices there are.
+    """
+    if failure.code != "USAGE":
+        return safe(failure.message)
+    return "\n".join(map(safe, failure.message.expandtabs().split("\n")))
 
 
 def broken_pipe() -> int:

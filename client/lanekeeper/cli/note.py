@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from lanekeeper.cli.sizes import Size
+from lanekeeper.cli.text import safe
 
 SECONDS: Final = 3.0
 """How long a line is shown."""
@@ -24,7 +25,7 @@ class Note:
     def show(self, text: str, size: Size, now: float) -> bytes:
         """Return what shows a line on a terminal of that size."""
         self._until = now + SECONDS
-        line = f"[{text}]"[: size.cols].encode()
+        line = f"[{safe(text)}]"[: size.cols].encode()
         return b"\x1b7\x1b[%d;1H\x1b[0;7m%b\x1b[0m\x1b8" % (size.rows, line)
 
     def left(self, now: float) -> float | None:

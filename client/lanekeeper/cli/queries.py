@@ -11,6 +11,7 @@ x), DECRQSS, XTGETTCAP and tmux-style DCS queries (DCS $ q, DCS + q), colour and
 queries (OSC 4/5/10..19/52 with `?`), and ENQ. Everything else passes as it is.
 """
 
+import codecs
 import re
 from abc import ABC, abstractmethod
 from typing import Final
@@ -47,6 +48,8 @@ _CANCEL: Final = frozenset({_BEL, 0x18, 0x1A})
 _INTERMEDIATE: Final = range(0x20, 0x30)
 _COLOR: Final = re.compile(rb"\x1b\[[0-9;:]*m")
 _UNSAFE: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
+_MISLEADING: Final = re.compile("[\x80-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""8-bit controls, breaks that are no line ends here, and what turns text around."""
 _OSC_QUERY: Final = re.compile(rb"\x1b\](?:1[0-9]|4|5|52)(?:;[^;]*)*;\?(?:;.*)?", re.DOTALL)
 _DCS_QUERY: Final = re.compile(rb"\x1bP[0-9;]*[$+]q")
 
@@ -112,6 +115,14 @@ class TextFilter(SequenceFilter):
         super().__init__()
         self._color = color
         self._painted = False
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the text of `data`, as UTF-8; the beginning of a character waits for its rest.
+
+        It is decoded at the end: what is left out may stand between the bytes of a character.
+        """
+        return self._readable(super().feed(data))
 
     def refuses(self, sequence: bytes) -> bool:
         """Return whether it is anything but a colour."""
@@ -127,7 +138,10 @@ class TextFilter(SequenceFilter):
         """Return what ends the colours; the beginning of a sequence is dropped."""
         self._held = b""
         painted, self._painted = self._painted, False
-        return b"\x1b[0m" if painted else b""
+        return self._readable(b"", final=True) + (b"\x1b[0m" if painted else b"")
+
+    def _readable(self, data: bytes, *, final: bool = False) -> bytes:
+        return _MISLEADING.sub("", self._decoder.decode(data, final)).encode()
 
 
 def is_query(sequence: bytes) -> bool:

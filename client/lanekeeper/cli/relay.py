@@ -17,6 +17,7 @@ from lanekeeper.cli.pen import OURS_NO_MORE, TAKE_KEY
 from lanekeeper.cli.render import Renderer
 from lanekeeper.cli.sink import Sink
 from lanekeeper.cli.sizes import size_of
+from lanekeeper.cli.text import safe
 from lanekeeper.cli.tty_mode import RawMode
 from lanekeeper.cli.wakeups import Wakeups, stop_here
 from lanekeeper.client import Ended, Gap, LaneError, OutputStream, Pending, Plane, Terminal
@@ -186,7 +187,8 @@ class Relay:
             size = size_of(self._ends.stdout)
             self._sink.put(self._ends.note.show(text, size, time.monotonic()))
         elif self._ends.notice is not None:
-            self._ends.notice(f"\r\n[{text}]\r" if self._ends.raw else f"lane: {text}")
+            shown = safe(text)
+            self._ends.notice(f"\r\n[{shown}]\r" if self._ends.raw else f"lane: {shown}")
 
     def _take_over(self, data: bytes) -> None:
         """Take the writing over when its key is among what a person who looks on has typed."""

@@ -7,10 +7,11 @@ columns of listings. Pure; called by every verb that prints for people.
 import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from lanekeeper.wire.messages.lane import Ended
-from lanekeeper.wire.messages.terminal import ExitStatus
+if TYPE_CHECKING:
+    from lanekeeper.wire.messages.lane import Ended
+    from lanekeeper.wire.messages.terminal import ExitStatus
 
 STYLES: Final = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
 _COLOURS: Final = {
@@ -109,7 +110,7 @@ def duration(seconds: float) -> str:
     return "".join(parts[:2])
 
 
-def ended(result: Ended) -> str:
+def ended(result: "Ended") -> str:
     """Return what was ended, in words."""
     killed = f", {result.killed} of them killed" if result.killed else ""
     return f"{count(result.terminals, 'terminal')}, {count(result.processes, 'process')}{killed}"
@@ -121,7 +122,7 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else plural}"
 
 
-def how(status: ExitStatus | None) -> str:
+def how(status: "ExitStatus | None") -> str:
     """Return how a program ended, in words."""
     if status is None:
         return "running"

@@ -124,3 +124,26 @@ def test_a_colour_that_stays_on_is_ended() -> None:
     taken.feed(b"\x1b[31mred")
     assert taken.flush() == b"\x1b[0m"
     assert taken.flush() == b""
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("a\x9b6n\x9d52;c;?\x9cb".encode(), "a6n52;c;?b"),
+        ("\u061ca\u200e\u200fb\u2028\u2029c".encode(), "abc"),
+        ("a\u202a\u202b\u202c\u202d\u202eb".encode(), "ab"),
+        ("a\u2066\u2067\u2068\u2069b".encode(), "ab"),
+        ("grün ✓ 漢 😀".encode(), "grün ✓ 漢 😀"),
+        (b"a\xc2\x00\x9d0;evil\x07", "a0;evil"),
+        (b"a\xc2\x1b[?25l\x9b6n", "a6n"),
+        (b"a\xc2\x1b[31m\x9b6n", "a\ufffd\x1b[31m\ufffd6n\x1b[0m"),
+        (b"a\xe2\x80\x00\xae", "a"),
+        (b"a\x9b6n\xff", "a\ufffd6n\ufffd"),
+        (b"a\xe2\x80", "a\ufffd"),
+    ],
+)
+def test_safe_text_has_no_8_bit_controls_and_keeps_its_direction(data: bytes, text: str) -> None:
+    for pieces in ([data], [b"%c" % byte for byte in data]):
+        taken = TextFilter(color=True)
+        shown = b"".join(map(taken.feed, pieces)) + taken.flush()
+        assert shown.decode() == text

@@ -22,19 +22,27 @@ _WHOLE: Final = re.compile(
 )
 _STRING: Final = re.compile(rb"\x1b[\]PX^_]")
 _C1: Final = re.compile(rb"\xc2([\x80-\x9f])")
-_REPEAT: Final = re.compile(rb"\x1b\[0*[0-9]{4,}b")
-_UNDERLINES: Final = re.compile(rb"\x1b\[([0-9;:]*(?:4:|21|58)[0-9;:]*)m")
-"""Attributes that may have kinds and colours of underlines, which an emulator may not know."""
+_REPEAT: Final = re.compile(rb"\x1b\[([\x00-\x17\x19\x1c-\x1f0-9:;]*+)b")
+_PARAMETERS: Final = b"0123456789:;"
+_CONTROLS: Final = bytes(range(0x20))
+"""What a terminal acts on in the middle of a control sequence, and then goes on with it."""
+_UNDERLINES: Final = re.compile(rb"\x1b\[(?=[0-9;:]*+m)([0-9;:]*(?:4:|21|58)[0-9;:]*)m")
+"""Attributes that may have kinds and colours of underlines, which an emulator may not know.
+
+Both give up at the first byte that does not fit: a program may send parameters without end.
+"""
 _UNDERLINE_COLOR: Final = b"58"
 _COLOR_LENGTHS: Final = {b"5": 3, b"2": 5}
 """Parameters of a colour: `58;5;N` and `58;2;R;G;B`; `38` and `48` have the same."""
 _JOINED: Final = (
-    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u0610-\u061a"
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u0610-\u061a\u061c"
     "\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200f"
-    "\u202a-\u202e\u2060-\u2064\u20d0-\u20ff\u302a-\u302d\u3099\u309a\ufe00-\ufe0f"
-    "\ufe20-\ufe2f\ufeff\U000e0100-\U000e01ef"
+    "\u202a-\u202e\u2060-\u2064\u2066-\u2069\u20d0-\u20ff\u302a-\u302d\u3099\u309a\ufe00-\ufe0f"
+    "\ufe20-\ufe2f\ufeff\U000e0001-\U000e007f\U000e0100-\U000e01ef"
 )
 """Characters that take no column of their own: they join the one before them."""
+_JOINED_MAX: Final = 30
+"""Characters that join one and are composed with it: Unicode's own bound for text in a stream."""
 _CLUSTER: Final = re.compile(f"([^\x00-\x1f\x7f]?)([{_JOINED}]+)")
 _LEAD: Final = 0xC0
 """The first byte of a character of several is at least this; one of ASCII is below 0x80."""
@@ -75,7 +83,7 @@ def tidy(data: bytes) -> bytes:
     if b"\x7f" in data:
         data = data.replace(b"\x7f", b"")
     data = _UNDERLINES.sub(_plain_underlines, data)
-    return _REPEAT.sub(b"\x1b[%db" % REPEAT_MAX, data)
+    return _REPEAT.sub(_bounded_repeat, data)
 
 
 def text(data: bytes) -> str:
@@ -86,6 +94,15 @@ def text(data: bytes) -> str:
     """
     decoded = data.decode("utf-8", "replace")
     return decoded if decoded.isascii() else _CLUSTER.sub(_composed, decoded)
+
+
+def _bounded_repeat(found: re.Match[bytes]) -> bytes:
+    first = found[1].translate(None, _CONTROLS).replace(b":", b";").partition(b";")[0]
+    count = first.lstrip(b"0")
+    # Digits without end are no number that Python reads.
+    if len(count) <= len(str(REPEAT_MAX)) and int(count or b"0") <= REPEAT_MAX:
+        return found[0]
+    return b"\x1b[%b%db" % (found[1].translate(None, _PARAMETERS), REPEAT_MAX)
 
 
 def _plain_underlines(found: re.Match[bytes]) -> bytes:
@@ -108,4 +125,4 @@ def _plain_underlines(found: re.Match[bytes]) -> bytes:
 
 def _composed(found: re.Match[str]) -> str:
     base, joined = found[1], found[2]
-    return unicodedata.normalize("NFC", base + joined)[:1] if base else ""
+    return unicodedata.normalize("NFC", base + joined[:_JOINED_MAX])[:1] if base else ""
