@@ -116,6 +116,16 @@ def test_too_late_says_from_where_to_go_on(lane: Lane, terminal: str) -> None:
     error = look(lane)
     assert error["code"] == "TIMEOUT"
     assert 0 < error["details"]["searched"] <= 20_000
+    assert "gap" not in error["details"]
+
+
+def test_too_late_says_what_was_gone_before_it_was_searched(lane: Lane, terminal: str) -> None:
+    ask = {"until": "match", "pattern": "never", "offset": 0}
+    prints(lane, terminal, b"x" * 20_000)
+    lane.logs[terminal].tail = 10_000
+    assert wait(lane, terminal, deadline_ms=1000, **ask) is None
+    lane.now += 1.0
+    assert look(lane)["details"]["gap"] == {"start": 0, "end": 10_000}
 
 
 @pytest.mark.parametrize(
