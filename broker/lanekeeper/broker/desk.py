@@ -241,9 +241,11 @@ class Desk:
         if self.budget.counts(command) and command.id not in self.state.admitted:
             self.record(Admitted(command.id))
 
-    def patience(self, lane_id: str, command: Command, at_most: float = math.inf) -> None:
-        """Set the deadline of a command that a lane has taken, `at_most` seconds from now."""
-        seconds = (command.deadline_ms or DEFAULT_DEADLINE_MS) / 1000
+    def patience(
+        self, lane_id: str, command: Command, at_most: float = math.inf, later: float = 0.0
+    ) -> None:
+        """Set a command's deadline in a lane, `at_most` seconds from now, `later` than it says."""
+        seconds = (command.deadline_ms or DEFAULT_DEADLINE_MS) / 1000 + later
         self.deadlines.set(Key(Due.COMMAND, lane_id, command.id), self.now + min(seconds, at_most))
 
     def no_longer_awaiting(self) -> list[Request]:

@@ -13,6 +13,11 @@ from lanekeeper.broker.stimuli import ToWorker, Undelivered
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.states import LANE, LaneState
 
+TIMED_BY_LANE = frozenset({"terminal.wait", "terminal.screen"})
+"""Methods that a lane itself refuses in time, with more to say than the broker has."""
+AFTER_LANE = 0.25
+"""Seconds that the broker leaves such a refusal to arrive."""
+
 
 def forward(desk: Desk, request: Request) -> None:
     """Send a command to its lane's worker, or let it wait for the lane.
@@ -42,7 +47,8 @@ def forward(desk: Desk, request: Request) -> None:
             raise
         desk.admitted(command)
         if not request.method.one_way:
-            desk.patience(lane.id, command)
+            later = AFTER_LANE if command.method in TIMED_BY_LANE else 0.0
+            desk.patience(lane.id, command, later=later)
         desk.counters["commands.forwarded"] += 1
         desk.actions.append(ToWorker(lane.route, lane.words(request), lane.id, command.id))
 

@@ -178,12 +178,12 @@ class AsyncTerminal:
 
     async def respawn(self) -> TerminalInfo:
         """Start the same program again on the ended terminal; its log goes on."""
-        self.info = (await self._shell.perform(operations.respawn(self.id))).terminal
+        self.info = (await self._shell.perform(operations.respawn(self._place.ids))).terminal
         return self.info
 
     async def close(self, grace_s: float = 3.0) -> Ended:
         """End the program with every descendant, and forget the terminal with its log."""
-        return await self._shell.perform(operations.close_terminal(self.id, grace_s))
+        return await self._shell.perform(operations.close_terminal(self._place.ids, grace_s))
 
     async def refresh(self) -> TerminalInfo:
         """Return the terminal as it is now."""

@@ -6,11 +6,14 @@ wait has to be asked again. Called by the handles of a terminal.
 
 from typing import Final, TypedDict
 
+from msgspec import convert
+from msgspec.structs import replace
+
 from lanekeeper.client.effects import Call, Ids, Operation, ask
 from lanekeeper.client.errors import TimedOutError, error_for
 from lanekeeper.wire.limits import MAX_DEADLINE_MS
 from lanekeeper.wire.messages.plane import Nothing
-from lanekeeper.wire.messages.terminal import TerminalResult
+from lanekeeper.wire.messages.terminal import Gap, TerminalResult
 from lanekeeper.wire.messages.waiting import Wait, WaitResult
 
 WAIT_SLICE: Final = 3600.0
@@ -57,7 +60,7 @@ def wait_for(
     if body.pattern is not None and body.offset is None:
         call = Call("terminal.get", TerminalResult, Nothing(), ids, link)
         body.offset = (yield from ask(call)).terminal.head
-    idle, left = until.get("idle", 0.0), timeout
+    idle, left, lost = until.get("idle", 0.0), timeout, None
     # Every wait counts silence anew: what is asked for must fit into one.
     least = WAIT_SLICE if body.pattern is None else SEARCH_SLICE
     slice_s = min(max(least, 2 * idle), LONGEST_SLICE)
@@ -66,9 +69,9 @@ def wait_for(
         seconds = slice_s if left is None else left if whole else min(left, slice_s)
         try:
             wait = Call("terminal.wait", WaitResult, body, ids, link, seconds)
-            return (yield from ask(wait))
+            return _with_gap((yield from ask(wait)), lost)
         except TimedOutError as error:
-            searched = (error.details or {}).get("searched")
+            searched, gap = error.details.get("searched"), error.details.get("gap")
             left = None if left is None else left - seconds
             if left is not None and left <= 0:
                 raise error_for(
@@ -80,3 +83,15 @@ def wait_for(
                 ) from error
             if isinstance(searched, int):
                 body.offset = searched
+                lost = lost if gap is None else _joined(lost, convert(gap, Gap))
+
+
+def _with_gap(result: WaitResult, lost: Gap | None) -> WaitResult:
+    """Return a result with what was gone in the turns before it, too."""
+    if lost is None:
+        return result
+    return replace(result, gap=lost if result.gap is None else _joined(lost, result.gap))
+
+
+def _joined(first: Gap | None, gap: Gap) -> Gap:
+    return Gap(start=gap.start if first is None else first.start, end=gap.end)

@@ -151,7 +151,8 @@ def _register(flow: OutputFlow) -> Operation[None]:
         policy="forever" if flow.policy == "forever" else "block",
         offset=flow.assembly.position or 0,
     )
-    call = Call("terminal.consume", terminal.Consuming, body, Ids(terminal_id=flow.ids.terminal_id))
+    ids = operations.within_lane(flow.ids)
+    call = Call("terminal.consume", terminal.Consuming, body, ids)
     consuming = yield from ask(call)
     flow.consumer_id = consuming.consumer_id
     flow.assembly.registered(consuming.offset)

@@ -251,12 +251,12 @@ class Terminal:
 
     def respawn(self) -> TerminalInfo:
         """Start the same program again on the ended terminal; its log goes on."""
-        self.info = self._shell.perform(operations.respawn(self.id)).terminal
+        self.info = self._shell.perform(operations.respawn(self._place.ids)).terminal
         return self.info
 
     def close(self, grace_s: float = 3.0) -> Ended:
         """End the program with every descendant, and forget the terminal with its log."""
-        return self._shell.perform(operations.close_terminal(self.id, grace_s))
+        return self._shell.perform(operations.close_terminal(self._place.ids, grace_s))
 
     def refresh(self) -> TerminalInfo:
         """Return the terminal as it is now."""

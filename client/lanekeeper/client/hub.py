@@ -46,6 +46,10 @@ from lanekeeper.wire.version import VERSION
 
 R = TypeVar("R")
 
+TIMED_BY_LANE: Final = frozenset({"terminal.wait", "terminal.screen"})
+"""Methods that a lane itself refuses in time, and says how far it has come."""
+AFTER_LANE: Final = 0.5
+"""Seconds that such a refusal has to arrive; the broker waits half of it."""
 ROUNDS: Final = 64
 """Rounds of one turn, so that a flood cannot keep a caller inside it."""
 
@@ -128,7 +132,9 @@ class Hub:
     def submit(self, call: AnyCall, now: float) -> Request:
         """Send the command of a call (for `Tasks`)."""
         timeout = self.settings.timeout if call.timeout is None else call.timeout
-        return self._requests.submit(self._command(call, timeout), call.link, now + timeout, now)
+        command = self._command(call, timeout)
+        deadline = now + timeout + (AFTER_LANE if call.method in TIMED_BY_LANE else 0.0)
+        return self._requests.submit(command, call.link, deadline, now)
 
     def perform(self, effect: Effect, now: float) -> object:
         """Carry out an effect that needs no waiting (for `Tasks`)."""

@@ -235,19 +235,27 @@ def simple(
     return (yield from ask(call)).terminal
 
 
-def respawn(terminal_id: str) -> Operation[terminal.Spawned]:
+def within_lane(ids: Ids) -> Ids:
+    """Return the ids for a change of a terminal through the broker.
+
+    The lane is among them: it keeps the answer, and is still there when the terminal is not.
+    """
+    return Ids(lane_id=ids.lane_id, terminal_id=ids.terminal_id)
+
+
+def respawn(ids: Ids) -> Operation[terminal.Spawned]:
     """Start the program of an ended terminal again."""
-    ids = Ids(terminal_id=terminal_id)
-    return (yield from ask(Call("terminal.respawn", terminal.Spawned, terminal.Respawn(), ids)))
+    call = Call("terminal.respawn", terminal.Spawned, terminal.Respawn(), within_lane(ids))
+    return (yield from ask(call))
 
 
-def close_terminal(terminal_id: str, grace_s: float) -> Operation[lane.Ended]:
+def close_terminal(ids: Ids, grace_s: float) -> Operation[lane.Ended]:
     """End a terminal's program and forget the terminal."""
     call = Call(
         "terminal.close",
         lane.Ended,
         terminal.Close(grace_s=grace_s),
-        Ids(terminal_id=terminal_id),
+        within_lane(ids),
         timeout=grace_s + ENDING_SECONDS,
     )
     return (yield from ask(call))

@@ -156,7 +156,7 @@ def run(lane: LaneInfo, what: Program, feeding: Feeding) -> Operation[Finished]:
     except LaneError as error:
         flow.closed = True
         try:
-            yield from operations.close_terminal(terminal_id, STOP_GRACE)
+            yield from operations.close_terminal(flow.ids, STOP_GRACE)
         except LaneError as second:
             flow.error = second
         raise _given_up(error, what.body.argv[0]) from error

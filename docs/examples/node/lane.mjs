@@ -89,7 +89,8 @@ async function run(plane, name, argv) {
     ids,
   );
   forward(plane, terminal.id, endpoints.control);
-  const place = { terminal: terminal.id, hot: endpoints.control, consumer, offset: 0 };
+  const { id, capacity } = terminal;
+  const place = { terminal: id, hot: endpoints.control, consumer, capacity, offset: 0 };
   const status = await deliver(new Stream(plane, subscriber, place));
   await detach();
   return status;
@@ -98,7 +99,7 @@ async function run(plane, name, argv) {
 async function watch(plane, address, { from, observe }) {
   const found = await plane.call("address.resolve", { address });
   if (!found.terminal) throw new Error(`no terminal at ${address}`);
-  const { id, workspace_id, lane_id, session_id } = found.terminal;
+  const { id, workspace_id, lane_id, session_id, capacity } = found.terminal;
   const here = { workspace_id, lane_id, session_id };
   const { lease, endpoints, detach } = await attach(plane, here);
   const hot = endpoints.control;
@@ -109,7 +110,7 @@ async function watch(plane, address, { from, observe }) {
     const at = { to: hot, terminal_id: id };
     consumer = (await plane.call("terminal.consume", asked, at)).consumer_id;
   }
-  const place = { terminal: id, hot, consumer, offset: from };
+  const place = { terminal: id, hot, consumer, capacity, offset: from };
   const status = await deliver(new Stream(plane, subscriber, place));
   await detach();
   return status;

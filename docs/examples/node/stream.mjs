@@ -5,7 +5,8 @@
 
 import { decode } from "@msgpack/msgpack";
 
-const ACKNOWLEDGE = 256 * 1024;
+const ACKNOWLEDGE_MOST = 256 * 1024;
+const LOG_CAPACITY = 4_194_304;
 const SILENCE_MS = 1_000;
 const AGAIN = "EAGAIN";
 
@@ -15,17 +16,20 @@ export class Stream {
   #terminal;
   #hot;
   #consumer;
+  #acknowledgeEvery;
   #done;
   #acknowledged;
   #epoch = 0;
 
-  // `hot` is the lane's control endpoint; `consumer` is nil for an observer.
-  constructor(plane, subscriber, { terminal, hot, consumer, offset }) {
+  // `hot` is the lane's control endpoint; `consumer` is nil for an observer; `capacity` is that of
+  // the terminal's log, half of which a consumer may be behind before the program is held back.
+  constructor(plane, subscriber, { terminal, hot, consumer, capacity = LOG_CAPACITY, offset }) {
     this.#plane = plane;
     this.#subscriber = subscriber;
     this.#terminal = terminal;
     this.#hot = hot;
     this.#consumer = consumer;
+    this.#acknowledgeEvery = Math.min(ACKNOWLEDGE_MOST, capacity / 8);
     this.#done = this.#acknowledged = offset;
     subscriber.receiveTimeout = SILENCE_MS;
   }
@@ -57,7 +61,7 @@ export class Stream {
         const [topic, header, body] = await this.#subscriber.receive();
         const [, kind, epoch, offset] = decode(header);
         if (topic.toString() !== this.#terminal || epoch < this.#epoch) continue;
-        this.#epoch = epoch;
+        this.#served(epoch);
         return { kind, offset, body };
       } catch (error) {
         if (error.code === AGAIN) return null;
@@ -82,6 +86,7 @@ export class Stream {
         { offset: this.#done },
         { to: this.#hot, terminal_id: this.#terminal },
       );
+      this.#served(part.epoch);
       if (part.gap) {
         this.#done = part.gap.end;
         yield { gap: part.gap };
@@ -101,9 +106,15 @@ export class Stream {
     yield { data: piece };
   }
 
+  // A worker that died may have taken the last acknowledgement with it: its successor gets another.
+  #served(epoch) {
+    if (epoch > this.#epoch && this.#epoch > 0) this.#acknowledged = 0;
+    this.#epoch = Math.max(this.#epoch, epoch);
+  }
+
   #acknowledge(pausing) {
     const owed = this.#done - this.#acknowledged;
-    if (!this.#consumer || !owed || (owed < ACKNOWLEDGE && !pausing)) return;
+    if (!this.#consumer || !owed || (owed < this.#acknowledgeEvery && !pausing)) return;
     this.#acknowledged = this.#done;
     this.#plane.tell(
       "terminal.ack",

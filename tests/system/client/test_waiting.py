@@ -12,6 +12,7 @@ from kit.cluster import Plane
 from lanekeeper.client import Busy, LaneError, Terminal, TimedOut
 from lanekeeper.client import Plane as Connected
 from lanekeeper.client.aio import connect as aio_connect
+from lanekeeper.wire.messages.waiting import Wait, WaitResult
 
 SHELL = ["bash", "--norc", "--noprofile", "-i"]
 SLOW_ECHO = "import sys, time; time.sleep(0.2); print(sys.stdin.readline().upper())"
@@ -88,6 +89,23 @@ def test_a_match_is_given_with_its_groups_and_gap(shared_plane: Plane) -> None:
         assert (found.match.text, found.match.groups) == (b"took 12 ms", [b"12", b"ms"])
         assert found.gap is not None
         assert (found.gap.start, found.gap.end) == (0, terminal.refresh().tail)
+
+
+def test_a_wait_in_vain_says_how_far_it_has_searched(shared_plane: Plane) -> None:
+    with shared_plane.connect() as plane:
+        terminal = plane.lane("wait").spawn(["cat"])
+        terminal.send("a" * 3000 + "\n")
+        assert terminal.wait_for(10, match="a\r?$", echo=True, offset=0).reason == "match"
+        with pytest.raises(TimedOut) as direct:
+            terminal.wait_for(0.5, match="never", offset=0)
+        assert "searched" in direct.value.details
+        wait = Wait(until="match", pattern="never", offset=0)
+        with pytest.raises(TimedOut) as brokered:
+            plane.call(
+                "terminal.wait", wait, result=WaitResult, terminal_id=terminal.id, timeout=0.5
+            )
+        assert "searched" in brokered.value.details
+        terminal.close()
 
 
 def test_patterns_that_cannot_be_are_refused(shared_plane: Plane) -> None:

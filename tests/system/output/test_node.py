@@ -142,3 +142,22 @@ def test_attaching_at_any_offset_is_exact_during_a_flood(
     checker = Checker(SEED, 123_457)
     checker.feed(output)
     assert checker.offset == size
+
+
+def test_a_viewer_of_a_small_log_is_not_demoted(shared_plane: Plane, tmp_path: Path) -> None:
+    size, small = 4 * MIB, 64 * 1024
+    checker, policies = Checker(SEED), set()
+    with shared_plane.connect() as plane:
+        lane = plane.lane("small")
+        source = flood(tmp_path, lane, SEED, size, before=4096, capacity=small)
+        address = f"small.{source.terminal.info.name}"
+        with client(shared_plane, "attach", address) as process:
+            assert process.stdout is not None
+            wait_readable(process.stdout.fileno(), 20.0)
+            source.open()
+            while data := os.read(process.stdout.fileno(), 1 << 16):
+                checker.feed(data)
+                policies |= {one.policy for one in source.terminal.consumers()}
+            assert process.wait(10) == 0
+    assert checker.offset == size
+    assert policies == {"block"}

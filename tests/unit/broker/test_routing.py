@@ -64,6 +64,21 @@ def test_a_command_that_is_not_answered_in_time_is_timeout(bench: Bench) -> None
     assert bench.replies[-1][1].id == patient.id
 
 
+def test_a_lane_has_the_first_word_on_a_wait_that_is_too_late(bench: Bench) -> None:
+    lane_id, route = bench.lane()
+    ids = {"lane_id": lane_id, "terminal_id": "term_x"}
+    wait = bench.command("terminal.wait", {}, deadline_ms=1000, **ids)
+    bench.send(wait)
+    bench.wait(1.1)
+    assert bench.replies[-1][1].id != wait.id
+    late = ErrorInfo(code="TIMEOUT", message="", retryable=True, details={"searched": 7})
+    bench.respond(route, wait.id, error=late)
+    assert _error(bench.replies[-1][1]).details == {"searched": 7}
+    bench.send(again := bench.command("terminal.wait", {}, deadline_ms=1000, **ids))
+    bench.wait(1.3)
+    assert bench.replies[-1][1].id == again.id
+
+
 def test_commands_wait_for_a_lane_that_is_being_made_and_keep_their_order(bench: Bench) -> None:
     assignment = bench.grant()
     commands = [bench.command("session.create", lane_id=assignment["lane_id"]) for _ in range(3)]

@@ -7,6 +7,7 @@ from lanekeeper.client import Plane
 from lanekeeper.client.awaiting import Until, wait_for
 from lanekeeper.client.effects import Call
 from lanekeeper.client.errors import TimedOutError
+from lanekeeper.wire.messages.terminal import Gap
 from lanekeeper.wire.messages.waiting import Wait, WaitResult
 from unit.client.fakeplane import FakePlane
 
@@ -71,3 +72,14 @@ def test_a_search_is_asked_in_short_turns_and_goes_on_where_it_was() -> None:
     assert [one.timeout for one in calls] == [30.0, 30.0, 10.0]
     assert isinstance(calls[-1].payload, Wait)
     assert calls[-1].payload.offset == 200
+
+
+def test_what_was_gone_in_an_earlier_turn_is_told_with_the_match() -> None:
+    waiting = wait_for("term_x", None, Until(match="done", offset=5), None)
+    next(waiting)
+    for place in (100, 200):
+        details = {"searched": place, "gap": {"start": place - 10, "end": place}}
+        waiting.throw(TimedOutError("TIMEOUT", "", details=details))
+    with pytest.raises(StopIteration) as found:
+        waiting.send(WaitResult(reason="match", gap=Gap(start=300, end=310)))
+    assert found.value.value.gap == Gap(start=90, end=310)

@@ -201,6 +201,17 @@ def test_an_address_that_means_several_lists_the_choices(plane: Plane) -> None:
     assert plane.terminal("build.0000").id == first.id
 
 
+def test_changes_through_the_broker_name_the_lane_that_keeps_their_answers(
+    fake: FakePlane, plane: Plane
+) -> None:
+    terminal = plane.lane("build").spawn(["exit", "0"])
+    assert terminal.wait().code == 0
+    terminal.respawn()
+    terminal.close()
+    changes = [c for c in fake.seen if c["method"] in {"terminal.respawn", "terminal.close"}]
+    assert [c.get("lane_id") for c in changes] == [LANE, LANE]
+
+
 def test_any_method_can_be_called(plane: Plane) -> None:
     terminal = plane.lane("build").spawn(["cat"])
     got = plane.call("terminal.get", result=TerminalResult, terminal_id=terminal.id)

@@ -33,6 +33,18 @@ def test_a_session_is_made_once_and_reused(lane: Lane) -> None:
     assert lane.call("session.create", {"name": "a b"})["code"] == "INVALID_ARGUMENT"
 
 
+def test_the_agent_session_decides_before_the_name_does(lane: Lane) -> None:
+    named = lane.call("session.create", {"name": "main"})
+    agents = lane.call("session.create", {"name": "agent", "codex_session_id": "abc"})
+    found = lane.call("session.create", {"name": "main", "codex_session_id": "abc"})
+    assert found["session"]["id"] == agents["session"]["id"] != named["session"]["id"]
+    refused = lane.call("session.create", {"name": "main", "codex_session_id": "xyz"})
+    assert refused["code"] == "ALREADY_EXISTS"
+    assert refused["message"] == "session main belongs to no agent session; use another name"
+    by_name = lane.call("session.create", {"name": "agent"})
+    assert by_name["session"]["id"] == agents["session"]["id"]
+
+
 def test_a_session_is_attached_while_a_lease_lives(lane: Lane) -> None:
     session = lane.session()
     one, two = attach(lane, session), attach(lane, session)

@@ -100,6 +100,17 @@ def test_the_end_of_the_program_ends_every_wait(lane: Lane, terminal: str) -> No
     assert wait(lane, terminal, until="match", pattern="no", offset=0)["reason"] == "exit"
 
 
+def test_a_program_that_cannot_be_started_again_ends_the_waits(lane: Lane, terminal: str) -> None:
+    stop(lane, terminal)
+    lane.command("terminal.respawn", terminal_id=terminal)
+    assert wait(lane, terminal) is None
+    assert wait(lane, terminal, until="match", pattern="never") is None
+    done = lane.give(actions.SpawnRefused(terminal, "no such file")) + lane.give(actions.Tick())
+    answers = [msgpack.unpackb(a.data) for a in done if isinstance(a, actions.Reply)]
+    waits = [a["result"]["reason"] for a in answers if a["status"] == "ok"]
+    assert waits == ["exit", "exit"]
+
+
 def test_the_last_bytes_of_a_program_are_searched(lane: Lane, terminal: str) -> None:
     assert wait(lane, terminal, until="match", pattern="last words") is None
     lane.logs[terminal].content += b"x" * 300_000 + b"last words"
@@ -116,6 +127,16 @@ def test_too_late_says_from_where_to_go_on(lane: Lane, terminal: str) -> None:
     error = look(lane)
     assert error["code"] == "TIMEOUT"
     assert 0 < error["details"]["searched"] <= 20_000
+    assert "gap" not in error["details"]
+
+
+def test_too_late_says_what_was_gone_before_it_was_searched(lane: Lane, terminal: str) -> None:
+    ask = {"until": "match", "pattern": "never", "offset": 0}
+    prints(lane, terminal, b"x" * 20_000)
+    lane.logs[terminal].tail = 10_000
+    assert wait(lane, terminal, deadline_ms=1000, **ask) is None
+    lane.now += 1.0
+    assert look(lane)["details"]["gap"] == {"start": 0, "end": 10_000}
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ def _refused(
         terminal_commands.forget(turn, failed, reason)
     else:
         turn.put(replace(failed, ended_at=turn.moment.now))
+        lane.waits.end(lane, turn, failed.info)
     starting = lane.starting.pop(terminal.info.id, None)
     if starting is not None:
         lane.pending.pop(starting.pending.command.id, None)

@@ -1,5 +1,6 @@
 """Sessions of a lane: ensure, attach, detach, and the leases that keep an attachment alive."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
@@ -33,15 +34,11 @@ RESPAWN: Final = "start it again with lane respawn"
 
 
 def create(_lane: "LaneCore", turn: Turn, pending: Pending, body: SessionCreate) -> SessionResult:
-    """Ensure a session: reuse one by agent session id or by name, else make it."""
+    """Ensure a session: the one of the agent session id, else that of the name, else a new one."""
     state = turn.state
-    for info in state.sessions.values():
-        same_agent = body.codex_session_id is not None and (
-            info.codex_session_id == body.codex_session_id
-        )
-        if same_agent or info.name == body.name:
-            _check_reuse(info, body)
-            return SessionResult(session=turn.session_info(info), created=False)
+    found = _reusable(state.sessions.values(), body)
+    if found is not None:
+        return SessionResult(session=turn.session_info(found), created=False)
     if not is_name(body.name):
         raise WireError("INVALID_ARGUMENT", f"session name {body.name!r}: {NAME_RULE}")
     if len(state.sessions) >= MAX_SESSIONS_PER_LANE:
@@ -198,13 +195,20 @@ def _move(turn: Turn, info: SessionInfo, event: str) -> SessionInfo:
     return moved
 
 
-def _check_reuse(info: SessionInfo, body: SessionCreate) -> None:
-    """Refuse to reuse a session that is another agent's conversation."""
-    if body.codex_session_id is None or info.codex_session_id == body.codex_session_id:
-        return
+def _reusable(sessions: Iterable[SessionInfo], body: SessionCreate) -> SessionInfo | None:
+    """Return the session to reuse; refuse one of the name that is not of the agent session."""
+    agent, named = body.codex_session_id, None
+    for info in sessions:
+        if agent is not None and info.codex_session_id == agent:
+            return info
+        if info.name == body.name:
+            named = info
+    if named is None or agent is None:
+        return named
+    whose = named.codex_session_id
+    belongs = "no agent session" if whose is None else f"agent session {whose}"
     raise WireError(
-        "ALREADY_EXISTS",
-        f"session {info.name} belongs to agent session {info.codex_session_id}; use another name",
+        "ALREADY_EXISTS", f"session {named.name} belongs to {belongs}; use another name"
     )
 
 

@@ -275,9 +275,17 @@ def _late(lane: "LaneCore", turn: Turn, waiting: Waiting) -> None:
         what = f"nothing up to offset {max(0, waiting.search.seen)} matches"
     elif waiting.idle_s is not None:
         what = "the program was never silent for so long"
-    searched = {} if waiting.search is None else {"searched": waiting.search.position}
-    error = WireError("TIMEOUT", f"{what}; wait again or look at it", **searched)
+    error = WireError("TIMEOUT", f"{what}; wait again or look at it", **_searched(waiting.search))
     turn.refuse(waiting.pending, error.info)
+
+
+def _searched(search: Search | None) -> dict[str, object]:
+    """Return from where a search that is asked again goes on, and what it will not see."""
+    if search is None:
+        return {}
+    gap = search.gap
+    gone = {} if gap is None else {"gap": {"start": gap.start, "end": gap.end}}
+    return {"searched": search.position, **gone}
 
 
 HANDLERS: Final[dict[str, Any]] = {"terminal.wait": wait}

@@ -27,7 +27,7 @@ class SessionInfo(Struct, forbid_unknown_fields=True, kw_only=True, omit_default
 
 
 class SessionCreate(Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """Ensure a session: one of this name (or this agent session id) is reused while it lives."""
+    """Ensure a session: that of this agent session id, else that of this name, is reused."""
 
     name: Word = "main"
     codex_session_id: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
