@@ -90,9 +90,11 @@ def name_unlisted(desk: Desk, living: set[str]) -> None:
 
 
 def overdue(desk: Desk, entry: LaneEntry) -> None:
-    """Give up a lane that has not come back."""
+    """Give up a lane that has not come back; what the keeper sweeps is no longer waited for."""
     if entry.info.id in desk.expected:
         desk.expected.discard(entry.info.id)
+        if desk.lanes[entry.info.id].sweeping:
+            return
         orphaned = entry.state is LaneState.RECOVERING
         away = "keeper or broker" if orphaned else "broker"
         deaths.fail_lane(desk, entry, f"its worker died while there was no {away}")
