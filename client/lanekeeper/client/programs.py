@@ -100,9 +100,7 @@ def _repeated(spawned: Spawned, leases: dict[str, Lease], what: Program) -> Oper
 
 
 def _reads_not(spawned: Spawned, lease: Lease) -> Operation[bool]:
-    consumers = yield from operations.list_consumers(
-        spawned.terminal.id, spawned.endpoints.control
-    )
+    consumers = yield from operations.list_consumers(spawned.terminal.id, spawned.endpoints.control)
     return all(one.lease_id != lease.lease_id for one in consumers)
 
 
