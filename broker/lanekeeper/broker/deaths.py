@@ -75,6 +75,9 @@ def died(desk: Desk, lane_id: str, end: End) -> None:
     elif lane.creating is not None:
         error = WireError("SPAWN_FAILED", f"the lane's {obituary} before it was ready").info
         lanes.creation_failed(desk, entry, error)
+        if end.kept:
+            # Nobody knows the lane from now on; what the keeper still has of it is to go.
+            lanes.ask_keeper(desk, "fence", lane_id)
     elif lane.sweeping:
         return
     elif entry.state is LaneState.CLEANING:

@@ -61,6 +61,8 @@ def ask(desk: Desk, lane_id: str, request: Request) -> None:
 
 def granted(desk: Desk, lane_id: str) -> None:
     """Take note that the keeper gives the lane a worker; its registration follows."""
+    # A keeper that came before this was asked did not list it: a slow worker is no lost one.
+    desk.living.add(lane_id)
     entry = desk.registry.lanes.get(lane_id)
     if entry is not None and entry.state is LaneState.FAILED:
         cause = desk.own_cause()

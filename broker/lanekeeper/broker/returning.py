@@ -47,7 +47,7 @@ def listed(desk: Desk, living: set[str]) -> None:
     """Act on the keeper's complete list of the lanes that live."""
     # The keeper that was to grant a successor may have died before it did.
     known = desk.registry.lanes.values()
-    desk.expected |= {each.info.id for each in known if each.state is LaneState.RECOVERING}
+    desk.expected |= {each.info.id for each in known if _bereft(desk, each)}
     for lane_id in list(desk.expected):
         entry = desk.registry.lanes.get(lane_id)
         if entry is None:
@@ -90,9 +90,11 @@ def name_unlisted(desk: Desk, living: set[str]) -> None:
 
 
 def overdue(desk: Desk, entry: LaneEntry) -> None:
-    """Give up a lane that has not come back."""
+    """Give up a lane that has not come back; what the keeper sweeps is no longer waited for."""
     if entry.info.id in desk.expected:
         desk.expected.discard(entry.info.id)
+        if desk.lanes[entry.info.id].sweeping:
+            return
         orphaned = entry.state is LaneState.RECOVERING
         away = "keeper or broker" if orphaned else "broker"
         deaths.fail_lane(desk, entry, f"its worker died while there was no {away}")
@@ -112,6 +114,13 @@ def coming(desk: Desk) -> WireError:
         f"{len(desk.expected)} lanes are still coming back after a restart of the broker; "
         "try again shortly",
     )
+
+
+def _bereft(desk: Desk, entry: LaneEntry) -> bool:
+    """Return whether a lane waits for a worker's successor, be it to live or to end."""
+    lane = desk.lanes[entry.info.id]
+    ending = entry.state is LaneState.CLEANING and lane.route is None and not lane.sweeping
+    return ending or entry.state is LaneState.RECOVERING
 
 
 def _take_over(desk: Desk, lane_id: str, data: bytes) -> None:

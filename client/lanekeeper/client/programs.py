@@ -18,7 +18,7 @@ from lanekeeper.client.joining import Place
 from lanekeeper.client.leases import Lease
 from lanekeeper.client.starting import Feeding, Policy, Program
 from lanekeeper.client.stream import Assembly
-from lanekeeper.client.writing import Hold
+from lanekeeper.client.writing import Hold, claim
 from lanekeeper.wire.messages.lane import LaneInfo
 from lanekeeper.wire.messages.session import SessionCreate
 from lanekeeper.wire.messages.terminal import Consume, ExitStatus, Spawned, Write
@@ -70,7 +70,7 @@ def launch(lane: LaneInfo, what: Program, correlation_id: str | None = None) -> 
             tty = what.write == "tty"
             body = structs.replace(body, write=Write(lease_id=leases["write"].lease_id, tty=tty))
         spawned = yield from operations.spawn(ids, body, correlation, what.command_id)
-        repeated = what.command_id is not None and (yield from _repeated(spawned, leases))
+        repeated = what.command_id is not None and (yield from _repeated(spawned, leases, what))
     except LaneError:
         yield from _give_back(leases)
         raise
@@ -85,16 +85,33 @@ def _give_back(leases: dict[str, Lease]) -> Operation[None]:
         yield from operations.detach(lease)
 
 
-def _repeated(spawned: Spawned, leases: dict[str, Lease]) -> Operation[bool]:
-    """Return whether the answer of a start is that of an earlier one: its consumer is not ours."""
-    if "read" not in leases:
-        return False
-    link = spawned.endpoints.control
+def _repeated(spawned: Spawned, leases: dict[str, Lease], what: Program) -> Operation[bool]:
+    """Return whether the answer of a start is that of an earlier one: what it names is not ours.
+
+    What cannot be known is a repetition where writing is concerned: nobody types as another does.
+    """
     try:
-        consumers = yield from operations.list_consumers(spawned.terminal.id, link)
+        if "read" in leases and (yield from _reads_not(spawned, leases["read"])):
+            return True
+        return "write" in leases and (yield from _writes_not(spawned, leases["write"], what))
     except LaneError:
-        return False  # a consumer that is not ours shows itself when it acknowledges
-    return all(one.lease_id != leases["read"].lease_id for one in consumers)
+        # A consumer that is not ours shows itself when it acknowledges.
+        return "write" in leases
+
+
+def _reads_not(spawned: Spawned, lease: Lease) -> Operation[bool]:
+    consumers = yield from operations.list_consumers(spawned.terminal.id, spawned.endpoints.control)
+    return all(one.lease_id != lease.lease_id for one in consumers)
+
+
+def _writes_not(spawned: Spawned, lease: Lease, what: Program) -> Operation[bool]:
+    """Ask for the writer lease, which a client that has it gets again."""
+    if spawned.writer_id is None:
+        return True
+    body = Write(lease_id=lease.lease_id, tty=what.write == "tty")
+    ids = Ids(terminal_id=spawned.terminal.id)
+    writing = yield from claim(ids, spawned.endpoints.control, body)
+    return writing.writer_id != spawned.writer_id
 
 
 def _hold(spawned: Spawned, lease: Lease | None, what: Program) -> Hold | None:

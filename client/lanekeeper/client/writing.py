@@ -71,19 +71,20 @@ def take(ids: Ids, link: str, *, tty: bool, take_over: bool) -> Operation[Hold]:
     `link` is the lane's hot path.
     """
     lease, _ = yield from operations.attach_session(ids)
-    call = Call(
-        "terminal.lease",
-        terminal.Writing,
-        terminal.Write(lease_id=lease.lease_id, tty=tty, take=take_over),
-        Ids(terminal_id=ids.terminal_id),
-        link,
-    )
     try:
-        writing = yield from ask(call)
+        writing = yield from claim(
+            ids, link, terminal.Write(lease_id=lease.lease_id, tty=tty, take=take_over)
+        )
     except LaneError:
         yield from operations.detach(lease)
         raise
     return Hold(ids, lease, writing.writer_id, tty)
+
+
+def claim(ids: Ids, link: str, body: terminal.Write) -> Operation[terminal.Writing]:
+    """Make a lease on the session the writer; NOT_WRITER when another is and `body` takes none."""
+    only = Ids(terminal_id=ids.terminal_id)
+    return (yield from ask(Call("terminal.lease", terminal.Writing, body, only, link)))
 
 
 def watch(hold: Hold, endpoint: str) -> Operation[None]:

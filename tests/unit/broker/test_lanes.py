@@ -164,6 +164,22 @@ def test_a_worker_that_never_registers_is_fenced(bench: Bench) -> None:
     assert assignment["lane_id"] not in bench.core.desk.registry.lanes
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_the_vault_keeps_of_a_lane_that_never_was_is_dropped(
+    bench: Bench, *, kept: bool
+) -> None:
+    lane_id = bench.grant("build")["lane_id"]
+    asked = len(bench.asked)
+    bench.keeper(op="died", lane_id=lane_id, generation=5, recovering=False, kept=kept, signal=9)
+    (_, response) = bench.replies[-1]
+    assert response.error is not None
+    assert response.error.code == "SPAWN_FAILED"
+    fence = {"op": "fence", "id": f"fence:{lane_id}", "lane_id": lane_id}
+    assert bench.asked[asked:] == ([fence] if kept else [])
+    bench.keeper(op="fenced", id=f"fence:{lane_id}")
+    bench.lane("build")
+
+
 def test_an_impatient_caller_hears_timeout_and_can_ask_again(bench: Bench) -> None:
     command = bench.command(
         "lane.create", {"name": "build"}, workspace_id=DEFAULT, deadline_ms=1000

@@ -185,6 +185,23 @@ def test_a_recovery_that_the_keeper_has_begun_is_not_waited_for_without_end(benc
     assert "complete" not in bench.call("lane.list")
 
 
+def test_a_slow_recovery_after_a_restart_calls_nothing_lost(bench: Bench) -> None:
+    lane, contents = _busy(bench)
+    lane_id = lane["lane_id"]
+    _dies(bench, lane, recovering=False, kept=True, signal=11, reason="crash loop")
+    command = bench.command("lane.recover", lane_id=lane_id, deadline_ms=60_000)
+    bench.send(command)
+    bench.restart()
+    bench.keeper(op="recovering", id=bench.asked[-1]["id"])
+    assert not bench.send(command)
+    bench.wait(10.1)
+    assert _error(bench.replies[-1][1]) == "WORKER_LOST"
+    assert bench.status(lane_id) == "recovering"
+    assert bench.call("terminal.list")["terminals"][0]["state"] == "active"
+    bench.register(lane | {"generation": 2}, b"successor", pid=43, **contents)
+    assert bench.status(lane_id) == "running"
+
+
 def test_a_recovery_whose_keeper_died_ends_with_a_failed_lane(bench: Bench) -> None:
     lane, _ = _busy(bench)
     _dies(bench, lane, recovering=False, kept=True, signal=11, reason="crash loop")

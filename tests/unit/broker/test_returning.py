@@ -95,6 +95,45 @@ def test_a_cleanup_whose_worker_has_gone_is_finished_by_the_keeper(bench: Bench)
     assert bench.send(command)[0].error is None
 
 
+def test_a_cleanup_whose_worker_died_with_its_keeper_is_finished_by_the_next(bench: Bench) -> None:
+    lane = _assignment(bench)
+    command = bench.command("lane.cleanup", lane_id=lane["lane_id"])
+    bench.send(command)
+    bench.keeper(op="died", lane_id=lane["lane_id"], generation=1, recovering=True)
+    bench.feed(KeeperDown())
+    bench.keeper_comes()
+    assert bench.asked[-1]["op"] == "sweep"
+    bench.keeper(op="swept", id=f"sweep:{lane['lane_id']}", killed=2)
+    assert bench.send(command)[0].error is None
+
+
+def test_a_cleanup_whose_successor_comes_is_left_to_it(bench: Bench) -> None:
+    lane = _assignment(bench)
+    command = bench.command("lane.cleanup", lane_id=lane["lane_id"])
+    bench.send(command)
+    bench.keeper(op="died", lane_id=lane["lane_id"], generation=1, recovering=True)
+    bench.feed(KeeperDown())
+    asked = len(bench.asked)
+    bench.keeper_comes(lane | {"generation": 2})
+    assert bench.asked[asked:] == []
+    bench.register(lane | {"generation": 2}, b"successor", pid=43)
+    assert (bench.sent[-1].route, bench.sent[-1].command_id) == (b"successor", command.id)
+
+
+def test_a_lane_that_is_swept_is_not_given_up_for_not_coming_back(bench: Bench) -> None:
+    lane = _assignment(bench)
+    bench.keeper(op="died", lane_id=lane["lane_id"], generation=1, recovering=True)
+    bench.feed(KeeperDown())
+    bench.keeper_comes()
+    command = bench.command("lane.cleanup", lane_id=lane["lane_id"], deadline_ms=60_000)
+    assert not bench.send(command)
+    bench.wait(2.1)
+    assert bench.status(lane["lane_id"]) == "cleaning"
+    assert "complete" not in bench.call("lane.list")
+    bench.keeper(op="swept", id=f"sweep:{lane['lane_id']}", killed=2)
+    assert bench.send(command)[0].error is None
+
+
 def test_commands_for_a_lane_wait_until_it_is_back(bench: Bench) -> None:
     lane = _assignment(bench)
     bench.restart(lane)

@@ -1,5 +1,7 @@
 """A lane's screens over logs that a test writes to."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lanekeeper.wire.errors import WireError
@@ -11,6 +13,8 @@ from lanekeeper.workers.screens import Screens
 from .lanes import Lane
 
 FAR = 1e12
+PATIENCE = 30.0
+"""Seconds for what takes milliseconds when nothing else runs."""
 
 
 @dataclass
@@ -79,14 +83,18 @@ class Drawer:
         """Let one turn pass."""
         self._take(self.screens.turn(idle=idle))
 
+    def turns(self, done: Callable[[], object], *, idle: bool = False) -> None:
+        """Let turns pass until something is so: one in which we stood still draws nothing."""
+        until = time.monotonic() + PATIENCE
+        while not done():
+            assert time.monotonic() < until, "turns and turns, and it is not so"
+            self.turn(idle=idle)
+
     def draw(self, terminal: str, asked: ScreenRequest | None = None) -> Screen:
         """Ask and let turns pass until it is answered; return the screen."""
         self.ask(terminal, asked=asked)
         before = len(self.answers)
-        for _ in range(100_000):
-            if len(self.answers) > before:
-                break
-            self.turn()
+        self.turns(lambda: len(self.answers) > before)
         last = self.answers[-1]
         assert last.screen is not None, last.error
         return last.screen

@@ -36,8 +36,7 @@ def test_a_big_backlog_takes_many_turns_and_others_are_answered_first(drawer: Dr
     drawer.turn()
     assert drawer.screens.behind
     small = drawer.ask(drawer.terminal(b"small"))
-    while not drawer.answers:
-        drawer.turn()
+    drawer.turns(lambda: drawer.answers)
     assert drawer.answers[0].command_id == small
 
 
@@ -94,7 +93,7 @@ def test_a_screen_that_was_asked_for_keeps_up_in_idle_turns(drawer: Drawer) -> N
     drawer.logs[terminal].write(b"bcd")
     drawer.turn()
     assert drawer.logs[terminal].taken == 1
-    drawer.turn(idle=True)
+    drawer.turns(lambda: not drawer.screens.behind, idle=True)
     assert drawer.logs[terminal].taken == 4
     assert not drawer.screens.behind
 
@@ -105,8 +104,7 @@ def test_reading_is_held_only_while_a_request_would_lose_output(drawer: Drawer) 
     log.capacity = log.head
     assert not drawer.screens.holds(terminal)
     drawer.ask(terminal)
-    drawer.turn()
-    assert drawer.screens.holds(terminal)
+    drawer.turns(lambda: drawer.screens.holds(terminal))
     log.capacity += 2 * ROOM
     assert not drawer.screens.holds(terminal)
 
@@ -114,7 +112,7 @@ def test_reading_is_held_only_while_a_request_would_lose_output(drawer: Drawer) 
 def test_what_is_not_drawn_in_time_is_refused(drawer: Drawer) -> None:
     terminal = drawer.terminal(b"\x1b[2J" * 500_000)
     drawer.ask(terminal, deadline=0.0)
-    drawer.turn()
+    drawer.turns(lambda: drawer.answers)
     assert drawer.refusal().code == "TIMEOUT"
     assert drawer.refusal().info.retryable
 
@@ -142,7 +140,7 @@ def test_an_emulator_that_fails_is_replaced(
     with monkeypatch.context() as patched:
         patched.setattr(picture, "emulator", lambda _cols, _rows: Failing())
         drawer.ask(terminal)
-        drawer.turn()
+        drawer.turns(lambda: drawer.answers)
     assert drawer.refusal().code == "INTERNAL"
     assert drawer.screens.failures == 1
     assert not drawer.screens.behind
@@ -165,7 +163,7 @@ def test_whatever_fails_over_output_costs_the_screen_and_not_the_lane(
     with monkeypatch.context() as patched:
         patched.setattr(owner, name, fail)
         drawer.ask(terminal)
-        drawer.turn()
+        drawer.turns(lambda: drawer.answers)
     assert drawer.refusal().code == "INTERNAL"
     assert drawer.draw(terminal).lines[0] == "text"
 
@@ -173,14 +171,17 @@ def test_whatever_fails_over_output_costs_the_screen_and_not_the_lane(
 def test_screens_that_nobody_asks_for_any_more_are_given_up(
     drawer: Drawer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def drawn() -> int:
+        return sum(log.taken for log in drawer.logs.values())
+
     terminals = [drawer.terminal(b"x") for _ in range(WARM_MAX + 3)]
     for terminal in terminals:
         drawer.draw(terminal)
     for terminal in terminals:
         drawer.logs[terminal].write(b"y")
-    before = sum(log.taken for log in drawer.logs.values())
-    drawer.turn(idle=True)
-    assert sum(log.taken for log in drawer.logs.values()) - before <= WARM_MAX
+    before = drawn()
+    drawer.turns(lambda: drawn() > before, idle=True)
+    assert drawn() - before <= WARM_MAX
     monkeypatch.setattr(screens, "WARM_SECONDS", -1.0)
     drawer.turn(idle=True)
     assert not drawer.screens.behind

@@ -122,7 +122,8 @@ class Restarts:
             more = f" and {len(stopped) - NAMED_MOST} more" if len(stopped) > NAMED_MOST else ""
             return (
                 f"only this keeper has what is left of {named}{more}, and their programs would "
-                "end with it; `lane recover` or `lane cleanup` first"
+                "end with it; first `lane recover` or `lane cleanup`, or `lane orphans clean` for "
+                "what `lane ls` does not show"
             )
         if self._pool.waiting:
             return f"{self._pool.waiting} lanes wait for a worker; try again in a moment"
