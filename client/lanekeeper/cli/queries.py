@@ -7,8 +7,10 @@ sequence may be cut anywhere. Called by `attach` for history and by `read` on a 
 
 Left out: DA (CSI c, CSI > c, CSI = c, ESC Z), DSR (CSI n, CSI ? n), XTVERSION (CSI > q), DECRQM
 (CSI $ p, CSI ? $ p), keyboard protocol (CSI ? u), window reports (CSI 11..21 t), DECREQTPARM (CSI
-x), DECRQSS, XTGETTCAP and tmux-style DCS queries (DCS $ q, DCS + q), colour and clipboard
-queries (OSC 4/5/10..19/52 with `?`), and ENQ. Everything else passes as it is.
+x), XTSMGRAPHICS (CSI ? S), XTQMODKEYS (CSI ? m), DECRQCRA (CSI * y), DECRQSS, XTGETTCAP and
+tmux-style DCS queries (DCS $ q, DCS + q), colour and clipboard queries (OSC 4/5/10..19/21/52 with
+`?`), the size of a cell (OSC 1337), the graphics query (APC G with a=q), and ENQ. Everything else
+passes as it is.
 """
 
 import codecs
@@ -35,6 +37,9 @@ _CSI_QUERY: Final = re.compile(
       | \?u                      # keyboard protocol
       | (?:1[1-9]|2[01])[0-9;]*t # window and title reports
       | [0-9;]*x                 # terminal parameters
+      | \?[0-9;]*S               # graphics limits
+      | \?[0-9;]*m               # modifier keys
+      | [0-9;]*\*y               # checksum of a part of the screen
     )""",
     re.VERBOSE,
 )
@@ -50,7 +55,16 @@ _COLOR: Final = re.compile(rb"\x1b\[[0-9;:]*m")
 _UNSAFE: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 _MISLEADING: Final = re.compile("[\x80-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """8-bit controls, breaks that are no line ends here, and what turns text around."""
-_OSC_QUERY: Final = re.compile(rb"\x1b\](?:1[0-9]|4|5|52)(?:;[^;]*)*;\?(?:;.*)?", re.DOTALL)
+_OSC_QUERY: Final = re.compile(
+    rb"""\x1b\](?:
+        (?:1[0-9]|4|5|52)(?:;[^;]*)*;\?(?:;.*)?  # colours, clipboard
+      | 21;(?:[^;]*;)*[^;=]*=\?(?:;.*)?         # colours by name
+      | 1337;ReportCellSize
+    )""",
+    re.DOTALL | re.VERBOSE,
+)
+_APC_QUERY: Final = re.compile(rb"\x1b_G(?:[^,;]*,)*a=q(?=[,;\x1b])")
+"""Whether a picture could be shown."""
 _DCS_QUERY: Final = re.compile(rb"\x1bP[0-9;]*[$+]q")
 
 
@@ -153,7 +167,7 @@ def is_query(sequence: bytes) -> bool:
     if sequence.startswith(b"\x1b]"):
         body = sequence.removesuffix(b"\x07").removesuffix(b"\x1b\\")
         return _OSC_QUERY.fullmatch(body) is not None
-    return sequence.startswith(b"\x1bP") and _DCS_QUERY.match(sequence) is not None
+    return (_DCS_QUERY.match(sequence) or _APC_QUERY.match(sequence)) is not None
 
 
 def sequence_end(data: bytes, start: int) -> int | None:

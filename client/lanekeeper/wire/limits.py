@@ -14,7 +14,7 @@ MAX_REGISTRATION: Final = 2 * 1024 * 1024
 """Bytes of a worker's message to the broker: a registration with every terminal a lane may have."""
 
 MAX_SHOWN: Final = 1024
-"""Characters of `argv` and of `cwd` that a listing shows; what runs is never cut."""
+"""Bytes of `argv` and of `cwd`, in UTF-8, that a listing shows; what runs is never cut."""
 
 MAX_CHUNK: Final = 64 * 1024
 """Bytes of terminal data in one message, either way."""

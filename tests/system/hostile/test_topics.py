@@ -57,6 +57,25 @@ def test_what_a_subscriber_may_say(standing: Standing, out: str, words: bytes, k
     _subscribe(out_path(standing, out), [])
 
 
+@pytest.mark.parametrize("head", [zmtp.frame(b"user data", more=True), b""], ids=["after", "only"])
+def test_what_is_no_subscription_ends_none(standing: Standing, head: bytes) -> None:
+    path = out_path(standing, "lane")
+    terminal = standing.target.terminal_id.encode()
+    context = zmq.Context()
+    try:
+        socket = context.socket(zmq.SUB)
+        socket.connect(f"ipc://{path}")
+        socket.subscribe(terminal)
+        socket.subscribe(b"tok_first")
+        _hear(socket, b"tok_first")
+        said = head + zmtp.frame((b"\0" if head else b"\2") + terminal)
+        assert zmtp.speak(path, b"XSUB", said + zmtp.frame(b"\1tok_after"), b"tok_after")
+        standing.echo()
+        _hear(socket, b"of the bystander")
+    finally:
+        context.destroy(linger=0)
+
+
 @OUTS
 def test_ten_thousand_subscriptions(standing: Standing, out: str) -> None:
     topics = [f"{'term_' if n % 2 else ''}topic {n}".encode() for n in range(10_000)]
@@ -75,9 +94,14 @@ def _subscribe(path: Path, topics: list[bytes]) -> None:
             socket.subscribe(topic)
         token = f"tok_{secrets.token_hex(8)}".encode()
         socket.subscribe(token)
-        found = b""
-        while found != token:
-            assert socket.poll(5000), "the token did not come back"
-            found = socket.recv_multipart()[0]
+        _hear(socket, token)
     finally:
         context.destroy(linger=0)
+
+
+def _hear(socket: "zmq.Socket[bytes]", what: bytes) -> None:
+    """Receive until a message has it."""
+    while True:
+        assert socket.poll(5000), f"{what!r} did not come"
+        if any(what in frame for frame in socket.recv_multipart()):
+            return

@@ -26,14 +26,17 @@ def _display(word: Text) -> str:
 
 
 def shown(words: list[Text]) -> list[str]:
-    """Return words for people, together at most `MAX_SHOWN` characters; an ellipsis marks a cut."""
+    """Return words for people, together at most `MAX_SHOWN` bytes; an ellipsis marks a cut."""
     cut: list[str] = []
     left = MAX_SHOWN
     for word in map(_display, words):
         if left <= 0:
             return [*cut, "…"]
-        cut.append(word if len(word) <= left else f"{word[:left]}…")
-        left -= len(word)
+        encoded = word.encode()
+        # What is left of a character at the cut goes with it.
+        fits = len(encoded) <= left
+        cut.append(word if fits else f"{encoded[:left].decode(errors='ignore')}…")
+        left -= len(encoded)
     return cut
 
 

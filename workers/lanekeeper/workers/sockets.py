@@ -32,6 +32,8 @@ SUBSCRIPTION_BYTES: Final = 1024
 """The longest subscription: every byte of a topic costs ZeroMQ a node of a tree."""
 FRAMES_PER_TURN: Final = 100
 SUBSCRIPTIONS_PER_TURN: Final = 256
+_CHANGES: Final = frozenset({b"\x00", b"\x01"})
+"""What begins an unsubscription and a subscription."""
 TERMINAL_TOPIC: Final = len(PREFIXES["terminal"]) + 1 + RANDOM_BYTES * 8 // 5
 """Characters of a terminal id; a shorter topic is a prefix of several."""
 
@@ -53,6 +55,7 @@ class Sockets:
         self.metrics.connect(self._plane.collector)
         self._topics: set[bytes] = set()
         self._prefixes: set[bytes] = set()
+        self._speech = False
         self.vanished = 0
         self.dropped_samples = 0
         self.dropped_reports = 0
@@ -88,6 +91,7 @@ class Sockets:
         """Take in subscription changes and return the new tokens and terminals among them.
 
         A turn takes a bounded number; a topic that nothing can have is no token and no terminal.
+        An XSUB may say anything beside: another first byte, or a message of several parts.
         """
         fresh: list[str] = []
         for _ in range(SUBSCRIPTIONS_PER_TURN):
@@ -95,6 +99,9 @@ class Sockets:
                 data = self.output.recv(zmq.NOBLOCK)
             except zmq.Again:
                 break
+            spoken, self._speech = self._speech, bool(self.output.getsockopt(zmq.RCVMORE))
+            if spoken or self._speech or data[:1] not in _CHANGES:
+                continue
             topic = data[1:]
             if len(topic) > MAX_ID or not topic.isascii():
                 continue
