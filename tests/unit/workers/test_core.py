@@ -228,6 +228,19 @@ def test_closing_waits_for_processes_and_for_the_last_byte(lane: Lane) -> None:
     )
 
 
+def test_an_ending_is_tied_to_the_command_that_asked_for_it(lane: Lane) -> None:
+    terminal = lane.run(lane.session())
+    ask = {"terminal_id": terminal, "correlation_id": "of-the-close"}
+    ending = only(lane.command("terminal.close", {}, **ask), actions.End)
+    done = lane.give(actions.Cleared(ending.ending_id, 1, 0))
+    done += lane.give(actions.Exited(terminal, SEVEN)) + lane.give(actions.Drained(terminal))
+    told = [(one["topic"], one["correlation_id"]) for one in events(done)]
+    assert told == [
+        ("terminal.state.changed", "of-the-close"),
+        ("terminal.closed", "of-the-close"),
+    ]
+
+
 def test_terminating_a_session_ends_its_terminals_and_leases(lane: Lane) -> None:
     session, other = lane.session(), lane.session("other")
     attach(lane, session)
