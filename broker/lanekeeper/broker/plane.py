@@ -227,10 +227,12 @@ def lane_list(desk: Desk, request: Request) -> Struct:
 def session_list(desk: Desk, request: Request) -> Struct:
     """`session.list`; raises a NOT_FOUND."""
     body = decode_body(request.command.payload, SessionListRequest, request.command.method)
+    session_id = request.command.session_id
     sessions = (
         session
         for lane_id in _lanes_asked_for(desk, request)
         for session in desk.registry.lanes[lane_id].sessions.values()
+        if session_id in {None, session.id}
     )
     found = page(sessions, body.after, body.limit)
     return SessionList(sessions=found.entries, complete=complete(desk), next=found.next)
@@ -261,7 +263,14 @@ def _lanes_asked_for(desk: Desk, request: Request) -> list[str]:
         if command.workspace_id is not None:
             workspace_by_id(desk.registry, command.workspace_id)
         return [entry.info.id for entry in desk.registry.lanes_of(command.workspace_id)]
-    return [locate(desk.registry, command).info.id]
+    entry = locate(desk.registry, command)
+    if command.session_id is not None and command.session_id not in entry.sessions:
+        raise WireError(
+            "SESSION_NOT_FOUND",
+            f"no session {command.session_id} in lane {entry.info.name}; session.list gives those "
+            "there are",
+        )
+    return [entry.info.id]
 
 
 def _named(desk: Desk, name: str | None) -> WorkspaceInfo:

@@ -70,6 +70,7 @@ def test_workspaces_are_made_opened_and_listed(bench: Bench) -> None:
         ("session.list", {}, {"workspace_id": "ws_no"}, "WORKSPACE_NOT_FOUND"),
         ("session.list", {}, {"lane_id": "lane_no"}, "LANE_NOT_FOUND"),
         ("terminal.list", {}, {"session_id": "sess_no"}, "SESSION_NOT_FOUND"),
+        ("session.list", {}, {"session_id": "sess_no"}, "SESSION_NOT_FOUND"),
         ("lane.list", {"limit": 501}, {}, "INVALID_ARGUMENT"),
         ("lane.list", {"limit": 0}, {}, "INVALID_ARGUMENT"),
         ("context.get", {"x": 1}, {}, "INVALID_ARGUMENT"),
@@ -202,6 +203,12 @@ def test_listings_are_narrowed_by_the_ids_given(bench: Bench) -> None:
     assert [s["id"] for s in bench.call("session.list", lane_id=two)["sessions"]] == ["sess_c"]
     found = bench.call("terminal.list", lane_id=one, session_id="sess_b")["terminals"]
     assert [t["id"] for t in found] == ["term_b"]
+    found = bench.call("session.list", session_id="sess_b")["sessions"]
+    assert [s["id"] for s in found] == ["sess_b"]
+    for listing in ("session.list", "terminal.list"):
+        (refused,) = bench.send(bench.command(listing, lane_id=one, session_id="sess_no"))
+        assert refused.error is not None
+        assert refused.error.code == "SESSION_NOT_FOUND"
     assert [n["name"] for n in bench.call("lane.list", {"name": "two"})["lanes"]] == ["two"]
 
 

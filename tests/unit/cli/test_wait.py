@@ -78,7 +78,8 @@ def test_what_was_gone_in_an_earlier_turn_is_told_with_the_match() -> None:
     waiting = wait_for("term_x", None, Until(match="done", offset=5), None)
     next(waiting)
     for place in (100, 200):
-        details = {"searched": place, "gap": {"start": place - 10, "end": place}}
+        gone = {"start": place - 10, "end": place}
+        details: dict[str, object] = {"searched": place, "gap": gone}
         waiting.throw(TimedOutError("TIMEOUT", "", details=details))
     with pytest.raises(StopIteration) as found:
         waiting.send(WaitResult(reason="match", gap=Gap(start=300, end=310)))

@@ -210,6 +210,18 @@ def test_reading_says_what_is_gone(lane: Lane) -> None:
     assert refused["code"] == "INVALID_ARGUMENT"
 
 
+def test_an_input_that_was_refused_untouched_may_come_again(lane: Lane) -> None:
+    terminal = lane.run(lane.session())
+    command = {"terminal_id": terminal, "id": "in-1"}
+    lane.command("terminal.input", {"data": b"x"}, **command)
+    error = WireError("INVALID_ARGUMENT", "the line is too long")
+    lane.give(actions.Undelivered("in-1", error, taken=False))
+    done = lane.command("terminal.input", {"data": b"x"}, **command)
+    assert only(done, actions.Deliver).data == b"x"
+    lane.give(actions.Undelivered("in-1", WireError("INVALID_TRANSITION", "it ended")))
+    assert lane.call("terminal.input", {"data": b"x"}, **command)["code"] == "INVALID_TRANSITION"
+
+
 def test_closing_waits_for_processes_and_for_the_last_byte(lane: Lane) -> None:
     terminal = lane.run(lane.session())
     done = lane.command("terminal.close", {"grace_s": 1.0}, terminal_id=terminal, id="close-1")
@@ -226,6 +238,19 @@ def test_closing_waits_for_processes_and_for_the_last_byte(lane: Lane) -> None:
     assert answer(lane.command("terminal.close", terminal_id=terminal, id="close-1")) == (
         answer(done)
     )
+
+
+def test_an_ending_is_tied_to_the_command_that_asked_for_it(lane: Lane) -> None:
+    terminal = lane.run(lane.session())
+    ask = {"terminal_id": terminal, "correlation_id": "of-the-close"}
+    ending = only(lane.command("terminal.close", {}, **ask), actions.End)
+    done = lane.give(actions.Cleared(ending.ending_id, 1, 0))
+    done += lane.give(actions.Exited(terminal, SEVEN)) + lane.give(actions.Drained(terminal))
+    told = [(one["topic"], one["correlation_id"]) for one in events(done)]
+    assert told == [
+        ("terminal.state.changed", "of-the-close"),
+        ("terminal.closed", "of-the-close"),
+    ]
 
 
 def test_terminating_a_session_ends_its_terminals_and_leases(lane: Lane) -> None:

@@ -84,6 +84,20 @@ def test_the_holder_gets_the_same_lease_again(lane: Lane) -> None:
     assert lane.core.tty_writer(terminal)
 
 
+def test_a_change_of_the_writer_is_tied_to_the_command_that_made_it(lane: Lane) -> None:
+    session, terminal = running(lane)
+    lease = attach(lane, session)
+    at = {"terminal_id": terminal}
+    taken = lane.command("terminal.lease", {"lease_id": lease}, correlation_id="took", **at)
+    writer = answer(taken)["writer_id"]
+    gone = lane.command("terminal.unlease", {"writer_id": writer}, correlation_id="gave", **at)
+    take(lane, terminal, lease)
+    body = {"lease_id": lease}
+    left = lane.command("session.detach", body, session_id=session, correlation_id="left")
+    told = [one["correlation_id"] for done in (taken, gone, left) for one in events(done)]
+    assert told == ["took", "gave", "left", "left"]
+
+
 def test_the_writer_lease_ends_with_the_lease_it_lives_by(lane: Lane) -> None:
     session, terminal = running(lane)
     take(lane, terminal, attach(lane, session))

@@ -83,10 +83,11 @@ class Delivered(Struct, frozen=True):
 
 
 class Undelivered(Struct, frozen=True):
-    """An input was refused or its program is gone."""
+    """An input was refused, before it was `taken`, or its program is gone."""
 
     command_id: str
     error: WireError
+    taken: bool = True
 
 
 class Throttle(Struct, frozen=True):

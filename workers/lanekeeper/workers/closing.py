@@ -28,13 +28,15 @@ DRAIN_GRACE: Final = 3.0
 class Closing:
     """One ending under way.
 
-    `scope` is lane, session or terminal; `waiting` are terminals not ended yet.
+    `scope` is lane, session or terminal; `cause` is the correlation of its events; `waiting` are
+    terminals not ended yet.
     """
 
     id: str
     scope: str
     target: str
     pending: Pending | None
+    cause: str = ""
     terminals: tuple[str, ...] = ()
     waiting: set[str] = field(default_factory=set)
     cleared: Cleared | None = None
@@ -74,6 +76,8 @@ def _begin(lane: "LaneCore", turn: Turn, closing: Closing, grace: float) -> None
         "terminal": lambda: [state.terminal(closing.target)],
     }[closing.scope]()
     closing.id = turn.new_id("event")
+    pending = closing.pending
+    closing.cause = turn.new_id("correlation") if pending is None else pending.correlation
     closing.terminals = tuple(t.info.id for t in terminals)
     closing.waiting = {t.info.id for t in terminals if t.info.state not in terminal_commands.ENDED}
     lane.closings[closing.id] = closing
@@ -87,6 +91,12 @@ def cleared(lane: "LaneCore", turn: Turn, stimulus: Cleared) -> None:
     if closing is not None:
         closing.cleared = stimulus
         _finish_if_complete(lane, turn, closing)
+
+
+def cause(lane: "LaneCore", terminal_id: str) -> str | None:
+    """Return the correlation of what ends a terminal, None when nothing does."""
+    endings = (c.cause for c in lane.closings.values() if terminal_id in c.terminals)
+    return next(endings, None)
 
 
 def ended(lane: "LaneCore", turn: Turn, terminal_id: str) -> None:
@@ -109,14 +119,14 @@ def _finish_if_complete(lane: "LaneCore", turn: Turn, closing: Closing) -> None:
         processes=closing.cleared.processes,
         killed=closing.cleared.killed,
     )
-    correlation = _correlation(turn, closing)
     for terminal_id in closing.terminals:
         terminal = state.terminals.get(terminal_id)
         if terminal is not None:
-            terminal_commands.forget(turn, terminal, f"its {closing.scope} was ended")
+            reason = f"its {closing.scope} was ended"
+            terminal_commands.forget(turn, terminal, reason, closing.cause)
     for session_id in sessions:
         info = session_commands.end_session(turn, session_id)
-        turn.report("session.terminated", correlation, Happened(session=info, ended=result))
+        turn.report("session.terminated", closing.cause, Happened(session=info, ended=result))
     _answer(lane, turn, closing, result)
     if closing.scope == "lane":
         turn.put(Gone(closing.target))
@@ -136,12 +146,6 @@ def _answer(lane: "LaneCore", turn: Turn, closing: Closing, result: Ended) -> No
     if closing.pending is not None:
         lane.pending.pop(closing.pending.command.id, None)
         turn.answer(closing.pending, result)
-
-
-def _correlation(turn: Turn, closing: Closing) -> str:
-    if closing.pending is not None and closing.pending.command.correlation_id is not None:
-        return closing.pending.command.correlation_id
-    return turn.new_id("correlation")
 
 
 HANDLERS: Final[dict[str, Any]] = {

@@ -283,7 +283,7 @@ class LaneCore:
             turn.answer(pending, terminal_commands.delivered(stimulus.size, pending.head))
         else:
             error = stimulus.error.info
-            turn.refuse(pending, error, keep=not error.retryable)
+            turn.refuse(pending, error, keep=stimulus.taken and not error.retryable)
 
     def _tick(self, turn: Turn) -> None:
         now = turn.moment.now

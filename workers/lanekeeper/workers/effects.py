@@ -265,7 +265,7 @@ class Effects:
             io.input.take(planned)
             hooks.at("worker.input.taken")
         except WireError as error:
-            return [Undelivered(action.command_id, error)]
+            return [Undelivered(action.command_id, error, taken=False)]
         except OSError as error:
             reason = f"no memory for input: {error.strerror or error}"
             return [Undelivered(action.command_id, WireError("LIMIT_EXCEEDED", reason))]

@@ -141,7 +141,8 @@ def _drained(lane: "LaneCore", turn: Turn, terminal: TerminalIs) -> None:
     if terminal.info.state in terminal_commands.ENDED:
         return
     status = terminal.info.exit or UNKNOWN
-    stopped = turn.move(terminal, "exit", exit=status)
+    cause = closing.cause(lane, terminal.info.id)
+    stopped = turn.move(terminal, "exit", cause, exit=status)
     turn.around.tally.program_ended(status)
     turn.put(replace(stopped, ended_at=turn.moment.now))
     info = stopped.info

@@ -60,14 +60,14 @@ def create(_lane: "LaneCore", turn: Turn, pending: Pending, body: SessionCreate)
         updated=turn.moment.ts,
     )
     turn.put(SessionIs(info))
-    turn.report("session.created", _correlation(pending), Happened(session=info))
+    turn.report("session.created", pending.correlation, Happened(session=info))
     return SessionResult(session=info, created=True)
 
 
 def attach(_lane: "LaneCore", turn: Turn, pending: Pending, body: SessionAttach) -> SessionAttached:
     """Attach a client: it gets a lease, and the session is `attached` while one lives."""
     info = turn.state.session(pending.command.session_id)
-    correlation = _correlation(pending)
+    correlation = pending.correlation
     refusal = _attach_refusal(turn)
     if refusal is not None:
         turn.report(
@@ -135,7 +135,7 @@ def outcome(info: TerminalInfo) -> TerminalOutcome:
 def detach(_lane: "LaneCore", turn: Turn, pending: Pending, body: Lease) -> Nothing:
     """Give a lease back."""
     turn.state.lease(body.lease_id, pending.command.session_id)
-    end_lease(turn, body.lease_id, "detached", _correlation(pending))
+    end_lease(turn, body.lease_id, "detached", pending.correlation)
     return Nothing()
 
 
@@ -149,6 +149,7 @@ def renew(_lane: "LaneCore", turn: Turn, pending: Pending, body: Lease) -> Nothi
 def end_lease(turn: Turn, lease_id: str, reason: str, correlation: str | None = None) -> None:
     """Release a lease's consumers; a session without leases is detached."""
     state = turn.state
+    correlation = correlation or turn.new_id("correlation")
     session_id = state.lease(lease_id).session_id
     for terminal_id, consumers in state.consumers.items():
         released = consumers.of_lease(lease_id)
@@ -156,7 +157,7 @@ def end_lease(turn: Turn, lease_id: str, reason: str, correlation: str | None = 
             turn.put(Gone(consumer_id))
         if released:
             turn.do(Changed(terminal_id))
-    writer_commands.end_of_lease(turn, lease_id, reason)
+    writer_commands.end_of_lease(turn, lease_id, reason, correlation)
     turn.put(Gone(lease_id))
     info = state.sessions.get(session_id)
     if info is None:
@@ -165,7 +166,7 @@ def end_lease(turn: Turn, lease_id: str, reason: str, correlation: str | None = 
         info = _move(turn, info, "detach")
     turn.report(
         "session.detached",
-        correlation or turn.new_id("correlation"),
+        correlation,
         Happened(session=turn.session_info(info), lease_id=lease_id, reason=reason),
     )
 
@@ -210,10 +211,6 @@ def _reusable(sessions: Iterable[SessionInfo], body: SessionCreate) -> SessionIn
     raise WireError(
         "ALREADY_EXISTS", f"session {named.name} belongs to {belongs}; use another name"
     )
-
-
-def _correlation(pending: Pending) -> str:
-    return pending.command.correlation_id or pending.command.id
 
 
 HANDLERS: Final[dict[str, Any]] = {

@@ -67,10 +67,10 @@ def spawn(lane: "LaneCore", turn: Turn, pending: Pending, body: Spawn) -> None:
         created=turn.moment.ts,
         updated=turn.moment.ts,
     )
-    _start(lane, turn, pending, TerminalIs(info, body, _correlation(pending)), body.consume)
+    _start(lane, turn, pending, TerminalIs(info, body, pending.correlation), body.consume)
     if body.write is not None:
         terminal = turn.state.terminal(info.id)
-        writer_commands.assign(turn, terminal, body.write, pending.command.actor)
+        writer_commands.assign(turn, terminal, body.write, pending)
 
 
 def respawn(lane: "LaneCore", turn: Turn, pending: Pending, body: Respawn) -> None:
@@ -84,7 +84,7 @@ def respawn(lane: "LaneCore", turn: Turn, pending: Pending, body: Respawn) -> No
     fresh = replace(
         terminal.info, pid=None, start_time=None, exit=None, reason=None, updated=turn.moment.ts
     )
-    again = TerminalIs(fresh, terminal.spec, _correlation(pending))
+    again = TerminalIs(fresh, terminal.spec, pending.correlation)
     _start(lane, turn, pending, again, body.consume)
 
 
@@ -171,12 +171,13 @@ def read(_lane: "LaneCore", turn: Turn, pending: Pending, body: Read) -> ReadRes
     )
 
 
-def forget(turn: Turn, terminal: TerminalIs, reason: str) -> None:
-    """Remove a terminal whose program has ended, with its log."""
+def forget(turn: Turn, terminal: TerminalIs, reason: str, cause: str | None = None) -> None:
+    """Remove a terminal whose program has ended, with its log; `cause` as in `Turn.move`."""
     info = turn.current(terminal.info)
     turn.put(Gone(info.id))
     turn.do(Forget(info.id))
-    turn.report("terminal.closed", terminal.correlation_id, Happened(terminal=info, reason=reason))
+    happened = Happened(terminal=info, reason=reason)
+    turn.report("terminal.closed", cause or terminal.correlation_id, happened)
 
 
 def _live(turn: Turn, pending: Pending) -> TerminalIs:
@@ -189,10 +190,6 @@ def _live(turn: Turn, pending: Pending) -> TerminalIs:
             state=terminal.info.state,
         )
     return terminal
-
-
-def _correlation(pending: Pending) -> str:
-    return pending.command.correlation_id or pending.command.id
 
 
 HANDLERS: Final[dict[str, Any]] = {

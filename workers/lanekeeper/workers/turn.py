@@ -54,6 +54,11 @@ class Pending:
     head: int = 0
     came: float | None = None
 
+    @property
+    def correlation(self) -> str:
+        """What ties everything that the command causes to it."""
+        return self.command.correlation_id or self.command.id
+
 
 @dataclass(frozen=True, slots=True)
 class Starting:
@@ -151,8 +156,12 @@ class Turn:
             terminals=len(self.state.terminals_of(info.id)),
         )
 
-    def move(self, terminal: TerminalIs, event: str, **changes: object) -> TerminalIs:
+    def move(
+        self, terminal: TerminalIs, event: str, cause: str | None = None, **changes: object
+    ) -> TerminalIs:
         """Take a terminal through one edge of its table and report the change of state.
+
+        `cause` is the correlation of what led to it, the start of its program without one.
 
         Raises:
             WireError: INVALID_TRANSITION; nothing has changed then.
@@ -164,7 +173,7 @@ class Turn:
         self.put(moved)
         self.report(
             "terminal.state.changed",
-            terminal.correlation_id,
+            cause or terminal.correlation_id,
             Happened(terminal=info, previous=before.state, reason=info.reason),
         )
         return moved

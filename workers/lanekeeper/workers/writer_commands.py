@@ -8,7 +8,6 @@ Called by the core for its methods, by `terminal_commands` before input and size
 
 from typing import TYPE_CHECKING, Any, Final
 
-from lanekeeper.wire.envelope import Actor
 from lanekeeper.wire.errors import WireError
 from lanekeeper.wire.messages.events import Happened
 from lanekeeper.wire.messages.plane import Nothing
@@ -27,12 +26,13 @@ def lease(_lane: "LaneCore", turn: Turn, pending: Pending, body: Write) -> Writi
     held = turn.state.writers.get(terminal.info.id)
     if held is not None and held.lease_id != body.lease_id and not body.take:
         raise _held(terminal, held)
-    writer_id = assign(turn, terminal, body, pending.command.actor)
+    writer_id = assign(turn, terminal, body, pending)
     return Writing(writer_id=writer_id, terminal=turn.current(terminal.info))
 
 
-def assign(turn: Turn, terminal: TerminalIs, body: Write, actor: Actor | None) -> str:
+def assign(turn: Turn, terminal: TerminalIs, body: Write, pending: Pending) -> str:
     """Make a client the writer of a terminal, whoever was before, and return its token."""
+    actor = pending.command.actor
     held = turn.state.writers.get(terminal.info.id)
     if held is not None and (held.lease_id, held.tty) == (body.lease_id, body.tty):
         return held.id
@@ -41,7 +41,8 @@ def assign(turn: Turn, terminal: TerminalIs, body: Write, actor: Actor | None) -
     writer_id = held.id if held is not None and same else turn.new_id("writer")
     since = turn.moment.ts
     turn.put(WriterIs(writer_id, terminal.info.id, body.lease_id, body.tty, since, actor))
-    _tell(turn, terminal, "taken" if loser is None else "taken over", loser)
+    how = "taken" if loser is None else "taken over"
+    _tell(turn, terminal, how, loser, pending.correlation)
     return writer_id
 
 
@@ -51,14 +52,14 @@ def unlease(_lane: "LaneCore", turn: Turn, pending: Pending, body: Unlease) -> N
     held = turn.state.writers.get(terminal.info.id)
     if held is None or held.id != body.writer_id:
         raise WireError("NOT_WRITER", f"{body.writer_id} is not terminal {terminal.info.name}'s")
-    _give_up(turn, held, "given back")
+    _give_up(turn, held, "given back", pending.correlation)
     return Nothing()
 
 
-def end_of_lease(turn: Turn, lease_id: str, reason: str) -> None:
+def end_of_lease(turn: Turn, lease_id: str, reason: str, cause: str) -> None:
     """Release every writer lease that lived by a lease which ends now."""
     for held in [w for w in turn.state.writers.values() if w.lease_id == lease_id]:
-        _give_up(turn, held, reason)
+        _give_up(turn, held, reason, cause)
 
 
 def check(turn: Turn, terminal: TerminalIs, writer_id: str | None) -> None:
@@ -76,20 +77,22 @@ def check(turn: Turn, terminal: TerminalIs, writer_id: str | None) -> None:
         raise _held(terminal, held)
 
 
-def _give_up(turn: Turn, held: WriterIs, reason: str) -> None:
+def _give_up(turn: Turn, held: WriterIs, reason: str, cause: str) -> None:
     turn.put(Gone(held.id))
     terminal = turn.state.terminals.get(held.terminal_id)
     if terminal is not None:
-        _tell(turn, terminal, reason, held)
+        _tell(turn, terminal, reason, held, cause)
 
 
-def _tell(turn: Turn, terminal: TerminalIs, reason: str, loser: WriterIs | None) -> None:
+def _tell(
+    turn: Turn, terminal: TerminalIs, reason: str, loser: WriterIs | None, cause: str
+) -> None:
     happened = Happened(
         terminal=turn.current(terminal.info),
         reason=reason,
         lease_id=None if loser is None else loser.lease_id,
     )
-    turn.report("terminal.writer.changed", terminal.correlation_id, happened)
+    turn.report("terminal.writer.changed", cause, happened)
 
 
 def _held(terminal: TerminalIs, held: WriterIs) -> WireError:
