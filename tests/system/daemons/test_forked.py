@@ -75,18 +75,28 @@ def test_fork_is_like_one_that_was_executed(warm: Plane, role: str) -> None:
     assert warm.lane("orphans", "list", "--json").returncode == 0
 
 
-def test_forks_of_forks_and_a_nursery_of_a_fork(warm: Plane) -> None:
-    for _ in range(3):
-        keeper = warm.kill("keeper")[0]
-        successor(warm, keeper)
-        look_at(warm, "keeper")
-    nursery = warm.kill("nursery")
-    replaced(warm, "nursery", nursery)
-    broker = warm.kill("broker")
-    replaced(warm, "broker", broker)
+def test_forks_of_a_nursery_that_a_fork_has_started(warm: Plane) -> None:
+    successor(warm, warm.kill("keeper")[0])
+    look_at(warm, "keeper")
+    replaced(warm, "nursery", warm.kill("nursery"))
+    wait_until(lambda: said(warm, "nursery").count("warm for") > 1, 30.0, "a warm nursery again")
+    successor(warm, warm.kill("keeper")[0])
+    look_at(warm, "keeper")
+    replaced(warm, "broker", warm.kill("broker"))
+    look_at(warm, "broker")
     assert warm.lane("run", "after", "--", "true").returncode == 0
     assert warm.lane("down", "--yes").returncode == 0
     assert not warm.left()
+
+
+def test_fork_that_fails_at_once_is_followed_by_a_fresh_interpreter(warm: Plane) -> None:
+    successor(warm, warm.kill("keeper")[0])
+    fork = look_at(warm, "keeper")
+    warm.kill("keeper")
+    fresh = successor(warm, fork.pid)
+    assert f"started another as pid {fresh}" in said(warm, "nursery")
+    assert said(warm, "nursery").count("forked a keeper") == 1
+    assert warm.lane("run", "after", "--", "true").returncode == 0
 
 
 def test_end_of_a_forked_broker_is_known(warm: Plane) -> None:

@@ -66,3 +66,16 @@ def test_end_that_nobody_was_told_waits_for_a_worker_of_its_lane(vault: Vault) -
     vault.entries[:] = [("lane_a", vault.owned[0][1] + 1000)]
     assert [one.code for one in vault.parentage.untold()] == [7]
     assert not vault.reaped()
+
+
+def test_number_of_a_descriptor_that_is_anothers_now_keeps_nothing(vault: Vault) -> None:
+    vault.parentage.told(vault.process.pid)
+    with subprocess.Popen(["sleep", "1000"]) as other:
+        pidfd = os.pidfd_open(other.pid)
+        os.dup2(pidfd, vault.owned[0][1], inheritable=False)
+        os.close(pidfd)
+        vault.parentage.look()
+        vault.parentage.untold()
+        other.kill()
+    assert vault.reaped()
+    assert vault.process.pid not in vault.parentage

@@ -54,7 +54,8 @@ class Parentage:
             vaulted = set(self._pidfds())
             lanes = {lane_id for lane_id, _ in vaulted}
             for pid, entry in tuple(self._vaulted.items()):
-                if entry not in vaulted and (pid not in self._untold or entry[0] not in lanes):
+                named = entry in vaulted and _names(entry[1], pid)
+                if not named and (pid not in self._untold or entry[0] not in lanes):
                     self._reap(pid)
         return list(self._untold.values())
 
@@ -67,3 +68,12 @@ class Parentage:
         self._untold.pop(pid, None)
         with contextlib.suppress(ChildProcessError):
             reap(pid)
+
+
+def _names(pidfd: int, pid: int) -> bool:
+    """Return whether a pidfd is still that of an ended child: its number may be another's now."""
+    try:
+        found = waited(os.waitid(os.P_PIDFD, pidfd, _PEEK))
+    except ChildProcessError:
+        return False
+    return found is not None and found.pid == pid
