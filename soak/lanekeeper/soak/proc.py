@@ -95,10 +95,12 @@ def cgroups_of(directory: Path) -> Iterator[Path]:
     """Yield the cgroups that say they are of the plane in a runtime directory."""
     for line in Path("/proc/self/mounts").read_text("utf-8").splitlines():
         _, where, kind, *_ = line.split()
-        for path in Path(where).rglob("lanekeeper-*") if kind == "cgroup2" else ():
-            with contextlib.suppress(OSError):
-                if os.getxattr(path, _ATTRIBUTE) == os.fsencode(directory):
-                    yield path
+        # Other planes' come and go meanwhile: os.walk goes on where rglob raises.
+        for parent, names, _ in os.walk(where) if kind == "cgroup2" else ():
+            for path in (Path(parent, name) for name in names if name.startswith("lanekeeper-")):
+                with contextlib.suppress(OSError):
+                    if os.getxattr(path, _ATTRIBUTE) == os.fsencode(directory):
+                        yield path
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> None:
