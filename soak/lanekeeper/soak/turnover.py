@@ -24,8 +24,8 @@ EVERY: Final = 0.2
 """Seconds between two lanes: they are to be there, not to be the load."""
 AGAIN: Final = 0.05
 """Seconds between two attempts at a step."""
-PATIENCE: Final = 20.0
-"""Seconds a step may take, refusals that can be tried again included."""
+PATIENCE: Final = 60.0
+"""Seconds a step may take, refusals included: who hangs is ended after 15 to 25."""
 STATUS: Final = 3
 PROGRAM: Final = ("sh", "-c", f"exit {STATUS}")
 
@@ -123,7 +123,9 @@ class Turnover:
             try:
                 return attempt()
             except LaneError as error:
-                if not error.retryable or time.monotonic() > deadline:
+                # Nothing is started while who starts things hangs; it is told after a while.
+                again = error.retryable or error.code == "SPAWN_FAILED"
+                if not again or time.monotonic() > deadline:
                     raise StuckError(f"{step}: {error}") from error
             self._over.wait(AGAIN)
 

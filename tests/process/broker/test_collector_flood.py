@@ -74,7 +74,8 @@ def test_memory_is_flat_over_a_million_samples(samples: int, slack: int) -> None
             push.close()
         finally:
             assert collector.stop() == 0
-    assert max(sizes[2:]) - sizes[2] < slack, sizes
+    # Pages and dumps come and go between two looks: the peaks are what must not grow.
+    assert max(sizes[STEPS // 2 :]) - max(sizes[: STEPS // 2]) < slack, sizes
 
 
 def fill(push: zmq.Socket[bytes], pages: Pages, numbers: range) -> None:
