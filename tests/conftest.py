@@ -22,10 +22,12 @@ UNMEASURED: Final = tuple(
     str(Path(__file__).parent / place)
     for place in (
         "docs",
+        "system/daemons",
         "system/long",
         "system/monitoring",
         "system/output",
         "system/programs",
+        "system/recovery",
         "system/screen",
         "system/test_demo.py",
     )
