@@ -14,6 +14,7 @@ from kit import leaks, places, processes
 from kit.waiting import wait_exit
 
 SHORT_S = 0.2
+UNSEEN = "held by nobody that can be seen"
 
 
 @pytest.fixture
@@ -24,8 +25,10 @@ def before() -> Iterator[leaks.Snapshot]:
 
 
 def only_line(found: list[str], *words: str) -> None:
-    assert len(found) == 1, found
-    assert all(word in found[0] for word in words), found
+    # A terminal of a test beside this one can be on its way between two processes.
+    mine = [line for line in found if UNSEEN not in line or UNSEEN in words]
+    assert len(mine) == 1, found
+    assert all(word in mine[0] for word in words), found
 
 
 def test_nothing_left_is_no_finding(before: leaks.Snapshot, tmp_path: Path) -> None:

@@ -206,7 +206,10 @@ def test_two_endings_of_one_terminal_are_both_answered(standing: Standing, victi
         standing.wire.send(msgpack.packb(message), to=path)
     answers = [standing.wire.receive(to=path) for _ in endings]
     assert {answer["id"] for answer in answers} == {message["id"] for message in endings}
-    assert [answer["status"] for answer in answers] == ["ok"] * 3
+    # One that comes when the first is over finds nothing to end.
+    codes = {answer["error"]["code"] for answer in answers if answer["status"] != "ok"}
+    assert answers[0]["status"] == "ok"
+    assert codes <= {"TERMINAL_NOT_FOUND"}
     standing.wire.send(msgpack.packb(command("terminal.get", **ids)), to=path)
     assert standing.wire.receive(to=path)["error"]["code"] == "TERMINAL_NOT_FOUND"
 
