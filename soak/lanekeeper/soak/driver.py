@@ -9,6 +9,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from signal import SIGSTOP
 from typing import Final
 
 from lanekeeper.client import LaneError, connect
@@ -19,7 +20,7 @@ from lanekeeper.soak.faults import Surgeon
 from lanekeeper.soak.ledger import Ledger
 from lanekeeper.soak.oracle import Finding
 from lanekeeper.soak.outcome import Outcome
-from lanekeeper.soak.plan import FAULTS_PER_LANE, Episode, Victim
+from lanekeeper.soak.plan import FAULTS_PER_LANE, HANG, Episode, Victim
 from lanekeeper.soak.subject import Subject
 from lanekeeper.soak.turnover import Turnover
 
@@ -88,7 +89,9 @@ class Driver:
                     # Who comes by a moment is to be the lane under test.
                     self._faults(surgeon, subject, result)
                 else:
-                    with Turnover(cluster.directory, f"{name}-guest", self.ledger) as turnover:
+                    hangs = any(fault.number in {HANG, SIGSTOP} for fault in episode.faults)
+                    guests = Turnover(cluster.directory, f"{name}-guest", self.ledger, hangs=hangs)
+                    with guests as turnover:
                         self._faults(surgeon, subject, result)
                         turnover.end()
                         surgeon.attend(subject, turnover.done)

@@ -11,6 +11,7 @@ import logging
 import math
 import os
 import socket
+from collections import Counter
 from typing import Any, Final
 
 from lanekeeper.keeper import hooks
@@ -27,6 +28,9 @@ _LOG: Final = logging.getLogger(__name__)
 _PLANE_NAMES: Final = ("LANEKEEPER_PLANE", "LANEKEEPER_ROLE")
 _PATIENCE: Final = 0.5
 """Seconds for the nursery to have room for us: when it is replaced, all lanes come at once."""
+
+DEATHS_MOST: Final = 4
+"""Nurseries that may die over one start: it is refused then, for it may be what they die of."""
 
 _NO_NURSERY: Final = (
     "no nursery answers, so no program can be started; try again in a second, "
@@ -53,6 +57,7 @@ class Spawner:
         self._requests: dict[int, Child] = {}
         self._claims: dict[int, Child] = {}
         self._children: dict[str, Child] = {}
+        self._deaths: Counter[str] = Counter()
         self._next = 0
         self.channel: Channel | None = None
 
@@ -244,6 +249,7 @@ class Spawner:
             case "spawned":
                 hooks.at("worker.child.forked")
                 child = self._requests.pop(message["id"])
+                del self._deaths[child.terminal_id]
                 child.pid, child.start_time = message["pid"], message["start_time"]
                 child.pidfd, child.nursery = received.fds[0], self.channel
                 return [Forked(child.terminal_id, child.pid, child.start_time)]
@@ -309,12 +315,16 @@ class Spawner:
             return Ungated(child.terminal_id)
         return self._refuse(child, why)
 
-    def _unforked(self, child: Child) -> Ungated:
+    def _unforked(self, child: Child) -> Ungated | SpawnRefused:
         """Give up a child that nobody told us of: without its gate it goes home, if it exists."""
+        self._deaths[child.terminal_id] += 1
+        if self._deaths[child.terminal_id] >= DEATHS_MOST:
+            return self._refuse(child, f"{DEATHS_MOST} nurseries have died before they started it")
         self._let_go(child)
         return Ungated(child.terminal_id)
 
     def _refuse(self, child: Child, reason: str) -> SpawnRefused:
+        del self._deaths[child.terminal_id]
         self._let_go(child)
         return SpawnRefused(child.terminal_id, reason)
 
